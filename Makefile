@@ -1,0 +1,48 @@
+# Each target sets up what it needs in .venv/ ; see README.md.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.setup-done
+STORE  ?= sqlite
+
+.PHONY: help setup demo test lint serve bench faults fuzz golden requirements clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(STAMP) ## create .venv with the pinned dependencies
+
+demo: setup ## the main job end to end on embedded defaults (KEEP=1 leaves it running)
+	$(BIN)/python -m conformance.demo $(if $(KEEP),--keep) --store $(STORE)
+
+test: setup ## the whole test suite
+	$(BIN)/python -m pytest -n 2
+
+lint: setup ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+serve: setup ## gateway serve on the embedded defaults
+	$(BIN)/gateway serve
+
+bench: setup ## figures as ratios, never asserted
+	$(BIN)/python -m bench
+
+golden: setup ## rewrite the golden files and show what changed
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden && git diff --stat -- tests/golden
+
+requirements: ## compile the pinned requirement files (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra postgres pyproject.toml -o requirements/runtime.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra postgres --extra conformance --extra dev pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache

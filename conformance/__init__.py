@@ -1,0 +1,1 @@
+"""The testers' toolkit: validators, simulators, scenarios, the demo. Command `conformance`."""

@@ -1,0 +1,42 @@
+"""The one base of all values that travel between rooms."""
+
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+
+import msgspec
+
+if TYPE_CHECKING:
+    # Type checkers do not inherit msgspec's `frozen` and `kw_only`: state them once, here.
+    @dataclass_transform(frozen_default=True, kw_only_default=True)
+    class Value:
+        """A frozen value."""
+
+        def __init_subclass__(cls, *, dict: bool = False) -> None: ...
+        def __init__(self, **fields: Any) -> None: ...
+
+else:
+
+    class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+        """A frozen value. Tuples, never lists; an absent text is "", an absent object None.
+
+        JSON (`encode`, `decode`) leaves out the fields that hold their default, so it is compact and equal
+        values give equal bytes.
+        """
+
+
+V = TypeVar("V", bound=Value)
+
+
+def replace(value: V, **changes: object) -> V:
+    """A copy of `value` with some fields changed."""
+    changed: V = msgspec.structs.replace(value, **changes)  # type: ignore[type-var]
+    return changed
+
+
+def encode(value: Value) -> bytes:
+    """Compact JSON (UTF-8); equal values give equal bytes."""
+    return msgspec.json.encode(value)
+
+
+def decode(data: bytes, kind: type[V]) -> V:
+    """The value that `encode` wrote; raises msgspec.ValidationError where the JSON does not fit `kind`."""
+    return msgspec.json.decode(data, type=kind)

@@ -1,0 +1,57 @@
+"""What we do with a message: the decision of the rules, and the plan of its deliveries."""
+
+from enum import StrEnum
+
+from gateway.model.base import Value
+from gateway.model.delivery import DeliveryState, Destination, MessageState
+from gateway.model.findings import Finding
+from gateway.model.report import ReportStatus
+from gateway.model.submission import Action, Recipient
+
+
+class Verdict(StrEnum):
+    ACCEPT = "accept"
+    HOLD = "hold"
+    BLOCK = "block"
+    REJECT = "reject"
+
+
+MESSAGE_STATES: dict[Verdict, MessageState] = {
+    Verdict.ACCEPT: MessageState.ACCEPTED,
+    Verdict.HOLD: MessageState.HELD,
+    Verdict.BLOCK: MessageState.BLOCKED,
+    Verdict.REJECT: MessageState.REJECTED,
+}
+
+
+class KnownReport(Value):
+    """What the store knows of a report set before this message.
+
+    `version` counts validated versions (0: only unvalidated content so far); `content_hash` is that of the
+    current canonical content; `document_id` names the current version's CDA.
+    """
+
+    report_id: str
+    status: ReportStatus
+    version: int = 0
+    content_hash: str = ""
+    document_id: str = ""
+
+
+class PlannedDelivery(Value):
+    """One future row of the ledger. `state`: PLANNED, BLOCKED or WITHHELD; `reason`: its finding code."""
+
+    destination: Destination
+    action: Action
+    recipient: Recipient | None = None
+    state: DeliveryState = DeliveryState.PLANNED
+    reason: str = ""
+
+
+class Decision(Value):
+    """Outcome of `rules.decide`. `number` is the version that this message makes, 0 when it makes none."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    plan: tuple[PlannedDelivery, ...] = ()
+    number: int = 0

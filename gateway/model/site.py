@@ -1,0 +1,76 @@
+"""One site's constants: what its messages do not say, stated once in `mappings/sites/*.toml`."""
+
+from datetime import tzinfo
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from gateway.model.base import Value
+from gateway.model.people import Organization
+from gateway.model.terms import Code
+
+
+class Software(Value):
+    """How this gateway names itself in VIHF, mails and device authors."""
+
+    name: str
+    version: str
+    publisher: str = ""
+    homologation: str = ""
+    """Number given by the DMP homologation (LPS_ID_HOMOLOGATION_DMP)."""
+
+
+class Mail(Value):
+    """The applicative mailbox from which mails go, and product data of every mail."""
+
+    mailbox: str = ""
+    display_name: str = ""
+    nil: str = ""
+    """Product reference declared to the ANS (header X-MSS-NIL)."""
+    trusted_domains: tuple[str, ...] = ("mssante.fr",)
+    """A recipient's domain must be one of these or a subdomain (REQ-54)."""
+
+
+class Authorities(Value):
+    """OIDs under which local numbers stand when the message names no authority."""
+
+    patient: str = ""
+    placer_order: str = ""
+    filler_order: str = ""
+    accession: str = ""
+    encounter: str = ""
+
+
+class Site(Value, dict=True):
+    """Profile constants. `fictive` profiles are refused when the environment is production."""
+
+    name: str
+    fictive: bool = False
+    timezone: str = "Europe/Paris"
+    structure: Organization = Organization()
+    """The imaging structure: author's organisation, performer; facility_type and practice_setting set."""
+    custodian: Organization | None = None
+    """Default: the structure."""
+    author_specialty: Code | None = None
+    """Specialty of a radiologist whose message names none (JDV_J01)."""
+    sector: str = ""
+    """Secteur_Activite of the VIHF, e.g. `SA07^1.2.250.1.71.4.2.4` (JDV_J61), never guessed."""
+    automaton_id: str = ""
+    """PS_IdNat of the automate that sends (VIHF NameID, SubmissionSet author)."""
+    source_id: str = ""
+    """XDSSubmissionSet.sourceId, an OID ≤ 64 characters."""
+    vihf_version: str = "3.0"
+    software: Software = Software(name="", version="")
+    mail: Mail = Mail()
+    authorities: Authorities = Authorities()
+    directory: tuple[tuple[str, str], ...] = ()
+    """(RPPS or PS_IdNat, mailbox) pairs of the profile's small directory."""
+    policies: tuple[tuple[str, str], ...] = ()
+    """(finding code, severity) overrides."""
+
+    @cached_property
+    def tz(self) -> tzinfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def keeper(self) -> Organization:
+        return self.custodian or self.structure

@@ -1,0 +1,167 @@
+"""What the pipeline needs from outside, as protocols: store, clock, senders. `service.py` joins them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.model.base import Value
+from gateway.model.decision import Decision, KnownReport
+from gateway.model.delivery import DeliveryState, MessageState, Outcome
+from gateway.model.submission import Blob, Mapped
+from gateway.model.version import DeliveryJob, Document, ReportVersion, VersionIdentity
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+        ...
+
+
+class Received(Value):
+    """One message as it came, before anything is stored.
+
+    `dedupe_key` is sha256 over (MSH-3, MSH-4, MSH-10, payload without MSH-7), or over Bundle.identifier and
+    body for FHIR (REQ-03). `mapped` holds one entry per report of the message.
+    """
+
+    raw: bytes
+    protocol: str
+    peer: str
+    site: str
+    received_at: datetime
+    dedupe_key: str
+    message_type: str = ""
+    control_id: str = ""
+    sending_application: str = ""
+    sending_facility: str = ""
+
+
+class Settled(Value):
+    """What is decided for one report of a message, inside the commit.
+
+    `identity` is None when the message makes no new version (held, unchanged, rejected).
+    """
+
+    mapped: Mapped
+    decision: Decision
+    set_key: str = ""
+    content_hash: str = ""
+    identity: VersionIdentity | None = None
+
+
+class Conclusion(Value):
+    """What the commit must write for the whole message, and the bytes that answer it."""
+
+    state: MessageState
+    answer: bytes
+    reports: tuple[Settled, ...] = ()
+    blobs: tuple[Blob, ...] = ()
+
+
+class Receipt(Value):
+    """Committed: the message has an id and this answer. `replayed` when an equal message was known."""
+
+    message_id: int
+    state: MessageState
+    answer: bytes
+    replayed: bool = False
+
+
+Known = Callable[[str, str], KnownReport | None]
+"""(site, set key) → what the store knows of this report set, read inside the commit."""
+
+
+class IntakeStore(Protocol):
+    """Durable state, intake side. One process writes; commits are grouped."""
+
+    async def commit(self, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
+        """Store a message with all its consequences in one durable (grouped) commit.
+
+        A message whose `dedupe_key` was taken before is stored as `duplicate` and answered as the first one
+        was (`conclude` is not called), unless the first one was rejected. `conclude` runs inside the
+        transaction, serially, so two messages of one report set never see the same `Known`. It may run
+        again after a conflict (PostgreSQL), so it must have no side effect.
+
+        Raises StoreUnavailableError when nothing could be written: the sender must resend.
+        """
+        ...
+
+
+class StoreUnavailableError(Exception):
+    """The store cannot take anything now (disk full, database down)."""
+
+
+class Task(Value):
+    """Work for a worker: produce the documents of a version, or make one delivery."""
+
+    kind: str
+    """`produce` or `deliver`."""
+    id: int
+    """version id or delivery id."""
+    attempt: int = 1
+
+
+class Produced(Value):
+    """The documents of a version, made by a worker. Empty `documents` with a `problem`: production failed."""
+
+    version_id: int
+    documents: tuple[Document, ...] = ()
+    problem: str = ""
+
+
+class Settlement(Value):
+    """What a worker reports of one attempt."""
+
+    delivery_id: int
+    outcome: Outcome
+    attempt: int
+    started_at: datetime
+    ended_at: datetime
+
+
+class WorkStore(Protocol):
+    """Durable state, delivery side (dispatcher). Same writer as the intake."""
+
+    async def claim(self, limit: int) -> tuple[Task, ...]:
+        """Tasks that may start now, oldest first: versions without documents, then deliveries that are due
+        and whose lane (site, report set, destination, recipient) has no earlier unsettled row. A task handed
+        out is not handed out again before it is settled or `surrender`ed."""
+        ...
+
+    async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
+        """Write results, with the next states from the table, in one (grouped) commit."""
+        ...
+
+    async def surrender(self, tasks: tuple[Task, ...]) -> None:
+        """Give tasks back whose worker died; what may have left becomes `ambiguous` after a restart only
+        where the destination cannot be asked (mail), else is asked by the sender."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest waiting delivery is due; None when none waits."""
+        ...
+
+
+class WorkReader(Protocol):
+    """Read-only view that workers open for themselves (another process, another connection)."""
+
+    def version(self, version_id: int) -> tuple[ReportVersion, tuple[Blob, ...]]:
+        """The version and the bytes received with it; raises LookupError."""
+        ...
+
+    def job(self, delivery_id: int, attempt: int) -> DeliveryJob:
+        """All that one delivery needs; raises LookupError."""
+        ...
+
+
+class Sender(Protocol):
+    """One destination kind: `send` is the only line that touches the network."""
+
+    async def send(self, request: Any) -> Outcome:
+        """Send a prepared request once. Never raises for a fault of the peer: the outcome says it."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+DeliveryListing = tuple[int, DeliveryState]

@@ -1,0 +1,1 @@
+"""Site profiles and code tables: data only, every row with its source."""

@@ -82,6 +82,10 @@ class SubmissionContext(Value):
     """PV1-2 as received (I, O, E, R, N) → contentTypeCode."""
     received_document: str = ""
     """SHA-256 of a CDA that came in the message and passes through byte for byte; "" when we build it."""
+    received_document_id: str = ""
+    """ClinicalDocument/id of that CDA (`root`, or `root^extension`)."""
+    received_set_id: str = ""
+    """ClinicalDocument/setId of that CDA, "" when it has none."""
 
 
 class Provenance(Value):

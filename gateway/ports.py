@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from gateway.model.base import Value
 from gateway.model.decision import Decision, KnownReport
 from gateway.model.delivery import DeliveryState, MessageState, Outcome
+from gateway.model.findings import Finding
 from gateway.model.submission import Blob, Mapped
 from gateway.model.version import DeliveryJob, Document, ReportVersion, VersionIdentity
 
@@ -56,6 +57,8 @@ class Conclusion(Value):
     answer: bytes
     reports: tuple[Settled, ...] = ()
     blobs: tuple[Blob, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """All findings of the message, for `gateway message`."""
 
 
 class Receipt(Value):

@@ -1,0 +1,66 @@
+"""Names that a message, a report set and a version get: all derived, none invented twice."""
+
+import hashlib
+from datetime import datetime
+
+from gateway.model.base import encode
+from gateway.model.decision import KnownReport
+from gateway.model.report import ImagingReport
+from gateway.model.site import Site
+from gateway.model.submission import Mapped
+from gateway.model.terms import Identifier
+from gateway.model.version import VersionIdentity, derive_oid
+
+
+def set_key(report_set: Identifier) -> str:
+    """The report set as one text, `value^system`."""
+    return f"{report_set.value}^{report_set.system}"
+
+
+def content_hash(report: ImagingReport, mapped: Mapped) -> str:
+    """SHA-256 of what makes a version: canonical content, visibility and a received document.
+
+    Visibility counts because masking or announcing is a new document version (architecture decision 14).
+    """
+    flags = mapped.context.flags
+    digest = hashlib.sha256(encode(report))
+    for part in (
+        flags.masked_ps,
+        flags.invisible_patient,
+        flags.invisible_legal_representatives,
+        mapped.context.received_document,
+    ):
+        digest.update(f"\x1f{part or ''}".encode())
+    return digest.hexdigest()
+
+
+def identity(
+    mapped: Mapped,
+    *,
+    environment: str,
+    site: Site,
+    key: str,
+    number: int,
+    known: KnownReport | None,
+    now: datetime,
+) -> VersionIdentity:
+    """The identity of version `number` of the set `key`, fixed once, at the commit.
+
+    A received CDA keeps its own ids; a built one gets ids under 2.25 that depend on nothing but
+    (environment, site, set, version).
+    """
+    context = mapped.context
+    base = (environment, site.name, key)
+    replaced = known.document_id if known is not None and known.version else ""
+    if not replaced and mapped.report is not None and mapped.report.replaces is not None:
+        replaced = mapped.report.replaces.value
+    return VersionIdentity(
+        environment=environment,
+        site=site.name,
+        set_key=key,
+        number=number,
+        created_at=now.astimezone(site.tz).replace(microsecond=0),
+        document_id=context.received_document_id or derive_oid(*base, str(number), "document"),
+        set_id=context.received_set_id or derive_oid(*base, "set"),
+        replaces_document_id=replaced,
+    )

@@ -1,0 +1,34 @@
+"""Prometheus metrics. Labels are closed sets (states, destinations), never identifiers."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+
+MESSAGES = Counter(
+    "gateway_messages",
+    "Messages received, by protocol and state",
+    ("protocol", "state"),
+    registry=REGISTRY,
+)
+ACKNOWLEDGE_SECONDS = Histogram(
+    "gateway_acknowledge_seconds",
+    "From the last byte of a message to its answer",
+    ("protocol",),
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+    registry=REGISTRY,
+)
+CONNECTIONS = Gauge("gateway_mllp_connections", "Open MLLP connections", registry=REGISTRY)
+FRAMING_FAULTS = Counter(
+    "gateway_mllp_framing_faults", "Bytes outside frames, truncated and oversized frames", ("fault",), registry=REGISTRY
+)
+ATTEMPTS = Counter(
+    "gateway_delivery_attempts", "Delivery attempts, by destination and outcome", ("destination", "outcome"), registry=REGISTRY
+)
+DELIVERIES = Gauge(
+    "gateway_deliveries", "Deliveries now in each state", ("destination", "state"), registry=REGISTRY
+)
+
+
+def exposition() -> bytes:
+    """The text format that Prometheus scrapes."""
+    return generate_latest(REGISTRY)

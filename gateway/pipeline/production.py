@@ -1,0 +1,57 @@
+"""The documents of one report version: made once, before any of its deliveries may start.
+
+Built N1: letter → PDF → CDA. Received CDA: kept byte for byte; its PDF, or a letter set from its content.
+"""
+
+import hashlib
+
+from gateway import cda, pdf
+from gateway.model.findings import Finding, errors
+from gateway.model.report import Attachment
+from gateway.model.submission import Blob
+from gateway.model.version import Document, DocumentKind, ReportVersion
+
+
+class ProductionError(Exception):
+    """No valid document can be made of this version; `findings` say why."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__("; ".join(str(found) for found in findings))
+        self.findings = findings
+
+
+def produce(version: ReportVersion, blobs: tuple[Blob, ...]) -> tuple[Document, ...]:
+    """The CDA and its PDF. Same version and blobs give the same bytes.
+
+    Raises ProductionError when our own checks refuse the document (architecture decision 20).
+    """
+    received = version.context.received_document
+    if received:
+        document = next(blob.data for blob in blobs if blob.sha256 == received)
+        page = cda.embedded_pdf(document) or _typeset(version)
+    else:
+        page = _received_pdf(version.report.attachments, blobs) or _typeset(version)
+        document = cda.build_n1(version, page).data
+    refused = errors(cda.check(document))
+    if refused:
+        raise ProductionError(refused)
+    return (
+        _document(DocumentKind.CDA, "text/xml", document, version.report.title),
+        _document(DocumentKind.PDF, "application/pdf", page, version.report.title),
+    )
+
+
+def _received_pdf(attachments: tuple[Attachment, ...], blobs: tuple[Blob, ...]) -> bytes | None:
+    """The PDF that came with the report: it is what the radiologist signed, so it wins over typesetting."""
+    wanted = [one.sha256 for one in attachments if one.media_type == "application/pdf"]
+    return next((blob.data for name in wanted for blob in blobs if blob.sha256 == name), None)
+
+
+def _typeset(version: ReportVersion) -> bytes:
+    return pdf.typeset(pdf.letter(version), version.identity.created_at)
+
+
+def _document(kind: DocumentKind, media_type: str, data: bytes, title: str) -> Document:
+    return Document(
+        kind=kind, sha256=hashlib.sha256(data).hexdigest(), media_type=media_type, data=data, title=title
+    )

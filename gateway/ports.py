@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from gateway.model.base import Value
 from gateway.model.decision import Decision, KnownReport
-from gateway.model.delivery import DeliveryState, MessageState, Outcome
+from gateway.model.delivery import MessageState, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Blob, Mapped
 from gateway.model.version import DeliveryJob, Document, ReportVersion, VersionIdentity
@@ -167,4 +167,31 @@ class Sender(Protocol):
     async def close(self) -> None: ...
 
 
-DeliveryListing = tuple[int, DeliveryState]
+Row = dict[str, Any]
+"""A row as API and CLI show it: JSON-ready, field names as in the tables."""
+
+
+class Queries(Protocol):
+    """What API, CLI and pages read. Never writes; `cursor` is the last id of the page before, 0 at first."""
+
+    def messages(self, *, state: str, control_id: str, site: str, cursor: int, limit: int) -> list[Row]:
+        """Fields: id, control_id, message_type, protocol, state, site, received_at, report_ids."""
+        ...
+
+    def message(self, identifier: int) -> Row | None:
+        """A row of `messages` with findings, reports (id, set_key, version) and deliveries."""
+        ...
+
+    def raw(self, identifier: int) -> bytes | None: ...
+
+    def report(self, identifier: str) -> Row | None:
+        """One report set: status, versions (number, created_at, documents), deliveries."""
+        ...
+
+    def deliveries(self, *, state: str, destination: str, cursor: int, limit: int) -> list[Row]:
+        """Fields: id, destination, recipient, action, state, reason, attempts, next_try, outcome, report_id."""
+        ...
+
+    def delivery_counts(self) -> list[tuple[str, str, int]]:
+        """(destination, state, how many)."""
+        ...

@@ -206,7 +206,9 @@ class Intake:
                 state=MESSAGE_STATES[verdict],
                 answer=answer(verdict, findings, settled),
                 reports=settled,
-                blobs=tuple(blob for one in mapped for blob in one.blobs) if verdict != Verdict.REJECT else (),
+                blobs=tuple(blob for one in mapped for blob in one.blobs)
+                if verdict != Verdict.REJECT
+                else (),
                 findings=findings,
             )
 

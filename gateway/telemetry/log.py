@@ -12,7 +12,11 @@ from types import TracebackType
 
 _correlation: ContextVar[str] = ContextVar("correlation", default="")
 
-_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 
 
 @contextmanager

@@ -19,10 +19,16 @@ ACKNOWLEDGE_SECONDS = Histogram(
 )
 CONNECTIONS = Gauge("gateway_mllp_connections", "Open MLLP connections", registry=REGISTRY)
 FRAMING_FAULTS = Counter(
-    "gateway_mllp_framing_faults", "Bytes outside frames, truncated and oversized frames", ("fault",), registry=REGISTRY
+    "gateway_mllp_framing_faults",
+    "Bytes outside frames, truncated and oversized frames",
+    ("fault",),
+    registry=REGISTRY,
 )
 ATTEMPTS = Counter(
-    "gateway_delivery_attempts", "Delivery attempts, by destination and outcome", ("destination", "outcome"), registry=REGISTRY
+    "gateway_delivery_attempts",
+    "Delivery attempts, by destination and outcome",
+    ("destination", "outcome"),
+    registry=REGISTRY,
 )
 DELIVERIES = Gauge(
     "gateway_deliveries", "Deliveries now in each state", ("destination", "state"), registry=REGISTRY

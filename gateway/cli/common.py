@@ -1,0 +1,71 @@
+"""What every verb shares: settings, errors for people, one JSON object a line."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+    from gateway.model.findings import Finding
+
+FAILED, WRONG_USE = 1, 2
+
+
+def fail(text: str, status: int = FAILED) -> NoReturn:
+    """End the command with the reason on stderr."""
+    print(f"gateway: {text}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def settings(config: Path | None) -> "Settings":
+    """The settings, or exit 2 with every wrong one named."""
+    from pydantic import ValidationError
+
+    from gateway.config import load
+
+    try:
+        return load(config)
+    except FileNotFoundError as missing:
+        fail(str(missing), WRONG_USE)
+    except ValidationError as wrong:
+        lines = (f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in wrong.errors())
+        fail("settings: " + "; ".join(lines), WRONG_USE)
+    except ValueError as wrong:  # malformed TOML
+        fail(f"{config}: {wrong}", WRONG_USE)
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The content of a message file, or exit 2; a file above the limit is refused before it is read."""
+    try:
+        if path.stat().st_size > limit:
+            fail(f"{path}: larger than limits.max_bytes ({limit} bytes)")
+        return path.read_bytes()
+    except OSError as wrong:
+        fail(f"{path}: {wrong.strerror}", WRONG_USE)
+
+
+def emit(rows: Iterable[dict[str, Any]]) -> None:
+    """One JSON object a line."""
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False, default=str))
+
+
+def finding_row(found: "Finding") -> dict[str, Any]:
+    return {
+        "code": found.code,
+        "severity": found.severity.value,
+        "location": found.location,
+        "text": found.text,
+        "detail": found.detail,
+        "remedy": found.remedy,
+    }
+
+
+def print_findings(findings: Iterable["Finding"], *, indent: str = "  ", file: Any = None) -> None:
+    for found in findings:
+        place = f" {found.location}" if found.location else ""
+        detail = f" ({found.detail})" if found.detail else ""
+        print(f"{indent}{found.severity:7} {found.code}{place}: {found.text}{detail}", file=file)
+        print(f"{indent}        → {found.remedy}", file=file)

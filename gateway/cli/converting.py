@@ -1,0 +1,175 @@
+"""`gateway convert` and `gateway check`: offline, deterministic with `--now`."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.cli.common import FAILED, WRONG_USE, emit, fail, finding_row, print_findings, read_file, settings
+from gateway.mapping import sites as site_profiles
+from gateway.model.decision import Verdict
+from gateway.model.delivery import Destination
+from gateway.model.report import SCHEMA
+from gateway.model.version import DocumentKind
+from gateway.pipeline import offline
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+    from gateway.mapping.sites import Sites
+
+
+def convert(
+    file: Path, to: str, level: str, site: str, now: str, out: Path | None, config: Path | None
+) -> None:
+    """Write the artefact to `out` or stdout; exit 1 when the message gives none, with the reason."""
+    if to not in _WRITERS:
+        fail(f"--to {to}: expected one of {', '.join(_WRITERS)}", WRONG_USE)
+    if level != "n1":
+        fail(f"--level {level}: expected n1", WRONG_USE)
+    current = settings(config)
+    judged = _judge(file, site, _moment(now), current)
+    if len(judged) > 1:
+        print(f"gateway: {file}: {len(judged)} reports; the first one is converted", file=sys.stderr)
+    data = _WRITERS[to](judged[0])
+    if out is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        out.write_bytes(data)
+
+
+def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> None:
+    """Print verdict and findings of every file; exit 1 when one would be refused."""
+    current = settings(config)
+    profiles = _sites(current)
+    refused = False
+    for file in files:
+        data = read_file(file, current.limits.max_bytes)
+        try:
+            judged = offline.judge(
+                data, profiles, site=site, environment=current.environment, now=datetime.now(UTC)
+            )
+            verdict = max((one.decision.verdict for one in judged), key=list(Verdict).index)
+            findings = tuple(found for one in judged for found in one.decision.findings)
+        except offline.UnreadableError as unreadable:
+            verdict, findings = Verdict.REJECT, unreadable.findings
+        except KeyError:
+            fail(f"--site {site}: no such profile", WRONG_USE)
+        refused = refused or verdict is Verdict.REJECT
+        if as_json:
+            emit(
+                [{"file": str(file), "verdict": verdict, "findings": [finding_row(one) for one in findings]}]
+            )
+        else:
+            print(f"{file}: {_VERDICTS[verdict]}")
+            print_findings(findings)
+    if refused:
+        raise SystemExit(FAILED)
+
+
+_VERDICTS = {
+    Verdict.ACCEPT: "would be taken and delivered",
+    Verdict.HOLD: "would be taken and held: nothing leaves",
+    Verdict.BLOCK: "would be taken; some deliveries would be blocked",
+    Verdict.REJECT: "would be refused",
+}
+
+
+def _sites(current: "Settings") -> "Sites":
+    try:
+        return site_profiles.load(current.sites_dir, default=current.site)
+    except site_profiles.ProfileError as wrong:
+        fail(str(wrong), WRONG_USE)
+
+
+def _moment(now: str) -> datetime:
+    if not now:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(now)
+    except ValueError:
+        fail(f"--now {now}: expected ISO 8601, e.g. 2021-01-08T11:17:00+01:00", WRONG_USE)
+    if moment.tzinfo is None:
+        fail(f"--now {now}: the offset is missing, e.g. +01:00", WRONG_USE)
+    return moment
+
+
+def _judge(file: Path, site: str, now: datetime, current: "Settings") -> tuple[offline.Judged, ...]:
+    data = read_file(file, current.limits.max_bytes)
+    try:
+        judged = offline.judge(data, _sites(current), site=site, environment=current.environment, now=now)
+    except offline.UnreadableError as unreadable:
+        print_findings(unreadable.findings, indent="", file=sys.stderr)
+        raise SystemExit(FAILED) from None
+    except KeyError:
+        fail(f"--site {site}: no such profile", WRONG_USE)
+    if not judged:
+        fail(f"{file}: holds no report")
+    return judged
+
+
+def _canonical(judged: offline.Judged) -> bytes:
+    mapped = judged.mapped
+    _refuse_without(mapped.report is not None, judged)
+    document = {
+        "schema": SCHEMA,
+        "report": mapped.report,
+        "provenance": {"context": mapped.context, "values": mapped.provenance, "coverage": mapped.coverage},
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _document(kind: DocumentKind) -> Callable[[offline.Judged], bytes]:
+    def write(judged: offline.Judged) -> bytes:
+        from gateway.pipeline.production import ProductionError, produce
+
+        version = judged.version
+        if version is None:
+            _refuse_without(False, judged)
+            raise AssertionError  # _refuse_without has ended the command
+        try:
+            documents = produce(version, judged.mapped.blobs)
+        except ProductionError as refused:
+            print_findings(refused.findings, indent="", file=sys.stderr)
+            raise SystemExit(FAILED) from None
+        return next(one.data for one in documents if one.kind is kind)
+
+    return write
+
+
+def _prepared(destination: Destination, part: Callable[[Any], bytes]) -> Callable[[offline.Judged], bytes]:
+    def write(judged: offline.Judged) -> bytes:
+        from gateway.pipeline.destinations import PrepareError, folder, mssante
+        from gateway.pipeline.production import ProductionError
+
+        _refuse_without(judged.version is not None, judged)
+        prepare = folder.prepare if destination is Destination.FOLDER else mssante.prepare
+        try:
+            owed = offline.jobs(judged, destination)
+            if not owed:
+                fail("the report has no recipient of this kind")
+            return part(prepare(owed[0]))
+        except (PrepareError, ProductionError) as refused:
+            print_findings(refused.findings, indent="", file=sys.stderr)
+            raise SystemExit(FAILED) from None
+
+    return write
+
+
+def _refuse_without(ready: bool, judged: offline.Judged) -> None:
+    if not ready:
+        print_findings(judged.decision.findings or judged.mapped.findings, indent="", file=sys.stderr)
+        raise SystemExit(FAILED)
+
+
+_WRITERS: dict[str, Callable[[offline.Judged], bytes]] = {
+    "canonical": _canonical,
+    "cda": _document(DocumentKind.CDA),
+    "pdf": _document(DocumentKind.PDF),
+    "metadata": _prepared(Destination.FOLDER, lambda request: bytes(request.metadata)),
+    "xdm": _prepared(Destination.FOLDER, lambda request: bytes(request.xdm)),
+    "mail": _prepared(Destination.MSSANTE_PS, lambda request: bytes(request.data)),
+}

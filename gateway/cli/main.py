@@ -1,0 +1,134 @@
+"""The verbs of `gateway`. Exit status: 0 done, 1 refused or failed with the reason on stderr, 2 wrong use."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import __version__
+
+app = typer.Typer(
+    name="gateway",
+    help="Gateway for medical imaging reports: HL7 v2 and FHIR in; CDA R2, DMP and MSSanté out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+SiteName = Annotated[
+    str, typer.Option("--site", help="Site profile; default: the one that the message matches.")
+]
+Files = Annotated[list[Path], typer.Argument(help="Message files (HL7 v2 or FHIR JSON).")]
+
+
+@app.command()
+def version(json: Json = False) -> None:
+    """Print the version."""
+    print(f'{{"version": "{__version__}"}}' if json else f"gateway {__version__}")
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Listen (MLLP 127.0.0.1:2575, HTTP 127.0.0.1:8080), take, produce, deliver; data in ./var/."""
+    from gateway.cli import serving
+
+    serving.serve(config)
+
+
+@app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="A message file (HL7 v2 or FHIR JSON).")],
+    to: Annotated[str, typer.Option("--to", help="canonical, cda, pdf, metadata, xdm or mail.")],
+    level: Annotated[str, typer.Option("--level", help="CDA body: n1 (PDF).")] = "n1",
+    site: SiteName = "",
+    now: Annotated[
+        str, typer.Option("--now", help="ISO 8601 time of the version: same bytes each time.")
+    ] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; default: stdout.")] = None,
+    config: Config = None,
+) -> None:
+    """One message to one artefact, offline, without server or store."""
+    from gateway.cli import converting
+
+    converting.convert(file, to, level, site, now, out, config)
+
+
+@app.command()
+def check(files: Files, site: SiteName = "", json: Json = False, config: Config = None) -> None:
+    """Findings of messages, without side effect. 1: one of them would be refused."""
+    from gateway.cli import converting
+
+    converting.check(files, site, json, config)
+
+
+@app.command()
+def send(
+    files: Files,
+    to: Annotated[str, typer.Option("--to", help="mllp://HOST:PORT or http(s)://HOST:PORT/fhir")],
+    token: Annotated[
+        str, typer.Option("--token", envvar="GATEWAY_TOKEN", help="Bearer token for HTTP.")
+    ] = "",
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for each answer.")] = 30.0,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Send messages and print the answers. 1: one of them was refused or not answered."""
+    from gateway.cli import sending
+
+    sending.send(files, to, token, timeout, json, config)
+
+
+@app.command()
+def messages(
+    state: Annotated[str, typer.Option("--state", help="rejected, duplicate, held, blocked, accepted.")] = "",
+    control_id: Annotated[str, typer.Option("--control-id", help="MSH-10.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List received messages, newest first."""
+    from gateway.cli import listing
+
+    listing.messages(state, control_id, limit, json, config)
+
+
+@app.command()
+def message(
+    identifier: Annotated[int, typer.Argument(metavar="ID", help="Message id, as `messages` shows it.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Only the received bytes, to stdout.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """One message: findings, reports, deliveries."""
+    from gateway.cli import listing
+
+    listing.message(identifier, raw, json, config)
+
+
+@app.command()
+def deliveries(
+    state: Annotated[str, typer.Option("--state", help="pending, waiting, delivered, failed, blocked…")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List deliveries: destination, recipient, state, attempts, last outcome."""
+    from gateway.cli import listing
+
+    listing.deliveries(state, limit, json, config)
+
+
+@app.command()
+def doctor(json: Json = False, config: Config = None) -> None:
+    """Check settings, site profiles, certificates, store and ledger. 1: something is wrong."""
+    from gateway.cli import diagnosing
+
+    diagnosing.doctor(json, config)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

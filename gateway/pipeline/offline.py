@@ -1,0 +1,135 @@
+"""One message to one artefact, without server or store: what `gateway convert` and `check` do.
+
+The same functions as in intake and production, so what is shown here is what the gateway would do.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway import fhir, hl7v2
+from gateway.mapping import fhir as fhir_mapping
+from gateway.mapping import hl7 as hl7_mapping
+from gateway.mapping.sites import Profile, Sites
+from gateway.model.decision import Decision, KnownReport, Verdict
+from gateway.model.delivery import Destination
+from gateway.model.findings import Finding, finding
+from gateway.model.submission import Mapped
+from gateway.model.version import DeliveryJob, ReportVersion
+from gateway.pipeline.identity import content_hash, identity, set_key
+from gateway.pipeline.production import produce
+from gateway.rules.decide import decide
+
+OFFLINE_DESTINATIONS = frozenset(
+    {Destination.FOLDER, Destination.DMP, Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT}
+)
+
+
+class InputKind(StrEnum):
+    HL7V2 = "hl7v2"
+    FHIR = "fhir"
+
+
+class UnreadableError(Exception):
+    """The content is neither HL7 v2 nor FHIR JSON that we can read; `findings` say where it breaks."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__("; ".join(str(found) for found in findings))
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One report of an input with what the gateway would decide about it."""
+
+    mapped: Mapped
+    decision: Decision
+    version: ReportVersion | None
+    """None when the input makes no version (rejected, held)."""
+
+
+def recognise(data: bytes) -> InputKind:
+    """JSON starts with a brace; everything else goes to the HL7 reader, which says what is wrong."""
+    return InputKind.FHIR if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" else InputKind.HL7V2
+
+
+def judge(
+    data: bytes, sites: Sites, *, site: str = "", environment: str, now: datetime
+) -> tuple[Judged, ...]:
+    """Read, map and decide as if nothing were known before. Raises UnreadableError, KeyError (site)."""
+    mapped, profile = _map(data, sites, site)
+    return tuple(_judge(one, profile, environment, now) for one in mapped)
+
+
+def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Profile]:
+    if recognise(data) is InputKind.FHIR:
+        profile = sites.named(site) if site else sites.default
+        try:
+            return fhir_mapping.reports(fhir.read(data), profile), profile
+        except fhir.FhirError as unreadable:
+            raise UnreadableError(unreadable.findings) from None
+    try:
+        message = hl7v2.read(unframed(data))
+    except hl7v2.NotHl7Error as unreadable:
+        raise UnreadableError((unreadable.finding,)) from None
+    profile = sites.named(site) if site else sites.match(message)
+    return hl7_mapping.reports(message, profile), profile
+
+
+def unframed(data: bytes) -> bytes:
+    """The payload of a file that was saved with its MLLP framing; other bytes as they are."""
+    return data.strip(b"\x0b\x1c\r\n\x00 ") if data.lstrip()[:1] == b"\x0b" or b"\x1c" in data[-4:] else data
+
+
+def _judge(mapped: Mapped, profile: Profile, environment: str, now: datetime) -> Judged:
+    digest = content_hash(mapped.report, mapped) if mapped.report else ""
+    known: KnownReport | None = None
+    decision = decide(
+        mapped,
+        known,
+        site=profile.site,
+        environment=environment,
+        enabled=OFFLINE_DESTINATIONS,
+        content_hash=digest,
+    )
+    if decision.verdict is Verdict.REJECT or not decision.number or mapped.report is None:
+        return Judged(mapped, decision, None)
+    made = identity(
+        mapped,
+        environment=environment,
+        site=profile.site,
+        key=set_key(mapped.report.report_set),
+        number=decision.number,
+        known=known,
+        now=now,
+    )
+    version = ReportVersion(
+        version_id=0, identity=made, report=mapped.report, context=mapped.context, site=profile.site
+    )
+    return Judged(mapped, decision, version)
+
+
+def jobs(judged: Judged, destination: Destination) -> tuple[DeliveryJob, ...]:
+    """The deliveries that the plan owes to one destination, with their documents produced."""
+    assert judged.version is not None
+    documents = produce(judged.version, judged.mapped.blobs)
+    return tuple(
+        DeliveryJob(
+            delivery_id=0,
+            destination=planned.destination,
+            action=planned.action,
+            version=judged.version,
+            documents=documents,
+            recipient=planned.recipient,
+        )
+        for planned in judged.decision.plan
+        if planned.destination is destination
+    )
+
+
+def not_validated(judged: Judged) -> Finding:
+    """Why there is no document of this report."""
+    return next(
+        (found for found in judged.decision.findings if found.code == "NOT-VALIDATED"),
+        finding("NOT-VALIDATED"),
+    )

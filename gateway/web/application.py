@@ -1,0 +1,123 @@
+"""The FastAPI application: FHIR intake, read-only operator API, health, readiness, metrics."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from gateway import __version__, fhir
+from gateway.model.findings import finding
+from gateway.pipeline.intake import Intake
+from gateway.ports import Queries
+from gateway.telemetry import metrics
+from gateway.web.auth import RequireToken
+from gateway.web.body import TooLargeError, read_body
+from gateway.web.capability import capability_statement
+
+FHIR_JSON = "application/fhir+json"
+
+
+def application(
+    *,
+    intake: Intake,
+    queries: Queries,
+    token: str,
+    limit: int,
+    ready: Callable[[], tuple[bool, dict[str, Any]]],
+) -> FastAPI:
+    """The application over its ports. `ready` tells whether messages can be taken, and why not."""
+    app = FastAPI(
+        title="Gateway for medical imaging reports",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    guarded = [Depends(RequireToken(token))]
+    _health(app, ready)
+    _intake(app, intake, limit, guarded)
+    _operator(app, queries, guarded)
+
+    @app.get("/metrics", dependencies=guarded, include_in_schema=False)
+    def scrape() -> Response:
+        for destination, state, count in queries.delivery_counts():
+            metrics.DELIVERIES.labels(destination, state).set(count)
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+def _health(app: FastAPI, ready: Callable[[], tuple[bool, dict[str, Any]]]) -> None:
+    @app.get("/healthz", summary="The process lives")
+    def healthz() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @app.get("/readyz", summary="Messages can be taken now")
+    def readyz() -> JSONResponse:
+        taken, detail = ready()
+        return JSONResponse(
+            {"status": "ready" if taken else "not ready", **detail}, status_code=200 if taken else 503
+        )
+
+
+def _intake(app: FastAPI, intake: Intake, limit: int, guarded: list[Any]) -> None:
+    async def take(request: Request) -> Response:
+        try:
+            body = await read_body(request, limit)
+        except TooLargeError:
+            refusal = fhir.operation_outcome((finding("HL7-TOO-LARGE", detail=f"limit {limit} bytes"),))
+            return Response(refusal, 413, media_type=FHIR_JSON, headers={"Connection": "close"})
+        peer = f"{request.client.host}:{request.client.port}" if request.client else "?"
+        answer = await intake.fhir(body, request.headers.get("content-type", ""), peer=peer)
+        return Response(answer.body, answer.status, media_type=FHIR_JSON)
+
+    for path, what in (("/fhir", "a Bundle"), ("/fhir/DiagnosticReport", "a DiagnosticReport")):
+        app.add_api_route(
+            path, take, methods=["POST"], dependencies=guarded, summary=f"Take {what} (FHIR R4 JSON)"
+        )
+
+    @app.get("/fhir/metadata", dependencies=guarded, summary="CapabilityStatement")
+    def metadata() -> Response:
+        return Response(capability_statement(), media_type=FHIR_JSON)
+
+
+def _operator(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
+    @app.get("/api/messages", dependencies=guarded, summary="Received messages, newest first")
+    def messages(
+        state: str = "",
+        control_id: str = "",
+        site: str = "",
+        cursor: int = 0,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> dict[str, Any]:
+        rows = queries.messages(state=state, control_id=control_id, site=site, cursor=cursor, limit=limit)
+        return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
+
+    @app.get("/api/messages/{identifier}", dependencies=guarded, summary="One message with its deliveries")
+    def message(identifier: int) -> dict[str, Any]:
+        return _found(queries.message(identifier), "message", identifier)
+
+    @app.get("/api/messages/{identifier}/raw", dependencies=guarded, summary="The bytes as received")
+    def raw(identifier: int) -> Response:
+        return Response(_found(queries.raw(identifier), "message", identifier), media_type="text/plain")
+
+    @app.get("/api/reports/{identifier}", dependencies=guarded, summary="One report set with its versions")
+    def report(identifier: str) -> dict[str, Any]:
+        return _found(queries.report(identifier), "report", identifier)
+
+    @app.get("/api/deliveries", dependencies=guarded, summary="Deliveries, newest first")
+    def deliveries(
+        state: str = "",
+        destination: str = "",
+        cursor: int = 0,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> dict[str, Any]:
+        rows = queries.deliveries(state=state, destination=destination, cursor=cursor, limit=limit)
+        return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
+
+
+def _found(value: Any, what: str, identifier: object) -> Any:
+    if value is None:
+        raise HTTPException(404, f"no {what} {identifier}")
+    return value

@@ -1,0 +1,161 @@
+"""A received CDA → `CdaHeader`. Tolerant: what is absent stays empty, judging it is the work of `checks`."""
+
+import base64
+import binascii
+import re
+
+from lxml import etree
+
+from gateway.cda import reader_people as people
+from gateway.cda.reader_parts import code, identifier, identifiers, interval
+from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
+from gateway.cda.vocabulary import PS3_20
+from gateway.cda.xml import attribute, child, children, invalid, name, parse, text
+from gateway.model.terms import Code, Identifier
+
+_BODIES = {"application/pdf": "pdf", "text/plain": "text"}
+_LEADING_DIGITS = re.compile(r"\d{1,9}")
+
+
+def read(data: bytes) -> CdaHeader:
+    """The header of a CDA R2; times and codes as written.
+
+    Raises CdaError (CDA-INVALID) when `data` is no well-formed ClinicalDocument with id and code.
+    """
+    return header(document(data))
+
+
+def document(data: bytes) -> etree._Element:
+    """The ClinicalDocument element; raises CdaError."""
+    root = parse(data)
+    if root.tag != name("ClinicalDocument"):
+        raise invalid(f"root element {etree.QName(root).localname}")
+    return root
+
+
+def header(root: etree._Element) -> CdaHeader:
+    """The header values of a ClinicalDocument element; raises CdaError without an id or a code."""
+    document_id = identifier(child(root, "id"))
+    document_code = code(child(root, "code"))
+    if document_id is None:
+        raise invalid("no id", "ClinicalDocument/id")
+    if document_code is None:
+        raise invalid("no code", "ClinicalDocument/code")
+    body, media_type = _body(root)
+    return CdaHeader(
+        id=document_id,
+        code=document_code,
+        title=text(child(root, "title")),
+        effective_time=attribute(child(root, "effectiveTime"), "value"),
+        confidentiality=code(child(root, "confidentialityCode")),
+        language=attribute(child(root, "languageCode"), "code"),
+        set_id=identifier(child(root, "setId")),
+        version_number=_number(attribute(child(root, "versionNumber"), "value")),
+        template_ids=identifiers(root, "templateId"),
+        code_translations=_translations(child(root, "code")),
+        patient=people.patient(child(root, "recordTarget/patientRole")),
+        authors=tuple(people.author(node) for node in children(root, "author")),
+        legal_authenticator=next(
+            (people.assigned("LA", node) for node in children(root, "legalAuthenticator")), None
+        ),
+        authenticators=tuple(people.assigned("AUTHEN", node) for node in children(root, "authenticator")),
+        custodian=people.custodian(
+            child(root, "custodian/assignedCustodian/representedCustodianOrganization")
+        ),
+        recipients=tuple(people.recipient(node) for node in children(root, "informationRecipient")),
+        participants=tuple(people.participant(node) for node in children(root, "participant")),
+        orders=tuple(
+            _order(node)
+            for fulfilled in children(root, "inFulfillmentOf")
+            if (node := child(fulfilled, "order")) is not None
+        ),
+        service_events=tuple(
+            _service_event(node)
+            for documented in children(root, "documentationOf")
+            if (node := child(documented, "serviceEvent")) is not None
+        ),
+        encounter=_encounter(child(root, "componentOf/encompassingEncounter")),
+        replaces=_replaced(root),
+        body=body,
+        media_type=media_type,
+    )
+
+
+def embedded_pdf(data: bytes) -> bytes | None:
+    """Bytes of the PDF in an N1 body, None when the body holds none; raises CdaError (see `read`)."""
+    return body_pdf(document(data))
+
+
+def body_pdf(root: etree._Element) -> bytes | None:
+    """The PDF of the nonXMLBody: white space in the Base64 is allowed, anything else gives None."""
+    node = child(root, "component/nonXMLBody/text")
+    if node is None or _body(root)[0] != "pdf":
+        return None
+    packed = "".join((node.text or "").split())
+    try:
+        pdf = base64.b64decode(packed, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return pdf if pdf.startswith(b"%PDF-") else None
+
+
+def _body(root: etree._Element) -> tuple[str, str]:
+    if child(root, "component/structuredBody") is not None:
+        return "structured", ""
+    media_type = attribute(child(root, "component/nonXMLBody/text"), "mediaType")
+    return _BODIES.get(media_type, "other"), media_type
+
+
+def _number(value: str) -> int:
+    return int(value) if _LEADING_DIGITS.fullmatch(value) else 0
+
+
+def _translations(node: etree._Element | None) -> tuple[Code, ...]:
+    return tuple(found for item in children(node, "translation") if (found := code(item)) is not None)
+
+
+def _order(node: etree._Element) -> CdaOrder:
+    return CdaOrder(
+        placer=identifier(child(node, "id")),
+        accession=identifier(node.find(f"{{{PS3_20}}}accessionNumber")),
+    )
+
+
+def _service_event(node: etree._Element) -> ServiceEvent:
+    performer: Party | None = None
+    for found in children(node, "performer"):
+        performer = people.assigned("PRF", found)
+        break
+    _, low, high = interval(child(node, "effectiveTime"))
+    return ServiceEvent(
+        id=identifier(child(node, "id")),
+        code=code(child(node, "code")),
+        translations=_translations(child(node, "code")),
+        low=low,
+        high=high,
+        performer=performer,
+    )
+
+
+def _encounter(node: etree._Element | None) -> CdaEncounter:
+    facility = child(node, "location/healthCareFacility")
+    _, low, high = interval(child(node, "effectiveTime"))
+    return CdaEncounter(
+        code=code(child(node, "code")),
+        number=identifier(child(node, "id")),
+        low=low,
+        high=high,
+        facility_id=identifier(child(facility, "id")),
+        facility_type=code(child(facility, "code")),
+        facility_name=text(child(facility, "location/name")),
+        facility_address=people.address(child(facility, "location/addr")),
+    )
+
+
+def _replaced(root: etree._Element) -> tuple[Identifier, ...]:
+    return tuple(
+        parent
+        for related in children(root, "relatedDocument")
+        if related.get("typeCode") == "RPLC"
+        for parent in identifiers(child(related, "parentDocument"), "id")
+    )

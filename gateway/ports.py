@@ -189,7 +189,7 @@ class Queries(Protocol):
         ...
 
     def deliveries(self, *, state: str, destination: str, cursor: int, limit: int) -> list[Row]:
-        """Fields: id, destination, recipient, action, state, reason, attempts, next_try, outcome, report_id."""
+        """id, destination, recipient, action, state, reason, attempts, next_try, outcome, report_id."""
         ...
 
     def delivery_counts(self) -> list[tuple[str, str, int]]:

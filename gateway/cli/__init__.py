@@ -1,1 +1,1 @@
-"""The `gateway` command. Heavy rooms are imported inside the verb that needs them: `gateway version` < 0.3 s."""
+"""The `gateway` command. Heavy rooms are imported inside the verb that needs them: starts in < 0.3 s."""

@@ -24,8 +24,8 @@ from gateway.ports import (
     Conclusion,
     IntakeStore,
     Known,
-    Received,
     Receipt,
+    Received,
     Settled,
     StoreUnavailableError,
 )

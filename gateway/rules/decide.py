@@ -1,0 +1,127 @@
+"""The decision over one report of a message: reject, hold, block or accept; its version number; its plan."""
+
+from gateway.model.decision import Decision, KnownReport, Verdict
+from gateway.model.delivery import DeliveryState, Destination
+from gateway.model.findings import Finding, Severity, errors, finding
+from gateway.model.report import ImagingReport, ReportStatus
+from gateway.model.site import Site
+from gateway.model.submission import Action, Mapped
+from gateway.rules import completeness, identity, ins, plan, visibility
+from gateway.rules.places import locate
+
+UNBENDABLE = frozenset({"INVISIBLE-TO-PATIENT-MAIL", "INS-ENV", "INTERNAL"})
+"""Codes whose severity no site policy changes (architecture decision 19; REQ-14)."""
+
+_REPLACING = frozenset({ReportStatus.CORRECTED, ReportStatus.APPENDED})
+
+
+def decide(
+    mapped: Mapped,
+    known: KnownReport | None,
+    *,
+    site: Site,
+    environment: str,
+    enabled: frozenset[Destination],
+    content_hash: str,
+) -> Decision:
+    """What becomes of `mapped`, given what the store knows of its report set.
+
+    `number` is the version that this message makes, 0 when it makes none (rejected, held, unchanged).
+    All findings stand in the answer, of mapping and of the rules, with the site's severities.
+    """
+    policy = _policy(site)
+    found = _apply((*mapped.findings, *_always(mapped, environment)), policy)
+    report = mapped.report
+    if report is None:
+        found = found if errors(found) else (*found, finding("INTERNAL"))
+        return Decision(verdict=Verdict.REJECT, findings=found)
+    if errors(found):
+        return Decision(verdict=Verdict.REJECT, findings=found)
+    if report.status.withdrawn or mapped.context.action is Action.DELETE:
+        return _withdraw(mapped, known, found)
+    if not report.status.validated:
+        found = (*found, finding("NOT-VALIDATED", locate(mapped.provenance, "status")))
+        return Decision(verdict=Verdict.HOLD, findings=found)
+    found = (*found, *_apply((*completeness.check(mapped), *_traits(mapped, report)), policy))
+    if errors(found):
+        return Decision(verdict=Verdict.REJECT, findings=found)
+    if known is not None and known.version > 0 and known.content_hash == content_hash:
+        return Decision(verdict=Verdict.ACCEPT, findings=(*found, finding("CONTENT-UNCHANGED")))
+    return _accept(mapped, report, known, found, site=site, enabled=enabled, policy=policy)
+
+
+def _accept(
+    mapped: Mapped,
+    report: ImagingReport,
+    known: KnownReport | None,
+    found: tuple[Finding, ...],
+    *,
+    site: Site,
+    enabled: frozenset[Destination],
+    policy: dict[str, Severity],
+) -> Decision:
+    sent = known.version if known is not None else 0
+    action, remarks = _action(mapped, report, sent)
+    made = plan.make(mapped, enabled=enabled, site=site, action=action)
+    found = (*found, *_apply((*remarks, *made.findings), policy))
+    if errors(found):
+        return Decision(verdict=Verdict.REJECT, findings=found)
+    blocked = any(row.state is DeliveryState.BLOCKED for row in made.rows)
+    return Decision(
+        verdict=Verdict.BLOCK if blocked else Verdict.ACCEPT, findings=found, plan=made.rows, number=sent + 1
+    )
+
+
+def _action(mapped: Mapped, report: ImagingReport, sent: int) -> tuple[Action, tuple[Finding, ...]]:
+    """Create or replace. A replacement whose original is unknown here is taken (architecture decision 13): as
+    a replacement when the sender names the document it replaces, so that the DMP can be asked for it; else
+    there is nothing to ask for and it goes as a creation."""
+    if sent:
+        return Action.REPLACE, ()
+    if mapped.context.action is not Action.REPLACE and report.status not in _REPLACING:
+        return Action.CREATE, ()
+    if report.replaces is not None:
+        place = locate(mapped.provenance, "replaces")
+        return Action.REPLACE, (finding("ORIGINAL-UNKNOWN", place),)
+    return Action.CREATE, (finding("ORIGINAL-UNKNOWN", locate(mapped.provenance, "status"), "sent as new"),)
+
+
+def _withdraw(mapped: Mapped, known: KnownReport | None, found: tuple[Finding, ...]) -> Decision:
+    """A report that never left needs no deletion: it is kept and nothing is sent. One that left cannot be
+    withdrawn yet, and is never acknowledged as if it were."""
+    place = locate(mapped.provenance, "status")
+    if known is not None and known.version > 0:
+        return Decision(verdict=Verdict.REJECT, findings=(*found, finding("WITHDRAWAL-UNSERVED", place)))
+    return Decision(verdict=Verdict.HOLD, findings=(*found, finding("NOT-VALIDATED", place, "withdrawn")))
+
+
+def _always(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
+    """Checks that hold for validated and unvalidated reports alike."""
+    if mapped.report is None:
+        return ()
+    patient = mapped.report.patient
+    found = visibility.check(mapped)
+    if patient.ins is None:
+        return found
+    return ins.check(patient.ins, environment, locate(mapped.provenance, ins.PATH)) + found
+
+
+def _traits(mapped: Mapped, report: ImagingReport) -> tuple[Finding, ...]:
+    """Without all five traits an INS cannot be qualified; without an INS nobody asks for them."""
+    missing = identity.traits(report.patient) if report.patient.ins is not None else ()
+    if not missing:
+        return ()
+    return (finding("TRAITS-INCOMPLETE", locate(mapped.provenance, "patient"), ", ".join(missing)),)
+
+
+def _policy(site: Site) -> dict[str, Severity]:
+    return {code: Severity(severity) for code, severity in site.policies if code not in UNBENDABLE}
+
+
+def _apply(found: tuple[Finding, ...], policy: dict[str, Severity]) -> tuple[Finding, ...]:
+    """`found` with the severities that the site states."""
+    if not policy:
+        return found
+    return tuple(
+        finding(one.code, one.location, one.detail, policy.get(one.code, one.severity)) for one in found
+    )

@@ -1,0 +1,134 @@
+"""`gateway doctor`: is this installation fit to run, and does its ledger add up?"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from shutil import disk_usage
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.cli.common import FAILED, emit, settings
+from gateway.config import Environment
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+
+CERTIFICATE_WARNING = timedelta(days=30)
+DISK_WARNING = 2 * 1024**3
+
+
+class Check(NamedTuple):
+    """`verdict`: ok, warning or error; `text` says what was found and what to do."""
+
+    subject: str
+    verdict: str
+    text: str
+
+
+def doctor(as_json: bool, config: Path | None) -> None:
+    """Print one line a check; exit 1 when one is an error."""
+    current = settings(config)
+    checks = tuple(_all(current))
+    if as_json:
+        emit(check._asdict() for check in checks)
+    else:
+        for check in checks:
+            print(f"{check.verdict:8} {check.subject:14} {check.text}")
+    if any(check.verdict == "error" for check in checks):
+        raise SystemExit(FAILED)
+
+
+def _all(current: "Settings") -> Iterator[Check]:
+    yield Check("environment", "ok", current.environment.value)
+    yield from _sites(current)
+    yield from _destinations(current)
+    yield from _certificates(current)
+    yield from _disk(current)
+    yield from _store(current)
+    yield Check(
+        "validation",
+        "warning",
+        "official rules are not run before sending in this version: own checks only "
+        "(`conformance validate --kit` runs them on demand)",
+    )
+
+
+def _sites(current: "Settings") -> Iterator[Check]:
+    from gateway.mapping import sites
+
+    try:
+        profiles = sites.load(current.sites_dir, default=current.site)
+    except sites.ProfileError as wrong:
+        yield Check("sites", "error", str(wrong))
+        return
+    for profile in profiles:
+        fictive = profile.site.fictive
+        refused = fictive and current.environment is Environment.PRODUCTION
+        text = f"profile {profile.site.name}" + (
+            ": fictive values, write your own profile before production" if fictive else ""
+        )
+        yield Check("sites", "error" if refused else "warning" if fictive else "ok", text)
+
+
+def _destinations(current: "Settings") -> Iterator[Check]:
+    yield Check("dmp", "ok", f"sends to {current.dmp.url}" if current.dmp.url else "off (dmp.url is not set)")
+    mssante = current.mssante
+    yield Check(
+        "mssante", "ok", f"sends to {mssante.host}:{mssante.port}" if mssante.host else "off (mssante.host)"
+    )
+    yield Check("folder", "ok", str(current.outbox) if current.folder_enabled else "off (folder.enabled)")
+
+
+def _certificates(current: "Settings") -> Iterator[Check]:
+    from cryptography import x509
+
+    now = datetime.now(UTC)
+    for subject, path in (
+        ("mllp", current.mllp.tls_certificate),
+        ("http", current.http.tls_certificate),
+        ("dmp", current.dmp.client_certificate),
+        ("dmp cachet", current.dmp.cachet_certificate),
+        ("mssante", current.mssante.client_certificate),
+    ):
+        if path is None:
+            continue
+        try:
+            end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+        except (OSError, ValueError) as wrong:
+            yield Check(subject, "error", f"certificate {path} cannot be read: {wrong}")
+            continue
+        verdict = "error" if end < now else "warning" if end - now < CERTIFICATE_WARNING else "ok"
+        yield Check(subject, verdict, f"certificate {path.name} is valid until {end:%Y-%m-%d}")
+
+
+def _disk(current: "Settings") -> Iterator[Check]:
+    folder = current.data_dir if current.data_dir.is_dir() else Path()
+    free = disk_usage(folder).free
+    yield Check(
+        "disk",
+        "ok" if free > DISK_WARNING else "warning",
+        f"{free / 1024**3:.1f} GiB free for {current.data_dir}",
+    )
+
+
+def _store(current: "Settings") -> Iterator[Check]:
+    if not current.database.is_file():
+        yield Check("store", "ok", f"none yet at {current.database}")
+        return
+    from gateway.store import SqliteQueries
+
+    queries = SqliteQueries.open(current.database)
+    try:
+        for problem in queries.problems():
+            yield Check("store", "error", problem)
+        waiting = {
+            state: sum(count for _, one, count in queries.delivery_counts() if one == state)
+            for state in ("failed", "ambiguous", "blocked")
+        }
+        for state, count in waiting.items():
+            if count:
+                yield Check(
+                    "deliveries", "warning", f"{count} {state}: see `gateway deliveries --state {state}`"
+                )
+        yield Check("ledger", "ok", "every accepted report has one row per destination, in one state")
+    finally:
+        queries.close()

@@ -1,0 +1,114 @@
+"""`gateway messages | message | deliveries`: read the store beside a running server, never write."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.cli.common import emit, fail, settings
+
+if TYPE_CHECKING:
+    from gateway.ports import Queries
+
+
+@contextmanager
+def _queries(config: Path | None) -> "Iterator[Queries]":
+    from gateway.store import SqliteQueries
+
+    database = settings(config).database
+    if not database.is_file():
+        fail(f"no store at {database}: start `gateway serve` first, or set GATEWAY_DATA_DIR")
+    queries = SqliteQueries.open(database)
+    try:
+        yield queries
+    finally:
+        queries.close()
+
+
+def messages(state: str, control_id: str, limit: int, as_json: bool, config: Path | None) -> None:
+    """Newest first; columns id, time, type, control id, state, reports."""
+    from gateway.model.delivery import MessageState
+
+    _known(state, [one.value for one in MessageState])
+    with _queries(config) as queries:
+        rows = queries.messages(state=state, control_id=control_id, site="", cursor=0, limit=limit)
+    _show(rows, ("id", "received_at", "message_type", "control_id", "state", "site", "report_ids"), as_json)
+
+
+def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> None:
+    """Newest first; columns id, destination, recipient, action, state, attempts, outcome."""
+    from gateway.model.delivery import DeliveryState
+
+    _known(state, [one.value for one in DeliveryState])
+    with _queries(config) as queries:
+        rows = queries.deliveries(state=state, destination="", cursor=0, limit=limit)
+    columns = (
+        "id",
+        "report_id",
+        "destination",
+        "recipient",
+        "action",
+        "state",
+        "attempts",
+        "reason",
+        "outcome",
+    )
+    _show(rows, columns, as_json)
+
+
+def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> None:
+    """One message; `raw`: the received bytes alone."""
+    with _queries(config) as queries:
+        if raw:
+            data = queries.raw(identifier)
+            if data is None:
+                fail(f"no message {identifier}")
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        row = queries.message(identifier)
+    if row is None:
+        fail(f"no message {identifier}")
+    if as_json:
+        emit([row])
+        return
+    for name, value in row.items():
+        if name not in ("findings", "reports", "deliveries"):
+            print(f"{name:20} {_text(value)}")
+    for found in row.get("findings", ()):
+        place = f" {found['location']}" if found.get("location") else ""
+        print(f"finding              {found['severity']} {found['code']}{place}: {found.get('text', '')}")
+    for report in row.get("reports", ()):
+        print(f"report               {_pairs(report)}")
+    for delivery in row.get("deliveries", ()):
+        print(f"delivery             {_pairs(delivery)}")
+
+
+def _known(state: str, states: list[str]) -> None:
+    if state and state not in states:
+        fail(f"--state {state}: expected one of {', '.join(states)}", 2)
+
+
+def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
+    if as_json:
+        emit(rows)
+        return
+    cells = [columns, *(tuple(_text(row.get(name)) for name in columns) for row in rows)]
+    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
+    for line in cells:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _pairs(row: dict[str, Any]) -> str:
+    return "  ".join(
+        f"{name}={_text(value)}" for name, value in row.items() if value not in (None, "", [], 0)
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    return str(value)

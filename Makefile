@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
-STORE  ?= sqlite
 
 .PHONY: help setup demo test lint serve bench faults fuzz golden requirements clean
 
@@ -20,7 +19,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 setup: $(STAMP) ## create .venv with the pinned dependencies
 
 demo: setup ## the main job end to end on embedded defaults (KEEP=1 leaves it running)
-	$(BIN)/python -m conformance.demo $(if $(KEEP),--keep) --store $(STORE)
+	$(BIN)/python -m conformance.demo $(if $(KEEP),--keep)
 
 test: setup ## the whole test suite
 	$(BIN)/python -m pytest -n 2

@@ -1,0 +1,118 @@
+"""The stage of demo and end-to-end tests: test certificates, simulated peers, the gateway; all on loopback."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from conformance import pki
+from conformance.demo.processes import Process, module
+
+
+class Stage:
+    """Processes under one folder. `start` them, use `mllp`, `api`, the ledgers; `stop` ends them all."""
+
+    def __init__(
+        self, folder: Path, *, workers: int = 1, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.folder, self.workers, self._say = folder.resolve(), workers, say
+        self.processes: list[Process] = []
+        self.mllp = ("", 0)
+        self.http = ""
+        self._environment: dict[str, str] = {}
+        self.gateway: Process | None = None
+
+    def start(self) -> None:
+        """Everything, in order. Raises NotReadyError with the end of the log of what did not start."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        keys = pki.make(self.folder / "pki")
+        self._say("test certificates made (fictive authority, cachet, client, server)")
+        dmp = self._peer(
+            "dmp",
+            *("--cert", str(keys.server_certificate), "--key", str(keys.server_key)),
+            *("--client-ca", str(keys.ca_certificate), "--ca", str(keys.ca_certificate)),
+        )
+        self._say(f"simulated DMP listens on {dmp} (mutual TLS)")
+        mail = self._peer("mssante", "--cert", str(keys.server_certificate), "--key", str(keys.server_key))
+        self._say(f"simulated MSSanté operator listens on {mail} (STARTTLS)")
+        host, port = mail.removeprefix("smtp://").split(":")
+        self._environment = {
+            "GATEWAY_DATA_DIR": str(self.folder / "gateway"),
+            "GATEWAY_MLLP__PORT": "0",
+            "GATEWAY_HTTP__PORT": "0",
+            "GATEWAY_WORKERS": str(self.workers),
+            "GATEWAY_FOLDER__ENABLED": "true",
+            "GATEWAY_DMP__URL": f"{dmp}/repository",
+            "GATEWAY_DMP__CA": str(keys.ca_certificate),
+            "GATEWAY_DMP__CLIENT_CERTIFICATE": str(keys.client_certificate),
+            "GATEWAY_DMP__CLIENT_KEY": str(keys.client_key),
+            "GATEWAY_DMP__CACHET_CERTIFICATE": str(keys.cachet_certificate),
+            "GATEWAY_DMP__CACHET_KEY": str(keys.cachet_key),
+            "GATEWAY_MSSANTE__HOST": host,
+            "GATEWAY_MSSANTE__PORT": port,
+            "GATEWAY_MSSANTE__CA": str(keys.ca_certificate),
+            "GATEWAY_RETRY__FIRST": "0.3",
+        }
+        self.serve()
+
+    def serve(self, **environment: str) -> None:
+        """Start (or start again) the gateway on the same data folder."""
+        self.gateway = Process(
+            "gateway",
+            module("gateway", "serve"),
+            self.folder / "gateway.log",
+            {**self._environment, **environment},
+        )
+        self.processes.append(self.gateway)
+        line = self.gateway.ready()
+        found = re.search(r"mllp://([\d.]+):(\d+) (https?://\S+)", line)
+        assert found is not None, line
+        self.mllp, self.http = (found[1], int(found[2])), found[3]
+        self._say(line)
+
+    def _peer(self, kind: str, *options: str) -> str:
+        process = Process(
+            f"simulated {kind}",
+            module(
+                "conformance", "simulate", kind, "--port", "0", "--dir", str(self.folder / kind), *options
+            ),
+            self.folder / f"{kind}.log",
+        )
+        self.processes.append(process)
+        found = re.search(r"(https?|smtp)://[\d.]+:\d+", process.ready())
+        assert found is not None, process.ready_line
+        return found[0]
+
+    @property
+    def token(self) -> str:
+        return (self.folder / "gateway" / "admin-token").read_text().strip()
+
+    def api(self, path: str) -> Any:
+        """GET on the operator API."""
+        answer = httpx.get(
+            f"{self.http}{path}", headers={"Authorization": f"Bearer {self.token}"}, timeout=10
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def ledger(self, kind: str) -> list[dict[str, Any]]:
+        """What a simulated peer recorded, in order."""
+        path = self.folder / kind / "ledger.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    def stop(self) -> None:
+        for process in reversed(self.processes):
+            process.stop()
+
+
+def settled(deliveries: Iterable[dict[str, Any]]) -> bool:
+    """Nothing more happens by itself."""
+    return all(
+        row["state"] in ("delivered", "failed", "refused", "blocked", "withheld", "cancelled", "ambiguous")
+        for row in deliveries
+    )

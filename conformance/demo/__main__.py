@@ -1,4 +1,4 @@
-"""`python -m conformance.demo`: send, wait for every delivery, print the table; exit 0 only if all is as expected."""
+"""`make demo`: send, wait for every delivery, print the table; exit 0 only if all came as expected."""
 
 import argparse
 import asyncio

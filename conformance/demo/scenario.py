@@ -9,7 +9,7 @@ ALL = {"dmp": "delivered", "mssante-ps": "delivered", "mssante-patient": "delive
 
 
 class Step(NamedTuple):
-    """One message: `deliveries` is the state that each destination must reach, {} when nothing may be planned."""
+    """One message; `deliveries`: the state each destination must reach, {} when nothing may be planned."""
 
     file: str
     what: str

@@ -1,4 +1,4 @@
-"""The stage of demo and end-to-end tests: test certificates, simulated peers, the gateway; all on loopback."""
+"""The stage of demo and end-to-end tests: certificates, simulated peers, the gateway, on loopback."""
 
 import json
 import re

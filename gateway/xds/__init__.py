@@ -1,0 +1,44 @@
+"""Generic IHE document sharing: metadata model, ebRIM, ITI-41 with MTOM, registry answers, XDM archive.
+
+Pure functions over values; what is French about the metadata stands in `gateway.cisis`.
+"""
+
+from gateway.xds.ebrim import MetadataError, submit_objects_request
+from gateway.xds.model import (
+    Association,
+    Author,
+    Cx,
+    DocumentEntry,
+    Submission,
+    SubmissionSet,
+    Xcn,
+    Xon,
+)
+from gateway.xds.response import (
+    NotXdsError,
+    RegistryError,
+    RegistryResponse,
+    SoapFault,
+    read_registry_response,
+)
+from gateway.xds.soap import SoapRequest, provide_and_register
+
+__all__ = [
+    "Association",
+    "Author",
+    "Cx",
+    "DocumentEntry",
+    "MetadataError",
+    "NotXdsError",
+    "RegistryError",
+    "RegistryResponse",
+    "SoapFault",
+    "SoapRequest",
+    "Submission",
+    "SubmissionSet",
+    "Xcn",
+    "Xon",
+    "provide_and_register",
+    "read_registry_response",
+    "submit_objects_request",
+]

@@ -1,0 +1,115 @@
+"""SOAP 1.2 requests of the XDS transactions: envelope with WS-Addressing and wsse:Security, MTOM package.
+
+Source: IHE ITI TF-2 §3.41 and appendix V; spec §2.3. Pure: ids come in, bytes go out.
+"""
+
+from copy import deepcopy
+from hashlib import sha256
+
+from lxml import etree
+
+from gateway.model.base import Value
+from gateway.xds.ebrim import submit_objects_request
+from gateway.xds.model import Submission
+from gateway.xds.mtom import XOP_XML, part, write
+from gateway.xds.xml import SOAP12, WSA, WSSE, XDSB, XOP
+
+PROVIDE_AND_REGISTER = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
+ANONYMOUS = "http://www.w3.org/2005/08/addressing/anonymous"
+_SOAP_XML = "application/soap+xml"
+
+
+class SoapRequest(Value):
+    """What HTTP has to carry: POST `body` with this Content-Type."""
+
+    content_type: str
+    action: str
+    body: bytes
+
+
+def envelope(
+    body: etree._Element, *, action: str, message_id: str, to: str, assertion: etree._Element | None
+) -> etree._Element:
+    """A SOAP 1.2 envelope around `body`. `message_id` is a `urn:uuid:`; `assertion` is copied, not moved.
+
+    No default namespace and no prefix `ds`, `saml`, `xsi` stands above the assertion: its signature names
+    these in InclusiveNamespaces, so they must mean the same here as where it was signed.
+    """
+    root = etree.Element(f"{{{SOAP12}}}Envelope", nsmap={"soap": SOAP12, "wsa": WSA})
+    header = etree.SubElement(root, f"{{{SOAP12}}}Header")
+    _addressing(header, "Action", action).set(f"{{{SOAP12}}}mustUnderstand", "true")
+    _addressing(header, "MessageID", message_id)
+    reply_to = _addressing(header, "ReplyTo")
+    _addressing(reply_to, "Address", ANONYMOUS)
+    _addressing(header, "To", to)
+    if assertion is not None:
+        security = etree.SubElement(header, f"{{{WSSE}}}Security", nsmap={"wsse": WSSE})
+        security.append(deepcopy(assertion))
+    etree.SubElement(root, f"{{{SOAP12}}}Body").append(body)
+    return root
+
+
+def _addressing(parent: etree._Element, name: str, text: str | None = None) -> etree._Element:
+    element = etree.SubElement(parent, f"{{{WSA}}}{name}")
+    element.text = text
+    return element
+
+
+def provide_and_register(
+    submission: Submission,
+    documents: tuple[tuple[str, bytes], ...],
+    *,
+    assertion: etree._Element | None,
+    message_id: str,
+    to: str,
+) -> SoapRequest:
+    """ITI-41 for `submission`; `documents` are (entry id, bytes), one for each entry.
+
+    Boundary and content ids follow from `message_id`, which is new for every attempt. Raises ValueError when
+    documents and entries do not match one to one, MetadataError for a value that ebRIM cannot carry.
+    """
+    entries = {entry.entry_id: entry for entry in submission.entries}
+    if len(documents) != len(entries) or {entry_id for entry_id, _ in documents} != set(entries):
+        raise ValueError("documents and document entries do not match one to one")
+    seed = sha256(message_id.encode("utf-8")).hexdigest()[:32]
+    content_ids = {entry_id: f"document{n}.{seed}@xds" for n, (entry_id, _) in enumerate(documents, 1)}
+    body = etree.Element(f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest", nsmap={"xdsb": XDSB})
+    body.append(submit_objects_request(submission))
+    for entry_id, _ in documents:
+        document = etree.SubElement(body, f"{{{XDSB}}}Document", {"id": entry_id})
+        href = f"cid:{content_ids[entry_id]}"
+        etree.SubElement(document, f"{{{XOP}}}Include", {"href": href}, nsmap={"xop": XOP})
+    root = envelope(body, action=PROVIDE_AND_REGISTER, message_id=message_id, to=to, assertion=assertion)
+    attachments = tuple(
+        (content_ids[entry_id], entries[entry_id].mime_type, data) for entry_id, data in documents
+    )
+    return package(root, attachments, action=PROVIDE_AND_REGISTER, seed=seed)
+
+
+def package(
+    root: etree._Element, attachments: tuple[tuple[str, str, bytes], ...], *, action: str, seed: str
+) -> SoapRequest:
+    """An MTOM message: envelope and (content id, media type, bytes) attachments."""
+    start = f"envelope.{seed}@xds"
+    root_type = f'{XOP_XML}; charset=UTF-8; type="{_SOAP_XML}"; action="{action}"'
+    parts = (
+        part(start, root_type, etree.tostring(root, encoding="UTF-8", xml_declaration=True)),
+        *(part(content_id, media_type, data) for content_id, media_type, data in attachments),
+    )
+    boundary = _boundary(seed, tuple(item.data for item in parts))
+    return SoapRequest(
+        content_type=(
+            f'multipart/related; boundary="{boundary}"; type="{XOP_XML}"; start="<{start}>"; '
+            f'start-info="{_SOAP_XML}"; action="{action}"'
+        ),
+        action=action,
+        body=b"".join(write(parts, boundary)),
+    )
+
+
+def _boundary(seed: str, contents: tuple[bytes, ...]) -> str:
+    """A boundary that occurs in none of `contents`."""
+    boundary = f"mime.{seed}"
+    while any(boundary.encode("ascii") in data for data in contents):
+        boundary = f"mime.{sha256(boundary.encode('ascii')).hexdigest()[:32]}"
+    return boundary

@@ -1,0 +1,99 @@
+"""multipart/related: what is written is read back, whatever the bytes and however they arrive."""
+
+import random
+
+import pytest
+
+from gateway.xds import mtom
+
+# Two parts, the first with a binary body that ends in a line break.
+WIRE = (
+    b"preamble to skip\r\n"
+    b"--edge\r\n"  # first boundary
+    b'Content-Type: application/xop+xml;\r\n type="x"\r\n'  # folded header line
+    b"Content-ID: <root@x>\r\n"
+    b"\r\n"
+    b"<a/>\r\n\r\n"  # body is `<a/>` and one line break
+    b"--edge \t\r\n"  # blanks after a boundary are allowed (RFC 2046 §5.1.1)
+    b"\r\n"  # no headers
+    b"\x00\r\n--edg\r\n-"  # nearly a boundary
+    b"\r\n--edge--\r\nepilogue"
+)
+CONTENT_TYPE = 'multipart/related; boundary="edge"; start="<root@x>"'
+
+
+def test_a_multipart_by_hand() -> None:
+    found = mtom.read(CONTENT_TYPE, WIRE)
+    assert [part.data for part in found.parts] == [b"<a/>\r\n", b"\x00\r\n--edg\r\n-"]
+    assert found.root.content_type == 'application/xop+xml; type="x"'
+    assert found.root.content_id == "root@x"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+def test_events_do_not_depend_on_how_the_bytes_arrive(size: int) -> None:
+    reader, data, parts = mtom.Reader("edge"), b"", []
+    for at in range(0, len(WIRE), size):
+        for event in reader.feed(WIRE[at : at + size]):
+            match event:
+                case mtom.PartBegin():
+                    data = b""
+                case mtom.PartData():
+                    data += event.data
+                case mtom.PartEnd():
+                    parts.append(data)
+    reader.finish()
+    assert parts == [b"<a/>\r\n", b"\x00\r\n--edg\r\n-"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\r\n", b"\r\n--", b"--edg", b"\r\n\r\n--edgx--", bytes(range(256)) * 300]
+)
+def test_what_is_written_is_read_back(data: bytes) -> None:
+    parts = (mtom.part("a@x", "text/xml", data), mtom.part("b@x", "text/plain", b"end"))
+    body = b"".join(mtom.write(parts, "edge"))
+    assert mtom.read(CONTENT_TYPE, body).parts == parts
+
+
+def test_random_bytes_in_random_pieces() -> None:
+    chance = random.Random(7)
+    for _ in range(200):
+        data = bytes(chance.choice(b"\r\n-edg\x00") for _ in range(chance.randint(0, 40)))
+        if b"--edge" in data:
+            continue
+        body = b"".join(mtom.write((mtom.part("a@x", "text/xml", data),), "edge"))
+        reader, got, at = mtom.Reader("edge"), b"", 0
+        while at < len(body):
+            step = chance.randint(1, 9)
+            got += b"".join(e.data for e in reader.feed(body[at : at + step]) if isinstance(e, mtom.PartData))
+            at += step
+        reader.finish()
+        assert got == data
+
+
+def test_the_root_is_the_part_that_start_names() -> None:
+    parts = (mtom.part("b@x", "text/plain", b"second"), mtom.part("root@x", "text/xml", b"first"))
+    assert mtom.read(CONTENT_TYPE, b"".join(mtom.write(parts, "edge"))).root.data == b"first"
+
+
+def test_a_boundary_inside_a_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="boundary occurs"):
+        list(mtom.write((mtom.part("a@x", "text/xml", b"..--edge.."),), "edge"))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "message"),
+    [
+        ("text/xml", b"<a/>", "announces no multipart"),
+        ("multipart/related", b"", "announces no multipart"),
+        ('multipart/related; boundary="é"', b"", "ASCII"),
+        (CONTENT_TYPE, WIRE[:-18], "closing boundary"),
+        (CONTENT_TYPE, b"", "closing boundary"),
+        (CONTENT_TYPE, b"--edge--", "no part"),
+        (CONTENT_TYPE, b"--edge\r\nnonsense\r\n\r\n", "no name"),
+        (CONTENT_TYPE, b"--edge\r\nA: " + b"x" * 20000, "never end"),
+        (CONTENT_TYPE, b"--edgexyz\r\n\r\n", "text after"),
+    ],
+)
+def test_a_broken_multipart_is_said(content_type: str, body: bytes, message: str) -> None:
+    with pytest.raises(mtom.MultipartError, match=message):
+        mtom.read(content_type, body)

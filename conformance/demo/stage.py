@@ -34,11 +34,11 @@ class Stage:
         self._say("test certificates made (fictive authority, cachet, client, server)")
         dmp = self._peer(
             "dmp",
-            *("--cert", str(keys.server_certificate), "--key", str(keys.server_key)),
-            *("--client-ca", str(keys.ca_certificate), "--ca", str(keys.ca_certificate)),
+            *("--cert", str(keys.server.certificate), "--key", str(keys.server.key)),
+            *("--client-ca", str(keys.ca), "--ca", str(keys.ca)),
         )
         self._say(f"simulated DMP listens on {dmp} (mutual TLS)")
-        mail = self._peer("mssante", "--cert", str(keys.server_certificate), "--key", str(keys.server_key))
+        mail = self._peer("mssante", "--cert", str(keys.server.certificate), "--key", str(keys.server.key))
         self._say(f"simulated MSSanté operator listens on {mail} (STARTTLS)")
         host, port = mail.removeprefix("smtp://").split(":")
         self._environment = {
@@ -48,14 +48,14 @@ class Stage:
             "GATEWAY_WORKERS": str(self.workers),
             "GATEWAY_FOLDER__ENABLED": "true",
             "GATEWAY_DMP__URL": f"{dmp}/repository",
-            "GATEWAY_DMP__CA": str(keys.ca_certificate),
-            "GATEWAY_DMP__CLIENT_CERTIFICATE": str(keys.client_certificate),
-            "GATEWAY_DMP__CLIENT_KEY": str(keys.client_key),
-            "GATEWAY_DMP__CACHET_CERTIFICATE": str(keys.cachet_certificate),
-            "GATEWAY_DMP__CACHET_KEY": str(keys.cachet_key),
+            "GATEWAY_DMP__CA": str(keys.ca),
+            "GATEWAY_DMP__CLIENT_CERTIFICATE": str(keys.client.certificate),
+            "GATEWAY_DMP__CLIENT_KEY": str(keys.client.key),
+            "GATEWAY_DMP__CACHET_CERTIFICATE": str(keys.cachet.certificate),
+            "GATEWAY_DMP__CACHET_KEY": str(keys.cachet.key),
             "GATEWAY_MSSANTE__HOST": host,
             "GATEWAY_MSSANTE__PORT": port,
-            "GATEWAY_MSSANTE__CA": str(keys.ca_certificate),
+            "GATEWAY_MSSANTE__CA": str(keys.ca),
             "GATEWAY_RETRY__FIRST": "0.3",
         }
         self.serve()

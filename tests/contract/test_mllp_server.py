@@ -1,0 +1,150 @@
+"""The MLLP server over real sockets: every tolerance and abuse gets a defined end, and the server stays up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway import hl7v2
+from gateway.connectors.mllp import MllpOptions, MllpServer, connect
+
+VT, FS, CR = b"\x0b", b"\x1c", b"\r"
+
+
+async def echo(payload: bytes, peer: str) -> bytes:
+    assert peer.startswith("127.0.0.1:")
+    return b"ACK:" + payload
+
+
+class Running:
+    """A server with a handler of the test, and raw access to its port."""
+
+    def __init__(self, server: MllpServer, port: int) -> None:
+        self.server, self.port = server, port
+
+    async def raw(self, data: bytes, *, end: bool = False, seconds: float = 2.0) -> bytes:
+        """Send bytes as they are; what comes back until the server is silent or closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        await writer.drain()
+        if end:
+            writer.write_eof()
+        received = b""
+        try:
+            while chunk := await asyncio.wait_for(reader.read(65536), seconds if not received else 0.3):
+                received += chunk
+        except (TimeoutError, ConnectionError):
+            pass
+        writer.close()
+        return received
+
+    async def lives(self) -> None:
+        async with connect("127.0.0.1", self.port) as client:
+            assert (await client.exchange(b"MSH|alive")).answer == b"ACK:MSH|alive"
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    server = MllpServer(
+        handler=echo,
+        too_large=lambda size: b"TOO LARGE " + str(size).encode(),
+        options=MllpOptions(limit=100_000, frame_timeout=0.5, max_connections=40),
+    )
+    port = await server.start("127.0.0.1", 0)
+    yield Running(server, port)
+    await server.stop()
+
+
+@pytest.mark.req("REQ-02")
+@pytest.mark.parametrize(
+    ("case", "sent", "answers"),
+    [
+        ("one frame", VT + b"MSH|a" + FS + CR, [b"MSH|a"]),
+        ("two in one packet", VT + b"MSH|a" + FS + CR + VT + b"MSH|b" + FS + CR, [b"MSH|a", b"MSH|b"]),
+        ("noise before the start byte", b"\r\n\x00 " + VT + b"MSH|a" + FS + CR, [b"MSH|a"]),
+        ("FS without CR before the next", VT + b"MSH|a" + FS + VT + b"MSH|b" + FS + CR, [b"MSH|a", b"MSH|b"]),
+        ("LF after FS", VT + b"MSH|a" + FS + b"\n" + VT + b"MSH|b" + FS + CR, [b"MSH|a", b"MSH|b"]),
+        ("repeated VT", VT + VT + b"MSH|a" + FS + CR, [b"MSH|a"]),
+    ],
+)
+async def test_framing_is_tolerant(running: Running, case: str, sent: bytes, answers: list[bytes]) -> None:
+    received = await running.raw(sent)
+    assert received == b"".join(VT + b"ACK:" + one + FS + CR for one in answers), case
+    await running.lives()
+
+
+async def test_a_frame_may_arrive_byte_by_byte(running: Running) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    for byte in VT + b"MSH|slow" + FS + CR:
+        writer.write(bytes([byte]))
+        await writer.drain()
+    assert await asyncio.wait_for(reader.readuntil(FS + CR), 2) == VT + b"ACK:MSH|slow" + FS + CR
+    writer.close()
+
+
+@pytest.mark.req("REQ-08")
+async def test_a_frame_above_the_limit_is_answered_and_the_connection_goes_on(running: Running) -> None:
+    sent = VT + b"MSH|" + b"x" * 300_000 + FS + CR + VT + b"MSH|next" + FS + CR
+    received = await running.raw(sent)
+    assert received.startswith(VT + b"TOO LARGE ")
+    assert received.endswith(VT + b"ACK:MSH|next" + FS + CR)
+
+
+async def test_half_a_frame_is_given_up_after_the_timeout_and_never_handled(running: Running) -> None:
+    assert await running.raw(VT + b"MSH|half") == b""
+    await running.lives()
+
+
+async def test_a_truncated_message_is_never_acknowledged(running: Running) -> None:
+    """VT inside a frame means that the sender started again: the first part is no message."""
+    assert (
+        await running.raw(VT + b"MSH|lost" + VT + b"MSH|whole" + FS + CR) == VT + b"ACK:MSH|whole" + FS + CR
+    )
+
+
+async def test_connections_above_the_cap_are_closed_and_the_others_served(running: Running) -> None:
+    idle = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(39)]
+    await running.lives()
+    extra = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(5)]
+    assert any(await asyncio.wait_for(reader.read(1), 2) == b"" for reader, _ in extra[1:])
+    for _, writer in (*idle, *extra):
+        writer.close()
+    await asyncio.sleep(0.2)
+    await running.lives()
+
+
+async def test_random_bytes_and_a_tls_hello_leave_the_server_up(running: Running) -> None:
+    await running.raw(bytes(range(256)) * 50, end=True)
+    await running.raw(bytes.fromhex("16030100a5010000a10303") + b"\x5a" * 160, end=True)
+    await running.lives()
+
+
+async def test_a_message_under_way_is_answered_when_the_server_stops() -> None:
+    entered = asyncio.Event()
+
+    async def slow(payload: bytes, _: str) -> bytes:
+        entered.set()
+        await asyncio.sleep(0.3)
+        return payload
+
+    server = MllpServer(slow, lambda _: b"", MllpOptions(limit=1000))
+    port = await server.start("127.0.0.1", 0)
+    async with connect("127.0.0.1", port) as client:
+        exchange = asyncio.create_task(client.exchange(b"MSH|last"))
+        await entered.wait()
+        await server.stop()
+        assert (await exchange).answer == b"MSH|last"
+
+
+async def test_the_client_says_when_the_peer_closes_without_an_answer() -> None:
+    async def rude(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(rude, "127.0.0.1", 0)
+    async with server, connect("127.0.0.1", server.sockets[0].getsockname()[1]) as client:
+        with pytest.raises(ConnectionError):
+            await client.exchange(b"MSH|x")
+
+
+def test_wrap_is_the_r1_frame() -> None:
+    assert hl7v2.wrap(b"MSH") == b"\x0bMSH\x1c\x0d"

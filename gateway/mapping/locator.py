@@ -1,0 +1,166 @@
+"""Locators: how a site profile says where a value stands (architecture decision 3).
+
+    locator    = path *( "|" path )                 first non-empty path wins
+    path       = segment [ "[" where "]" ] ( "-" / "." ) field [ "[" pick "]" ] [ "." component ] [ "&" sub ]
+    where      = field [ "." component ] [ "&" sub ] "=" values       only segments with that value
+    pick       = number / ( "." component [ "&" sub ] "=" values )    only that repetition, or those with it
+    values     = value *( "," value )                                  any of them; empty: absent
+
+Examples: `PID-3[.5=PI].1`, `OBX[3.1=113014].5`, `OBR-32.1|OBR-32.1&1`, `PID-5[.7=L].1`. No functions, no
+conditions beyond the predicate: anything more is Python with a name.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from gateway.hl7v2 import Segment
+
+
+class Scope(Protocol):
+    """What a locator is evaluated on: a message, or the segments of one report of it."""
+
+    def all(self, name: str, /) -> tuple[Segment, ...]:
+        """The segments of that name, in message order."""
+        ...
+
+
+class LocatorError(ValueError):
+    """A text that is no locator; the caller adds file and line."""
+
+
+class Found(NamedTuple):
+    """A value and where it stood. `repetition` counts from 1; `location` is `PID-3[2].1`."""
+
+    value: str
+    segment: Segment
+    field: int
+    repetition: int
+    component: int = 0
+    subcomponent: int = 0
+
+    @property
+    def location(self) -> str:
+        return self.segment.location(self.field, self.repetition, self.component, self.subcomponent)
+
+
+class _Test(NamedTuple):
+    """A predicate: one element must have one of `values`."""
+
+    field: int
+    component: int
+    subcomponent: int
+    values: frozenset[str]
+
+    def holds(self, segment: Segment, field: int, repetition: int) -> bool:
+        return segment.value(field, repetition, self.component, self.subcomponent).strip() in self.values
+
+
+class Path(NamedTuple):
+    """One alternative of a locator. `component` and `subcomponent` are 0 where the text names none."""
+
+    segment: str
+    where: _Test | None
+    field: int
+    pick: _Test | None
+    repetition: int
+    component: int
+    subcomponent: int
+
+    def matches(self, scope: Scope) -> Iterator[Found]:
+        """All values that this path leads to, in message order, empty ones left out."""
+        component, sub = self.component or 1, self.subcomponent or 1
+        for segment in scope.all(self.segment):
+            if self.where is not None and not self.where.holds(segment, self.where.field, 1):
+                continue
+            for repetition in self._repetitions(segment):
+                if self.pick is not None and not self.pick.holds(segment, self.field, repetition):
+                    continue
+                value = segment.value(self.field, repetition, component, sub).strip()
+                if value:
+                    yield Found(value, segment, self.field, repetition, self.component, self.subcomponent)
+
+    def _repetitions(self, segment: Segment) -> range:
+        if self.repetition:
+            return range(self.repetition, self.repetition + 1)
+        return range(1, segment.repetitions(self.field) + 1)
+
+
+class Locator:
+    """A parsed locator: `find` gives the first value, `find_all` all values of the first path with any."""
+
+    __slots__ = ("paths", "text")
+
+    def __init__(self, text: str, paths: tuple[Path, ...]) -> None:
+        self.text, self.paths = text, paths
+
+    def find(self, scope: Scope) -> Found | None:
+        for path in self.paths:
+            for found in path.matches(scope):
+                return found
+        return None
+
+    def find_all(self, scope: Scope) -> tuple[Found, ...]:
+        for path in self.paths:
+            if every := tuple(path.matches(scope)):
+                return every
+        return ()
+
+    def where(self, accept: Callable[[Found], bool], scope: Scope) -> Found | None:
+        """The first value, over all paths, that `accept` takes."""
+        for path in self.paths:
+            for found in path.matches(scope):
+                if accept(found):
+                    return found
+        return None
+
+    def __repr__(self) -> str:
+        return f"Locator({self.text!r})"
+
+
+_PATH = re.compile(
+    r"(?P<segment>[A-Z][A-Z0-9]{2})"
+    r"(?:\[(?P<wf>\d{1,3})(?:\." + r"(?P<wc>\d{1,3}))?(?:&(?P<ws>\d{1,2}))?=(?P<where>[^\]]*)\])?"
+    r"[-.](?P<field>\d{1,3})"
+    r"(?:\[(?:(?P<repetition>\d{1,3})|\.(?P<pc>\d{1,3})(?:&(?P<ps>\d{1,2}))?=(?P<pick>[^\]]*))\])?"
+    r"(?:\.(?P<component>\d{1,3}))?(?:&(?P<sub>\d{1,2}))?"
+)
+
+
+@cache
+def parse(text: str) -> Locator:
+    """The locator that `text` states; raises LocatorError saying which part is wrong."""
+    return Locator(text, tuple(_path(part.strip()) for part in _alternatives(text)))
+
+
+def _alternatives(text: str) -> list[str]:
+    """Split at `|` outside brackets: a predicate's value may hold anything but `]`."""
+    return re.findall(r"(?:\[[^\]]*\]|[^|\[])+", text) or [""]
+
+
+def _path(text: str) -> Path:
+    if (match := _PATH.fullmatch(text)) is None:
+        raise LocatorError(f"`{text}` is no locator: expected SEG-field, as in PID-3[.5=PI].1")
+    part = match.groupdict()
+    if part["sub"] and not part["component"]:
+        raise LocatorError(f"`{text}` names a subcomponent without its component")
+    numbers = {name: int(part[name]) for name in ("field", "repetition", "component", "sub") if part[name]}
+    if 0 in numbers.values():
+        raise LocatorError(f"`{text}` counts from 0: HL7 counts from 1")
+    return Path(
+        segment=part["segment"],
+        where=_test(part["wf"], part["wc"], part["ws"], part["where"]),
+        field=numbers["field"],
+        pick=_test("0", part["pc"], part["ps"], part["pick"]),
+        repetition=numbers.get("repetition", 0),
+        component=numbers.get("component", 0),
+        subcomponent=numbers.get("sub", 0),
+    )
+
+
+def _test(field: str | None, component: str | None, sub: str | None, values: str | None) -> _Test | None:
+    if values is None:
+        return None
+    wanted = frozenset(value.strip() for value in values.split(","))
+    return _Test(int(field or 0), int(component or 1), int(sub or 1), wanted)

@@ -1,0 +1,226 @@
+"""Site profiles: the constants, locators and code maps that a site's messages are read with.
+
+Shipped profiles lie in `mappings/sites/`, a site's own in `sites_dir` of the settings. Each inherits
+from `default.toml`. Everything is checked at start-up; `SitesError` lists every fault with its line.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from gateway.hl7v2 import Message
+from gateway.mapping.codes import CodeError, CodeMaps, Row, TableKind
+from gateway.mapping.locator import Locator, parse
+from gateway.mapping.profile_file import (
+    CONSTANTS,
+    SITE_KEYS,
+    SITE_TABLES,
+    Problem,
+    ProfileFile,
+    read_profile,
+    read_table,
+    shipped,
+)
+from gateway.model.report import SectionKind
+from gateway.model.site import Site
+
+DEFAULT = "default"
+"""The shipped profile that all others inherit from; its locators are the catalogue of their names."""
+
+
+class SitesError(Exception):
+    """Profiles or code tables are wrong: nothing starts. `problems` holds every fault with file and line."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One site, ready to map with. `charset` replaces a false MSH-18, "" trusts it."""
+
+    site: Site
+    locators: Mapping[str, Locator]
+    codes: CodeMaps
+    charset: str = ""
+    headings: Mapping[str, SectionKind] = field(default_factory=dict)
+    """Headings that this profile adds to those of the table `sections`."""
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    """Field (`OBX-1`) → name of the rule by which it is left out of the coverage."""
+    applications: frozenset[str] = frozenset()
+    facilities: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return self.site.name
+
+    def claims(self, application: str, facility: str) -> int:
+        """How strongly `[match]` claims a sender: 2 both named, 1 one of them, 0 not at all."""
+        score = 0
+        for wanted, value in ((self.applications, application), (self.facilities, facility)):
+            if wanted and value not in wanted:
+                return 0
+            score += bool(wanted)
+        return score
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """All profiles by name. `default` takes messages that no profile claims."""
+
+    profiles: Mapping[str, Profile]
+    default: Profile
+
+    def named(self, name: str) -> Profile:
+        """The profile of that name; raises KeyError."""
+        return self.profiles[name]
+
+    def match(self, message: Message) -> Profile:
+        """The profile whose `[match]` names MSH-3 and MSH-4 most closely; ties go to the first by name."""
+        application, facility = message.sending_application, message.sending_facility
+        best, score = self.default, 0
+        for profile in self.profiles.values():
+            if (claim := profile.claims(application, facility)) > score:
+                best, score = profile, claim
+        return best
+
+
+def load(folder: Path | None = None, default: str = DEFAULT) -> Sites:
+    """Shipped profiles and those of `folder`; `default` names the one for unclaimed messages.
+
+    Raises SitesError listing every fault of every file.
+    """
+    problems: list[Problem] = []
+    found: dict[str, ProfileFile] = {}
+    for file, own in _files(folder):
+        profile, wrong = read_profile(file, own)
+        problems += wrong
+        if profile is not None:
+            found[profile.name] = profile
+    if problems:
+        raise SitesError(tuple(problems))
+    base = found[DEFAULT]
+    profiles: dict[str, Profile] = {}
+    for name in sorted(found):
+        try:
+            profiles[name] = _build(found[name], base)
+        except SitesError as wrong:
+            problems += wrong.problems
+    if not problems and default not in profiles:
+        problems.append(Problem(f"{default}.toml", 0, "no such profile"))
+    if problems:
+        raise SitesError(tuple(problems))
+    return Sites(MappingProxyType(profiles), profiles[default])
+
+
+def _files(folder: Path | None) -> list[tuple[Path | Traversable, Path | None]]:
+    own = sorted(folder.glob("*.toml")) if folder is not None else []
+    if folder is not None and not folder.is_dir():
+        raise SitesError((Problem(str(folder), 0, "sites_dir is no folder"),))
+    listed: list[tuple[Path | Traversable, Path | None]] = [
+        (file, None) for file in shipped("sites").iterdir() if file.name.endswith(".toml")
+    ]
+    return listed + [(file, folder) for file in own]
+
+
+def _build(own: ProfileFile, base: ProfileFile) -> Profile:
+    data = _inherit(own, base)
+    problems = [
+        own.problem(f"unknown locator `{name}`", "locators", name)
+        for name in data["locators"]
+        if name not in base.data["locators"]
+    ]
+    site, wrong = _site(own, data)
+    headings = {text: SectionKind(code) for text, code in data["headings"].items()}
+    codes, wrong_codes = _codes(own, base, headings)
+    problems += wrong + wrong_codes
+    if problems or site is None or codes is None:
+        raise SitesError(tuple(problems))
+    return Profile(
+        site=site,
+        locators=MappingProxyType({name: parse(text) for name, text in data["locators"].items()}),
+        codes=codes,
+        charset=data["input"]["charset"],
+        headings=MappingProxyType(headings),
+        ignored=MappingProxyType(data["ignored"]),
+        applications=frozenset(data["match"]["sending_application"]),
+        facilities=frozenset(data["match"]["sending_facility"]),
+    )
+
+
+def _inherit(own: ProfileFile, base: ProfileFile) -> dict[str, Any]:
+    """`base` overlaid by `own`, key by key inside each table.
+
+    A real house (`fictive = false`) inherits no constant of the fictive one, and no profile inherits whom
+    another one claims.
+    """
+    real = own.data.get("fictive") is False
+    merged: dict[str, Any] = {}
+    for key, value in base.data.items():
+        if own is not base and (key == "match" or (real and key in CONSTANTS)):
+            value = {} if isinstance(value, dict) else ""
+        merged[key] = dict(value) if isinstance(value, dict) else value
+    for key, value in own.data.items():
+        merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    merged["match"] = {"sending_application": [], "sending_facility": [], **merged["match"]}
+    return merged
+
+
+def _site(own: ProfileFile, data: Mapping[str, Any]) -> tuple[Site | None, list[Problem]]:
+    fields = {key: data[key] for key in (SITE_KEYS | SITE_TABLES) & data.keys()}
+    fields = {key: value for key, value in fields.items() if value != {}}
+    fields |= {
+        "name": own.name,
+        "directory": tuple(data["directory"].items()),
+        "policies": tuple(data["policies"].items()),
+    }
+    try:
+        site = msgspec.convert(fields, Site)
+    except msgspec.ValidationError as wrong:
+        keys = re.findall(r"[a-z_]+", str(wrong).partition("`$")[2])
+        named = re.search(r"unknown field `([^`]+)`", str(wrong))
+        where = [*keys[:1], *((named[1],) if named else keys[1:2])]
+        return None, [own.problem(str(wrong), *(where or ("fictive",)))]
+    try:
+        ZoneInfo(site.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return None, [own.problem(f"unknown time zone `{site.timezone}`", "timezone")]
+    return site, []
+
+
+def _codes(
+    own: ProfileFile, base: ProfileFile, headings: Mapping[str, SectionKind]
+) -> tuple[CodeMaps | None, list[Problem]]:
+    problems: list[Problem] = []
+    rows: dict[TableKind, tuple[Row, ...]] = {}
+    for profile in (base,) if own is base else (base, own):
+        for key, names in profile.data.get("codes", {}).items():
+            for name in names:
+                file = _table_file(name, profile.folder)
+                if file is None:
+                    problems.append(profile.problem(f"code table `{name}` not found", "codes", key))
+                    continue
+                read, wrong = read_table(file, TableKind(key))
+                rows[TableKind(key)] = rows.get(TableKind(key), ()) + read
+                problems += wrong
+    if problems:
+        return None, problems
+    try:
+        return CodeMaps(rows, headings, f"{own.file}:headings"), []
+    except CodeError as wrong_cell:
+        return None, [Problem(wrong_cell.row.file, wrong_cell.row.line, str(wrong_cell))]
+
+
+def _table_file(name: str, folder: Path | None) -> Path | Traversable | None:
+    """The site's own table first, then the shipped one."""
+    candidates: list[Path | Traversable] = [] if folder is None else [folder / name, folder / "codes" / name]
+    candidates.append(shipped("codes") / name)
+    return next((file for file in candidates if file.is_file()), None)

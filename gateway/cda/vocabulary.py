@@ -46,26 +46,37 @@ CODE_SYSTEM_NAMES: Final[dict[str, str]] = {
     CIM10: "CIM-10",
 }
 
-GENDERS: Final[dict[str, str]] = {"F": "Féminin", "M": "Masculin", "UN": "Indifférencié"}
+GENDERS: Final[dict[str, str]] = {"F": "Féminin", "M": "Masculin", "UN": "Indéterminé"}
 """JDV_J143; `U` is not in it."""
 
 ENCOUNTER_KINDS: Final[dict[str, tuple[str, str]]] = {
     "AMB": (ACT_CODE, "Ambulatoire (hors établissement)"),
     "IMP": (ACT_CODE, "Hospitalisation"),
-    "EMER": (ACT_CODE, "Urgences"),
-    "FLD": (ACT_CODE, "Sur le terrain"),
-    "HH": (ACT_CODE, "Domicile"),
-    "VR": (ACT_CODE, "Virtuel"),
-    "EXTERNE": (ENCOUNTER_FRENCH, "Consultation externe"),
+    "EMER": (ACT_CODE, "Passage aux urgences"),
+    "FLD": (ACT_CODE, "Terrain"),
+    "HH": (ACT_CODE, "Soins à domicile"),
+    "VR": (ACT_CODE, "Virtuelle"),
+    "EXTERNE": (ENCOUNTER_FRENCH, "Acte et consultation externe"),
     "SEANCE": (ENCOUNTER_FRENCH, "Séance"),
 }
-"""JDV_J142 (1.2.250.1.213.1.1.5.590): code → (code system, label)."""
+"""JDV_J142 (1.2.250.1.213.1.1.5.589): code → (code system, label)."""
 
-FUNCTIONS: Final[dict[str, str]] = {
-    "ATTPHYS": "Référent - Responsable du patient dans la structure de soins",
-    "PCP": "Médecin Traitant",
+FUNCTIONS: Final[dict[str, tuple[str, str]]] = {
+    "ADMPHYS": (PARTICIPATION_FUNCTION, "Responsable de l'admission"),
+    "ATTPHYS": (PARTICIPATION_FUNCTION, "Référent - Responsable du patient dans la structure de soins"),
+    "CORRE": ("1.2.250.1.213.1.1.4.2.280", "Correspondant"),
+    "DISPHYS": (PARTICIPATION_FUNCTION, "Responsable de la sortie"),
+    "PCP": (PARTICIPATION_FUNCTION, "Médecin traitant"),
 }
-"""Labels of JDV_J47 for codes whose sender gave none."""
+"""JDV_J47 (1.2.250.1.213.1.1.5.124), the rows a report uses: code → (code system, label)."""
+
+PRACTICE_SETTINGS: Final = frozenset(
+    {
+        *("AMBULATOIRE", "AMO", "DEPISTAGE", "ESSMS", "ETABLISSEMENT", "HAD", "MAD", "PALLIATIF", "SAD"),
+        *("SAMU_SMUR", "EXP_PATIENT", "SNR"),
+    }
+)
+"""JDV_J04 (1.2.250.1.213.1.1.5.467)."""
 
 CIVILITIES: Final = frozenset({"M", "MME"})
 """JDV_J245."""

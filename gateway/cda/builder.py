@@ -1,0 +1,65 @@
+"""Canonical report → CDA R2 document. N1 now; a structured body is one more function beside `_pdf_body`."""
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from lxml import etree
+
+from gateway.cda.header import header
+from gateway.cda.vocabulary import N1_TEMPLATES
+from gateway.cda.writer import Writer
+from gateway.model.base import Value
+from gateway.model.findings import Finding
+from gateway.model.terms import Identifier
+from gateway.model.version import ReportVersion
+
+Body = Callable[[Writer, etree._Element], None]
+"""Fills the document's last `component`."""
+
+_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_PLACE: Final = b">PDF</text>"
+"""Where the Base64 goes: spliced into the serialised bytes, so that a large PDF is copied once."""
+
+
+class Built(Value):
+    """A document with what the builder has to say about it.
+
+    `findings` are located by canonical path; `trace` holds (element path, canonical path) in document order.
+    """
+
+    data: bytes
+    findings: tuple[Finding, ...] = ()
+    trace: tuple[tuple[str, str], ...] = ()
+
+
+def build_n1(version: ReportVersion, pdf: bytes) -> Built:
+    """The unstructured report (CDA R2 level 1, cda.md §5) around a PDF; same input, same bytes.
+
+    The caller has looked at the PDF (`gateway.pdf.inspect`); here it is only enclosed.
+    """
+    templates = [Identifier(value="", system=root) for root in N1_TEMPLATES]
+    built = _build(version, templates, _pdf_body)
+    head, found, tail = built.data.rpartition(_PLACE)
+    assert found, "the body was written by _pdf_body"
+    data = b"".join((head, b">", b64encode(pdf), b"</text>", tail))
+    return Built(data=data, findings=built.findings, trace=built.trace)
+
+
+def _build(version: ReportVersion, templates: Sequence[Identifier], body: Body) -> Built:
+    out = Writer(version.site.tz)
+    header(out, version, templates)
+    body(out, out.add(out.root, "component"))
+    data = _DECLARATION + etree.tostring(out.root, encoding="UTF-8", pretty_print=True)
+    return Built(data=data, findings=_distinct(out.findings), trace=out.trace())
+
+
+def _pdf_body(out: Writer, component: etree._Element) -> None:
+    """nonXMLBody/text, with a mark that `build_n1` replaces."""
+    body = out.add(component, "nonXMLBody")
+    out.add(body, "text", "PDF", mediaType="application/pdf", representation="B64")
+
+
+def _distinct(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Each finding once, in order: one value may stand in several elements."""
+    return tuple(dict.fromkeys(findings))

@@ -1,0 +1,37 @@
+"""What leaves this room: a request ready to be posted, or the findings that say why there is none."""
+
+from gateway.model.base import Value
+from gateway.model.findings import Finding
+
+
+class DmpRequest(Value):
+    """One HTTP POST to the DMP, complete. `document_hash` is the SHA-1 (hex) of the CDA inside `body`.
+
+    `entry_uuid` is the DocumentEntry.entryUUID that the submission proposes, "" when it is only symbolic.
+    """
+
+    url: str
+    content_type: str
+    action: str
+    body: bytes
+    unique_id: str
+    document_hash: str
+    entry_uuid: str = ""
+
+    @property
+    def remote_ids(self) -> tuple[tuple[str, str], ...]:
+        """What names the document at the DMP once it is there, for `Outcome.remote_ids`.
+
+        The entryUUID is that of this submission: a registry keeps a proposed UUID (IHE ITI TF-3 §4.2.3.2.6),
+        but gives the entry a new one when its metadata change. It is a cache, never the truth (REQ-42).
+        """
+        known = (("entryUUID", self.entry_uuid), ("uniqueId", self.unique_id))
+        return tuple((name, value) for name, value in known if value)
+
+
+class DmpError(Exception):
+    """The delivery cannot be made as it is; it would fail in the same way again. Carries the findings."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("; ".join(str(found) for found in findings))
+        self.findings = findings

@@ -1,0 +1,106 @@
+"""The `conformance` command: peers for tests and validators. Heavy rooms are imported on first use."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="conformance", help="The testers' toolkit.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+simulate = typer.Typer(help="Run a peer for tests until it is stopped.", no_args_is_help=True)
+app.add_typer(simulate, name="simulate")
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port, 0 takes a free one; the ready line names it.")]
+Cert = Annotated[Path | None, typer.Option(help="Server certificate (PEM), for TLS.", exists=True)]
+Key = Annotated[Path | None, typer.Option(help="Its private key (PEM).", exists=True)]
+ClientCa = Annotated[Path | None, typer.Option(help="Demand a client certificate of this CA.", exists=True)]
+Mode = Annotated[str, typer.Option(help="Misbehave from the start; see POST /control.")]
+Count = Annotated[int, typer.Option(help="For how many submissions --mode holds, 0: until changed.")]
+Delay = Annotated[float, typer.Option(help="Seconds that the mode slow waits.")]
+
+
+@simulate.command("dmp")
+def simulate_dmp(
+    folder: Annotated[Path, typer.Option("--dir", help="Where everything received is kept.")] = Path(
+        "var/dmp"
+    ),
+    host: Host = "127.0.0.1",
+    port: Port = 8090,
+    cert: Cert = None,
+    key: Key = None,
+    client_ca: ClientCa = None,
+    ca: Annotated[
+        Path | None, typer.Option(help="CA that must have issued the cachet of the VIHF.", exists=True)
+    ] = None,
+    schemas: Annotated[
+        Path | None, typer.Option(help="Folder of the official ebXML schemas (kit/xds/ebxml).", exists=True)
+    ] = None,
+    mode: Mode = "ok",
+    count: Count = 0,
+    fail: Annotated[int, typer.Option(help="Answer HTTP 500 to the first N submissions.")] = 0,
+    delay: Delay = 5.0,
+) -> None:
+    """A DMP: ITI-41 with a VIHF on /repository; /health, /ledger, POST /control {"mode", "count"}."""
+    from conformance.simulators import run
+    from conformance.simulators.dmp import MODES, Options
+
+    _pair(cert, key, client_ca)
+    _known(mode, MODES)
+    options = Options(folder, schemas, run.authorities(ca), delay)
+    if fail:
+        mode, count = "500", fail
+    asyncio.run(run.dmp(host, port, options, cert=cert, key=key, client_ca=client_ca, mode=mode, count=count))
+
+
+@simulate.command("mssante")
+def simulate_mssante(
+    folder: Annotated[Path, typer.Option("--dir", help="Where everything received is kept.")] = Path(
+        "var/mssante"
+    ),
+    host: Host = "127.0.0.1",
+    port: Port = 2525,
+    cert: Cert = None,
+    key: Key = None,
+    client_ca: ClientCa = None,
+    control_port: Annotated[int, typer.Option(help="Port of the HTTP side channel, 0: a free one.")] = 0,
+    mode: Mode = "ok",
+    count: Count = 0,
+    delay: Delay = 5.0,
+) -> None:
+    """An MSSanté operator: SMTP (STARTTLS with --cert); HTTP side channel for /ledger and /control."""
+    from conformance.simulators.mssante import MODES, mssante
+
+    _pair(cert, key, client_ca)
+    _known(mode, MODES)
+    asyncio.run(
+        mssante(
+            host,
+            port,
+            folder,
+            cert=cert,
+            key=key,
+            client_ca=client_ca,
+            control_port=control_port,
+            delay=delay,
+            mode=mode,
+            count=count,
+        )
+    )
+
+
+def _pair(cert: Path | None, key: Path | None, client_ca: Path | None) -> None:
+    if (cert is None) != (key is None) or (client_ca is not None and cert is None):
+        raise typer.BadParameter("--cert and --key go together, --client-ca needs both")
+
+
+def _known(mode: str, modes: frozenset[str]) -> None:
+    if mode not in modes:
+        raise typer.BadParameter(f"--mode is one of {', '.join(sorted(modes))}")
+
+
+def main() -> None:
+    """Entry point of the `conformance` command."""
+    app()

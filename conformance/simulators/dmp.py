@@ -1,0 +1,240 @@
+"""A DMP for tests: ITI-41 over HTTP(S) with a VIHF, judged by rules that share nothing with the gateway."""
+
+import asyncio
+import hashlib
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography import x509
+from lxml import etree
+
+from conformance.simulators import ebrim, mtom, soap, vihf, xds_rules
+from conformance.simulators.http import Request, Response
+from conformance.simulators.ledger import Ledger, safe_name
+from conformance.simulators.modes import Switch, control
+from conformance.simulators.registry import Registry
+from conformance.simulators.xds_rules import Fault, Submission
+from conformance.xml import XmlRefusedError, parse, text_of
+
+XDSB = "urn:ihe:iti:xds-b:2007"
+ENVELOPE, SECURITY = f"{{{soap.ENV}}}Envelope", f"{{{vihf.WSSE}}}Security"
+PROVIDE_REQUEST = f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest"
+MODES = frozenset({"ok", "500", "slow", "drop", "lost", "closed", "busy"})
+"""ok; 500: HTTP 500, nothing taken; slow: taken, answered after a delay; drop: taken, then the connection
+is cut without an answer; lost: cut, nothing taken; closed: the patient's DMP is closed; busy:
+XDSRegistryBusy."""
+CLOSED = Fault("DMPClosed", "patientId", "the DMP of this patient is closed")
+"""TD0.2 names this state `DMPClosed`; no list of codes for ITI-41 is published."""
+BUSY = Fault("XDSRegistryBusy", "registry", "too much activity")
+
+
+class Options(NamedTuple):
+    folder: Path
+    schemas: Path | None = None
+    """Folder of the official ebXML schemas (`XDS.b_DocumentRepository.xsd`)."""
+    authorities: tuple[x509.Certificate, ...] = ()
+    """Certificates that may have issued the cachet; empty: any certificate is taken."""
+    delay: float = 5.0
+    """Seconds that `slow` waits."""
+
+
+class RefusalError(Exception):
+    """The request is no submission: it is answered with a SOAP fault, nothing is registered."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(faults[0].text)
+        self.faults = faults
+
+
+class Parsed(NamedTuple):
+    """A request taken apart. `request` is the ProvideAndRegisterDocumentSetRequest element."""
+
+    message_id: str
+    security: etree._Element | None
+    request: etree._Element
+    submission: Submission
+
+
+class DmpSimulator:
+    """One repository with its registry and ledger; `answer` serves every path."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.switch = Switch(MODES)
+        self.ledger = Ledger(options.folder)
+        self.registry = Registry()
+        self.schema = _schema(options.schemas)
+        for entry in self.ledger.entries:
+            if entry["result"] == "Success":
+                self.registry.restore(entry["submission_set"], entry["documents"])
+
+    async def answer(self, request: Request) -> Response | None:
+        ours = control(request, self.switch, self.ledger.entries)
+        if ours is not None:
+            return ours
+        if request.path.rstrip("/") != "/repository":
+            return Response(404, "text/plain", b"POST to /repository")
+        if request.method != "POST":
+            return Response(405, "text/plain", b"POST to /repository")
+        mode = self.switch.take()
+        if mode == "500":
+            return Response(500, "text/plain", b"internal error (simulated)")
+        if mode == "lost":
+            return None
+        response = self._submit(request, {"closed": CLOSED, "busy": BUSY}.get(mode))
+        if mode == "slow":
+            await asyncio.sleep(self.options.delay)
+        return None if mode == "drop" else response
+
+    def _submit(self, request: Request, imposed: Fault | None) -> Response:
+        """Judge one submission, keep it, answer it. `imposed` is the refusal of the present mode."""
+        try:
+            parsed = _take_apart(request)
+            self._authenticate(parsed)
+        except RefusalError as refusal:
+            response = soap.soap_fault(refusal.faults)
+            self._record(request, response, "Fault", refusal.faults, None, [])
+            return response
+        faults = (imposed,) if imposed else self._judge(parsed)
+        records = [] if faults else self.registry.accept(parsed.submission)
+        response = soap.registry_response(faults, parsed.message_id)
+        self._record(request, response, "Failure" if faults else "Success", faults, parsed, records)
+        return response
+
+    def _authenticate(self, parsed: Parsed) -> None:
+        metadata = parsed.submission.metadata
+        patients = frozenset(found.patient_id for found in metadata.entries + metadata.sets)
+        faults = vihf.check(parsed.security, patients, self.options.authorities, datetime.now(UTC))
+        if faults:
+            raise RefusalError(*faults)
+
+    def _judge(self, parsed: Parsed) -> tuple[Fault, ...]:
+        faults = xds_rules.check(parsed.submission)
+        if self.schema is not None:
+            try:
+                self.schema.assertValid(_without_bytes(parsed.request))
+            except etree.DocumentInvalid as error:
+                faults = (Fault(xds_rules.METADATA, "schema", str(error)), *faults)
+        return faults or self.registry.conflicts(parsed.submission)
+
+    def _record(
+        self,
+        request: Request,
+        response: Response,
+        result: str,
+        faults: tuple[Fault, ...],
+        parsed: Parsed | None,
+        records: list[dict[str, Any]],
+    ) -> None:
+        """Keep request, answer and documents; then one line of the ledger.
+
+        Its flat keys are those of the first document, `documents` lists all that were registered.
+        """
+        folder = self.options.folder / "requests" / f"{len(self.ledger.entries) + 1:06d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "request.mime").write_bytes(request.body)
+        (folder / "response.mime").write_bytes(response.body)
+        submission = parsed.submission if parsed else None
+        documents = [] if submission is None else self._keep(submission, folder, bool(records))
+        for record, document in zip(records, documents, strict=False):
+            record.update(document)
+        first = (records or documents or [{}])[0]
+        metadata = submission.metadata if submission else None
+        self.ledger.append(
+            {
+                "result": result,
+                "errors": [fault._asdict() for fault in faults],
+                "submission_set": metadata.sets[0].unique_id if metadata and metadata.sets else "",
+                "patient": metadata.entries[0].patient_id if metadata and metadata.entries else "",
+                "uniqueId": first.get("uniqueId", ""),
+                "entryUUID": first.get("entryUUID", ""),
+                "sha1": first.get("sha1", ""),
+                "sha256": first.get("sha256", ""),
+                "message_id": parsed.message_id if parsed else "",
+                "documents": records,
+            }
+        )
+
+    def _keep(self, submission: Submission, folder: Path, registered: bool) -> list[dict[str, Any]]:
+        """Write the documents (by uniqueId when registered, else beside the request); names and hashes."""
+        target = self.options.folder / "documents" if registered else folder
+        target.mkdir(parents=True, exist_ok=True)
+        kept = []
+        for entry in submission.metadata.entries:
+            data = submission.documents.get(entry.id, b"")
+            (target / f"{safe_name(entry.unique_id)}.xml").write_bytes(data)
+            kept.append(
+                {
+                    "uniqueId": entry.unique_id,
+                    "sha1": hashlib.sha1(data, usedforsecurity=False).hexdigest(),
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                    "size": len(data),
+                }
+            )
+        return kept
+
+
+def _take_apart(request: Request) -> Parsed:
+    """Unpack MTOM and SOAP; raises RefusalError for anything that is not an ITI-41 request."""
+    try:
+        package = mtom.read(request.headers.get("content-type", ""), request.body)
+        envelope = parse(package.root.body)
+    except (mtom.MtomError, XmlRefusedError) as error:
+        raise RefusalError(Fault("", "request", str(error))) from None
+    if envelope.tag != ENVELOPE:
+        raise RefusalError(Fault("", "Envelope", "is not a SOAP 1.2 envelope"))
+    header = envelope.find(f"{{{soap.ENV}}}Header")
+    action = "" if header is None else text_of(header.find(f"{{{soap.WSA}}}Action"))
+    named = package.action or action
+    if action != soap.PROVIDE or named != soap.PROVIDE:
+        raise RefusalError(Fault("", "wsa:Action", f"is not {soap.PROVIDE}"))
+    provide = envelope.find(f"{{{soap.ENV}}}Body/{PROVIDE_REQUEST}")
+    if header is None or provide is None:
+        raise RefusalError(Fault("", "Body", "holds no ProvideAndRegisterDocumentSetRequest"))
+    message_id = text_of(header.find(f"{{{soap.WSA}}}MessageID"))
+    if not message_id:
+        raise RefusalError(Fault("", "wsa:MessageID", "missing"))
+    return Parsed(message_id, header.find(SECURITY), provide, _submission(provide, package))
+
+
+def _submission(provide: etree._Element, package: mtom.Package) -> Submission:
+    request = provide.find(f"{{{ebrim.LCM}}}SubmitObjectsRequest")
+    if request is None:
+        raise RefusalError(Fault("", "Body", "holds no SubmitObjectsRequest"))
+    try:
+        documents = {
+            element.get("id", ""): mtom.included(element, package)
+            for element in provide.findall(f"{{{XDSB}}}Document")
+        }
+    except mtom.MtomError as error:
+        raise RefusalError(Fault("", "Document", str(error))) from None
+    return Submission(ebrim.read(request), documents)
+
+
+def _schema(folder: Path | None) -> etree.XMLSchema | None:
+    if folder is None:
+        return None
+    return etree.XMLSchema(etree.parse(str(folder / "XDS.b_DocumentRepository.xsd")))
+
+
+def _without_bytes(request: etree._Element) -> etree._Element:
+    """The request with empty Documents: the schema knows base64Binary there, not xop:Include."""
+    copy = parse(etree.tostring(request))
+    for include in list(copy.iter(mtom.XOP_INCLUDE)):
+        parent = include.getparent()
+        if parent is not None:
+            parent.remove(include)
+    return copy
+
+
+def tls_context(cert: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 or newer; with `client_ca` a client must show a certificate that it issued."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert, key)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

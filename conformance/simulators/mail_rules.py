@@ -1,0 +1,136 @@
+"""What a mail of MSSanté must look like (Référentiel socle MSSanté #2, spec §3.1): bytes in, faults out."""
+
+import re
+from collections.abc import Iterator
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from typing import NamedTuple
+
+from conformance.simulators import xdm
+from conformance.simulators.xds_rules import PATIENT, Fault
+from gateway.model.terms import INS_ROOTS
+
+SUBJECT = re.compile(r"XDM/1\.0/DDM\+\S.{0,80}? [A-Z][A-Z' -]* \S.*?( \d{2}/\d{2}/\d{4})?")
+PDF_NAME = re.compile(r"\d{8}_[^/\\\s]+\.pdf")
+PDFA = re.compile(rb"pdfaid:part\s*(=\s*[\"']1[\"']|>\s*1\s*<)")
+PATIENT_DOMAIN = "patient.mssante.fr"
+ARCHIVE_NAME = "IHE_XDM.ZIP"
+
+
+class Mail(NamedTuple):
+    """A mail taken apart. `faults` is empty for a mail that keeps all rules."""
+
+    message_id: str
+    sender: str
+    to: str
+    subject: str
+    archive: xdm.Archive | None
+    pdfs: tuple[bytes, ...]
+    faults: tuple[Fault, ...]
+
+
+def read(data: bytes, recipients: tuple[str, ...]) -> Mail:
+    """`recipients` are those of the SMTP envelope."""
+    message = BytesParser(policy=policy.default).parsebytes(data)
+    zips = [part for part in message.iter_attachments() if part.get_content_type() == "application/zip"]
+    pdfs = [part for part in message.iter_attachments() if part.get_content_type() == "application/pdf"]
+    archive = xdm.read(_bytes(zips[0])) if zips else None
+    pdf_bytes = tuple(_bytes(part) for part in pdfs)
+    faults = (
+        *_headers(message, recipients),
+        *_attachments(zips, pdfs),
+        *_cda_headers(message, archive),
+        *_pages(archive, pdf_bytes),
+        *_patient(archive, recipients),
+        *(archive.faults if archive else ()),
+    )
+    return Mail(
+        message_id=str(message["Message-ID"] or "").strip(),
+        sender=str(message["From"] or ""),
+        to=str(message["To"] or ""),
+        subject=str(message["Subject"] or ""),
+        archive=archive,
+        pdfs=pdf_bytes,
+        faults=faults,
+    )
+
+
+def _bytes(part: EmailMessage) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
+def _headers(message: EmailMessage, recipients: tuple[str, ...]) -> Iterator[Fault]:
+    for name in ("From", "To", "Date", "Message-ID", "X-MSS-NIL"):
+        if not str(message[name] or "").strip():
+            yield Fault("MAIL", name, "missing")
+    if not re.fullmatch(r"<[^<>@\s]+@[^<>@\s]+>", str(message["Message-ID"] or "").strip()):
+        yield Fault("MAIL", "Message-ID", "is not of the form of RFC 5322 §3.6.4")
+    subject = str(message["Subject"] or "")
+    match = SUBJECT.fullmatch(subject)
+    if match is None:
+        yield Fault("MAIL", "Subject", "is not XDM/1.0/DDM+label NAME given [DD/MM/YYYY]")
+    if not subject.isascii():
+        yield Fault("MAIL", "Subject", "carries accents")
+    if len(recipients) != 1:
+        yield Fault("MAIL", "RCPT TO", f"{len(recipients)} recipients instead of one")
+    if message["X-MSS-MES"] not in (None, "FIN"):
+        yield Fault("MAIL", "X-MSS-MES", "takes the value FIN only")
+    body = message.get_body(preferencelist=("plain", "html"))
+    if body is None or body.get_content_charset("us-ascii").lower() not in ("utf-8", "us-ascii"):
+        yield Fault("MAIL", "body", "missing, or its text is not in UTF-8 (ECO.2.2.3)")
+
+
+def _attachments(zips: list[EmailMessage], pdfs: list[EmailMessage]) -> Iterator[Fault]:
+    if len(zips) != 1 or zips[0].get_filename() != ARCHIVE_NAME:
+        yield Fault("MAIL", ARCHIVE_NAME, "must be attached once, under this name (ECO.2.1.1)")
+    for part in zips:
+        if str(part["Content-Transfer-Encoding"]).lower() != "base64":
+            yield Fault("MAIL", ARCHIVE_NAME, "is not in Base64")
+    for part in pdfs:
+        if not PDF_NAME.fullmatch(part.get_filename() or ""):
+            yield Fault("MAIL", "PDF", "its name is not AAAAMMJJ_type_NOM_prenom.pdf (ECO.2.1.6)")
+
+
+def _cda_headers(message: EmailMessage, archive: xdm.Archive | None) -> Iterator[Fault]:
+    """X-MSS-CODECDA and X-MSS-INS stand exactly where a CDA is attached (ECO.2.4.1, 2.4.2)."""
+    documents = archive.documents if archive else ()
+    codes = ",".join(document.code for document in documents)
+    given = str(message["X-MSS-CODECDA"] or "").replace(" ", "")
+    if given != codes:
+        yield Fault("MAIL", "X-MSS-CODECDA", f"is not the code of the attached CDA, {codes or 'none'}")
+    flag = message["X-MSS-INS"]
+    if documents and flag not in ("O", "N"):
+        yield Fault("MAIL", "X-MSS-INS", "must be O or N")
+    if not documents and flag is not None:
+        yield Fault("MAIL", "X-MSS-INS", "only a mail with a CDA carries it")
+    identity = PATIENT.fullmatch(archive.patient) if archive else None
+    if flag == "O" and (identity is None or identity["root"] not in INS_ROOTS):
+        yield Fault("MAIL", "X-MSS-INS", "says O, but the metadata hold no INS")
+
+
+def _pages(archive: xdm.Archive | None, pdfs: tuple[bytes, ...]) -> Iterator[Fault]:
+    documents = archive.documents if archive else ()
+    if len(pdfs) != len(documents):
+        yield Fault("MAIL", "PDF", f"{len(pdfs)} PDF for {len(documents)} CDA (ECO.2.1.1)")
+    for pdf in pdfs:
+        if not pdf.startswith(b"%PDF-"):
+            yield Fault("MAIL", "PDF", "is not a PDF")
+        elif not PDFA.search(pdf):
+            yield Fault("MAIL", "PDF", "does not declare PDF/A-1")
+    for document in documents:
+        if document.embedded_pdf is not None and document.embedded_pdf not in pdfs:
+            yield Fault("MAIL", "PDF", "is not the one embedded in the CDA (ECO.2.1.5)")
+
+
+def _patient(archive: xdm.Archive | None, recipients: tuple[str, ...]) -> Iterator[Fault]:
+    """A citizen's mailbox is that of the INS of the document (ECO.2.2.6)."""
+    if archive is None:
+        return
+    if not archive.patient:
+        yield Fault("MAIL", "patientId", "the mail is not about exactly one patient")
+    for recipient in recipients:
+        local, _, domain = recipient.lower().partition("@")
+        if domain == PATIENT_DOMAIN and not archive.patient.startswith(f"{local.upper()}^^^"):
+            yield Fault("MAIL", "RCPT TO", "is the mailbox of another patient")

@@ -1,0 +1,95 @@
+"""The memory of the DMP simulator: entries by entryUUID, their status, what they replace."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from conformance.simulators import ebrim
+from conformance.simulators.ebrim import RegistryObject, first
+from conformance.simulators.xds_rules import Fault, Submission
+
+UUID_URN = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+APPROVED, DEPRECATED = "Approved", "Deprecated"
+
+
+@dataclass
+class Held:
+    """One registered document entry; only its status ever changes."""
+
+    entry_uuid: str
+    unique_id: str
+    sha1: str
+    patient: str
+    status: str = APPROVED
+
+
+class Registry:
+    """Rebuilt at start from the ledger's accepted submissions, so it needs no file of its own."""
+
+    def __init__(self) -> None:
+        self.by_uuid: dict[str, Held] = {}
+        self.by_unique_id: dict[str, Held] = {}
+        self.submission_sets: set[str] = set()
+
+    def conflicts(self, submission: Submission) -> tuple[Fault, ...]:
+        """What the present content of the registry forbids (IHE ITI TF-3 table 4.2.4.1-2).
+
+        A submission set's uniqueId may come once. A document may come again in another submission set, with
+        the same bytes only. A replaced entry must be known, Approved and of the same patient.
+        """
+        faults = []
+        for found in submission.metadata.sets:
+            if found.unique_id in self.submission_sets:
+                faults.append(
+                    Fault("XDSDuplicateUniqueIdInRegistry", found.unique_id, "was submitted before")
+                )
+        for entry in submission.metadata.entries:
+            known = self.by_unique_id.get(entry.unique_id)
+            if known and known.sha1 != first(entry.slots, "hash").lower():
+                faults.append(Fault("XDSNonIdenticalHash", entry.unique_id, "is known with other bytes"))
+            if UUID_URN.fullmatch(entry.id) and entry.id in self.by_uuid:
+                faults.append(Fault("XDSRegistryMetadataError", entry.id, "this entryUUID is taken"))
+            for target in submission.metadata.targets(entry.id, ebrim.RPLC):
+                faults.extend(self._replacement(entry, target))
+        return tuple(faults)
+
+    def _replacement(self, entry: RegistryObject, target: str) -> list[Fault]:
+        old = self.by_uuid.get(target)
+        if old is None:
+            return [Fault("XDSReplaceFailed", target, "the entry to replace is not known")]
+        if old.status != APPROVED:
+            return [Fault("XDSRegistryDeprecatedDocumentError", target, f"the entry is {old.status}")]
+        if old.patient != entry.patient_id:
+            return [Fault("XDSPatientIdDoesNotMatch", target, "the entry is of another patient")]
+        return []
+
+    def accept(self, submission: Submission) -> list[dict[str, Any]]:
+        """Register; one plain record per document, as the ledger keeps them and `restore` reads them.
+
+        An id of the form urn:uuid: stays the entryUUID, a symbolic one gets a fresh UUID (ITI TF-3 4.2.1.5).
+        """
+        records = []
+        for entry in submission.metadata.entries:
+            records.append(
+                {
+                    "uniqueId": entry.unique_id,
+                    "entryUUID": entry.id if UUID_URN.fullmatch(entry.id) else f"urn:uuid:{uuid4()}",
+                    "sha1": first(entry.slots, "hash").lower(),
+                    "patient": entry.patient_id,
+                    "replaces": list(submission.metadata.targets(entry.id, ebrim.RPLC)),
+                    "duplicate": entry.unique_id in self.by_unique_id,
+                }
+            )
+        self.restore(submission.metadata.sets[0].unique_id, records)
+        return records
+
+    def restore(self, submission_set: str, records: list[dict[str, Any]]) -> None:
+        self.submission_sets.add(submission_set)
+        for record in records:
+            for target in record["replaces"]:
+                if target in self.by_uuid:
+                    self.by_uuid[target].status = DEPRECATED
+            held = Held(record["entryUUID"], record["uniqueId"], record["sha1"], record["patient"])
+            self.by_uuid[held.entry_uuid] = held
+            self.by_unique_id[held.unique_id] = held

@@ -1,0 +1,83 @@
+"""SOAP 1.2 answers of the DMP simulator: RegistryResponse (ebRS 3.0) and faults, as bytes."""
+
+from uuid import uuid4
+
+from lxml import etree
+
+from conformance.simulators.http import Response
+from conformance.simulators.vihf import WSSE
+from conformance.simulators.xds_rules import Fault
+
+ENV = "http://www.w3.org/2003/05/soap-envelope"
+WSA = "http://www.w3.org/2005/08/addressing"
+RS = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
+PROVIDE = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
+PROVIDE_RESPONSE = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse"
+FAULT_ACTION = "http://www.w3.org/2005/08/addressing/fault"
+STATUS = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:"
+SEVERITY_ERROR = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error"
+_E, _W, _R = f"{{{ENV}}}", f"{{{WSA}}}", f"{{{RS}}}"
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+def registry_response(faults: tuple[Fault, ...], relates_to: str) -> Response:
+    """Success without faults, Failure with one RegistryError each; an MTOM package, as ITI-41 demands."""
+    envelope, body = _envelope(PROVIDE_RESPONSE, relates_to)
+    status = "Failure" if faults else "Success"
+    answer = etree.SubElement(body, f"{_R}RegistryResponse", {"status": STATUS + status}, {"rs": RS})
+    if faults:
+        errors = etree.SubElement(answer, f"{_R}RegistryErrorList")
+        for fault in faults:
+            etree.SubElement(
+                errors,
+                f"{_R}RegistryError",
+                errorCode=fault.code,
+                codeContext=f"{fault.place}: {fault.text}",
+                severity=SEVERITY_ERROR,
+                location=fault.place,
+            )
+    return _package(etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"))
+
+
+def soap_fault(faults: tuple[Fault, ...], relates_to: str = "", code: str = "Sender") -> Response:
+    """HTTP 500 with a fault; its subcode is the first fault's code, if any; its reason names all of them."""
+    envelope, body = _envelope(FAULT_ACTION, relates_to)
+    fault = etree.SubElement(body, f"{_E}Fault")
+    outer = etree.SubElement(fault, f"{_E}Code")
+    etree.SubElement(outer, f"{_E}Value").text = f"env:{code}"
+    if faults[0].code:
+        inner = etree.SubElement(etree.SubElement(outer, f"{_E}Subcode"), f"{_E}Value", nsmap={"wsse": WSSE})
+        inner.text = f"wsse:{faults[0].code}"
+    reason = etree.SubElement(etree.SubElement(fault, f"{_E}Reason"), f"{_E}Text", {_XML_LANG: "en"})
+    reason.text = "; ".join(f"{found.place} {found.text}" for found in faults)
+    return Response(
+        500,
+        "application/soap+xml; charset=UTF-8",
+        etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"),
+    )
+
+
+def _envelope(action: str, relates_to: str) -> tuple[etree._Element, etree._Element]:
+    envelope = etree.Element(f"{_E}Envelope", nsmap={"env": ENV, "wsa": WSA})
+    header = etree.SubElement(envelope, f"{_E}Header")
+    etree.SubElement(header, f"{_W}Action", {f"{_E}mustUnderstand": "true"}).text = action
+    etree.SubElement(header, f"{_W}MessageID").text = f"urn:uuid:{uuid4()}"
+    if relates_to:
+        etree.SubElement(header, f"{_W}RelatesTo").text = relates_to
+    return envelope, etree.SubElement(envelope, f"{_E}Body")
+
+
+def _package(envelope: bytes) -> Response:
+    boundary = f"uuid-{uuid4()}"
+    head = (
+        f"--{boundary}\r\n"
+        'Content-Type: application/xop+xml; charset=UTF-8; type="application/soap+xml"\r\n'
+        "Content-Transfer-Encoding: binary\r\n"
+        "Content-ID: <root@dmp.simulator>\r\n\r\n"
+    )
+    body = head.encode() + envelope + f"\r\n--{boundary}--\r\n".encode()
+    content_type = (
+        f'multipart/related; type="application/xop+xml"; start="<root@dmp.simulator>"; '
+        f'start-info="application/soap+xml"; boundary="{boundary}"'
+    )
+    return Response(200, content_type, body)

@@ -1,0 +1,143 @@
+"""Reader of ER7, the `|^~\\&` encoding of HL7 v2: lossless, lazy, tolerant; every tolerance is a finding.
+
+Rules: spec hl7v2.md §4.5. Bytes are cut into segments here; a segment is cut into fields when it is read.
+"""
+
+import re
+from collections import defaultdict
+from functools import lru_cache
+
+from gateway.hl7v2 import charsets
+from gateway.hl7v2.dialect import Dialect, delimiters, dialect, is_field_separator
+from gateway.hl7v2.faults import Base64Error, NotHl7Error
+from gateway.hl7v2.message import VERSIONS, Message
+from gateway.hl7v2.segment import Segment, part
+from gateway.model.findings import Finding, finding
+
+__all__ = ["Base64Error", "Message", "NotHl7Error", "Segment", "read"]
+
+PADDING = b"\x00\t\n\x0b\x0c\r\x1c \xef\xbb\xbf"
+"""What may stand around a message and means nothing: blanks, NUL, MLLP bytes left in a file, UTF-8 BOM."""
+_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=\s]*")
+_BASE64_WITHIN = 1024
+"""Bytes of a field within which ED.4 must stand."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"M\x00S", b"\x00M\x00")
+
+
+def read(data: bytes, charset: str | None = None) -> Message:
+    """The message in `data`, whose bytes stay available as `message.raw`.
+
+    `charset` (a MSH-18 value or codec name) is the site's word against what the sender declares.
+    Raises NotHl7Error when `data` has no MSH with a field separator. A content of several messages is read
+    as one, with the error finding HL7-SEVERAL-MESSAGES: cut it with `split_batch` first.
+    """
+    body = data if data[:3] == b"MSH" else data.lstrip(PADDING)
+    if body[:3] != b"MSH" or not is_field_separator(body[3:4]):
+        raise NotHl7Error(_why_not(data, body))
+    separator = body[3:4]
+    rows, broken = _rows(_lines(body), separator)
+    encoding = part(rows[0], separator, 2).decode("utf-8", "replace").rstrip()
+    chosen, odd = delimiters(separator.decode("ascii"), encoding)
+    found = charsets.detect(body, _declared(rows[0], separator, chosen.repetition.encode()), charset)
+    spoken = dialect(chosen, found.codec)
+    counts: dict[str, int] = defaultdict(int)
+    segments = []
+    for index, row in enumerate(rows):
+        name = row[:3].decode("ascii")
+        counts[name] += 1
+        if index in broken:
+            row = _joined(row, broken[index], spoken)
+        segments.append(Segment(name, index, counts[name], row, spoken))
+    message = Message(data, tuple(segments), charset=found.codec, delimiters=chosen)
+    message.findings = _findings(message, odd, found.problem, broken)
+    return message
+
+
+def _why_not(data: bytes, body: bytes) -> str:
+    if not body:
+        return "empty content"
+    if data.startswith(_UTF_16):
+        return "UTF-16 text: HL7 v2 is exchanged in UTF-8 or ISO 8859-15"
+    if body[:3] in (b"FHS", b"BHS"):
+        return "a batch: send its messages one by one"
+    if body[:3] == b"MSH":
+        return "MSH without field separator"
+    return "no MSH at the start"
+
+
+def _lines(body: bytes) -> list[bytes]:
+    """Lines by CR, LF and CRLF alike, without the MLLP bytes that a saved frame leaves at their ends."""
+    if b"\n" not in body:
+        lines = body.split(b"\r")
+    elif b"\r" not in body:
+        lines = body.split(b"\n")
+    else:
+        lines = body.replace(b"\r\n", b"\r").replace(b"\n", b"\r").split(b"\r")
+    if b"\x1c" in body or b"\x0b" in body:
+        return [line.lstrip(b"\x0b").rstrip(b"\x1c") for line in lines]
+    return lines
+
+
+@lru_cache(maxsize=16)
+def _segment_start(separator: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"[A-Z][A-Z0-9]{2}(?:" + re.escape(separator) + rb"|\Z)")
+
+
+def _rows(lines: list[bytes], separator: bytes) -> tuple[list[bytes], dict[int, list[bytes]]]:
+    """First lines of the segments, and the lines that continue one of them (by its index)."""
+    starts = _segment_start(separator).match
+    rows: list[bytes] = []
+    broken: dict[int, list[bytes]] = {}
+    for line in lines:
+        if starts(line):
+            rows.append(line)
+        elif bare := line.strip(PADDING):
+            if starts(bare):  # an indented segment, or one behind a stray NUL or BOM
+                rows.append(line.lstrip(PADDING))
+            else:
+                broken.setdefault(len(rows) - 1, []).append(line)
+    return rows, broken
+
+
+def _joined(row: bytes, lines: list[bytes], spoken: Dialect) -> bytes:
+    """A segment that raw line breaks cut: joined by nothing inside Base64, by a blank elsewhere."""
+    pieces = [row]
+    within = _in_base64(row, spoken)
+    for line in lines:
+        head = line.partition(spoken.field)[0]
+        pieces.append(line if within and _BASE64_LINE.fullmatch(head) else b" " + line)
+        if spoken.field in line:
+            within = _in_base64(line, spoken)
+    return b"".join(pieces)
+
+
+def _in_base64(line: bytes, spoken: Dialect) -> bool:
+    head = line.rpartition(spoken.field)[2][:_BASE64_WITHIN].lower()
+    return spoken.component + b"base64" + spoken.component in head
+
+
+def _declared(header: bytes, separator: bytes, repetition: bytes) -> str:
+    """MSH-18, first repetition."""
+    return part(part(header, separator, 18), repetition, 1).decode("ascii", "replace")
+
+
+def _findings(
+    message: Message, odd: str, problem: str, broken: dict[int, list[bytes]]
+) -> tuple[Finding, ...]:
+    """What was not as it should be, each with its place."""
+    found: list[Finding] = []
+    if odd:
+        found.append(finding("HL7-DELIMITERS", "MSH-2", odd))
+    if problem:
+        found.append(finding("HL7-CHARSET", "MSH-18", problem))
+    if message.version not in VERSIONS:
+        read_as = f"{'unknown' if message.version else 'empty'}, read as {message.known_version}"
+        found.append(finding("HL7-VERSION", "MSH-12", read_as))
+    for index, lines in broken.items():
+        place = message.segments[index].location()
+        found.append(finding("HL7-CONTINUATION-LINE", place, f"{len(lines)} lines joined"))
+    if b"\n" in message.raw:
+        found.append(finding("HL7-TERMINATOR", "MSH"))
+    if len(message.all("MSH")) > 1:
+        found.append(finding("HL7-SEVERAL-MESSAGES", "MSH(2)", f"{len(message.all('MSH'))} messages"))
+    return tuple(found)

@@ -1,0 +1,167 @@
+"""One segment of a message: bytes as received, split into fields when the first one is asked for."""
+
+import base64
+import re
+from collections.abc import Iterator
+
+from gateway.hl7v2.dialect import Dialect
+from gateway.hl7v2.faults import Base64Error
+
+HEADERS = frozenset({"MSH", "FHS", "BHS"})
+"""Segments whose first field is the field separator itself."""
+_LARGE = 64 * 1024
+"""A larger segment is kept once: as its fields, when it has been split."""
+_NULL = b'""'
+_WHITESPACE = b" \t\r\n\x00\x0b\x0c"
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
+_ESCAPED_BREAKS = re.compile(rb"\\(?:\.br|X(?:0[DAda])+)\\")
+
+
+def part(data: bytes, delimiter: bytes, number: int) -> bytes:
+    """The part `number` (from 1) of `data`, b"" when it has none."""
+    if delimiter and delimiter in data:
+        parts = data.split(delimiter)
+        return parts[number - 1] if 0 < number <= len(parts) else b""
+    return data if number == 1 else b""
+
+
+def parts(data: bytes, delimiter: bytes) -> list[bytes]:
+    return data.split(delimiter) if delimiter else [data]
+
+
+class Segment:
+    """Fields, repetitions, components and subcomponents count from 1, as in the standard.
+
+    `index` is the place in the message from 0, `number` the place among segments of the same name from 1.
+    What is missing reads as "". Reading never raises, except `binary`.
+    """
+
+    __slots__ = ("_dialect", "_fields", "_raw", "index", "name", "number")
+
+    def __init__(self, name: str, index: int, number: int, raw: bytes, dialect: Dialect) -> None:
+        self.name, self.index, self.number = name, index, number
+        self._raw, self._dialect = raw, dialect
+        self._fields: list[bytes] = []
+
+    def __repr__(self) -> str:
+        return f"<{self.location()} {self.field_count} fields>"  # never the content
+
+    @property
+    def raw(self) -> bytes:
+        """The segment without its terminator (continuation lines joined)."""
+        return self._raw or self._dialect.field.join(self._fields)
+
+    def _split(self) -> list[bytes]:
+        if not self._fields:
+            self._fields = self._raw.split(self._dialect.field)
+            if self.name in HEADERS:
+                self._fields.insert(1, self._dialect.field)
+            elif len(self._raw) > _LARGE:
+                self._raw = b""
+        return self._fields
+
+    def field(self, field: int) -> bytes:
+        """The whole field as received, b"" when there is none."""
+        fields = self._fields or self._split()
+        return fields[field] if 0 < field < len(fields) else b""
+
+    def verbatim(self, field: int) -> str:
+        """The whole field as received, decoded; escapes stay."""
+        return self._dialect.decode(self.field(field))
+
+    def value(self, field: int, repetition: int = 1, component: int = 1, subcomponent: int = 1) -> str:
+        """One leaf, decoded and unescaped; "" when missing or null (see `is_null`). Base64 stays as it is."""
+        data = self.field(field)
+        if not data:
+            return ""
+        dialect = self._dialect
+        if field <= 2 and self.name in HEADERS:
+            return dialect.decode(data) if repetition == component == subcomponent == 1 else ""
+        data = part(data, dialect.repetition, repetition)
+        if component == 5 and _carries_base64(data, dialect):
+            return dialect.decode(part(data, dialect.component, 5)) if subcomponent == 1 else ""
+        data = part(data, dialect.component, component)
+        return dialect.leaf(part(data, dialect.sub, subcomponent))
+
+    def is_null(self, field: int, repetition: int = 1, component: int = 0) -> bool:
+        """The sender asks to delete the value (`""`); `component` 0: of the whole repetition."""
+        data = part(self.field(field), self._dialect.repetition, repetition)
+        return (part(data, self._dialect.component, component) if component else data) == _NULL
+
+    def repetitions(self, field: int) -> int:
+        """How many repetitions the field has; 0 when it is empty."""
+        data = self.field(field)
+        if not data:
+            return 0
+        if (field <= 2 and self.name in HEADERS) or not self._dialect.repetition:
+            return 1
+        return data.count(self._dialect.repetition) + 1
+
+    def components(self, field: int, repetition: int = 1) -> tuple[str, ...]:
+        """All components, unescaped; subcomponents stay joined by their delimiter. () when empty."""
+        dialect = self._dialect
+        data = part(self.field(field), dialect.repetition, repetition)
+        if not data:
+            return ()
+        base64_at = 4 if _carries_base64(data, dialect) else -1
+        return tuple(
+            dialect.decode(one) if place == base64_at else dialect.leaf(one)
+            for place, one in enumerate(parts(data, dialect.component))
+        )
+
+    def subcomponents(self, field: int, repetition: int = 1, component: int = 1) -> tuple[str, ...]:
+        """All subcomponents of one component, unescaped. () when empty."""
+        dialect = self._dialect
+        data = part(part(self.field(field), dialect.repetition, repetition), dialect.component, component)
+        return tuple(dialect.leaf(one) for one in parts(data, dialect.sub)) if data else ()
+
+    def text(self, field: int) -> str:
+        """The whole field as a text: unescaped, repetitions as lines, stray `^` and `&` kept."""
+        dialect = self._dialect
+        data = self.field(field)
+        return "\n".join(dialect.leaf(one) for one in parts(data, dialect.repetition)) if data else ""
+
+    def binary(self, field: int, repetition: int = 1, component: int = 5) -> bytes:
+        """Decoded Base64 of a component (ED.5); b"" when it is empty (spec hl7v2.md §4.5 rule 9).
+
+        White space, escaped line breaks and missing padding are tolerated; official samples lack the
+        padding. Raises Base64Error when other characters stand in it or its length cannot be.
+        """
+        dialect = self._dialect
+        data = part(part(self.field(field), dialect.repetition, repetition), dialect.component, component)
+        if b"\\" in data:
+            data = _ESCAPED_BREAKS.sub(b"", data)
+        data = data.translate(None, _WHITESPACE).rstrip(b"=")
+        where = self.location(field, repetition, component)
+        if not _BASE64.fullmatch(data):
+            raise Base64Error(where, "characters outside the Base64 alphabet")
+        if len(data) % 4 == 1:
+            raise Base64Error(where, f"cut off: {len(data)} characters")
+        return base64.b64decode(data + b"=" * (-len(data) % 4))
+
+    @property
+    def field_count(self) -> int:
+        return len(self._split()) - 1
+
+    def populated(self) -> Iterator[int]:
+        """Numbers of the fields that hold something (a null counts), in order."""
+        return (number for number, data in enumerate(self._split()) if number and data)
+
+    def location(self, field: int = 0, repetition: int = 1, component: int = 0, subcomponent: int = 0) -> str:
+        """`PID-3[2].4.2`, `OBX(3)-5`: the occurrence and the repetition are written from the second on."""
+        place = f"{self.name}({self.number})" if self.number > 1 else self.name
+        if field:
+            place += f"-{field}"
+            if repetition > 1:
+                place += f"[{repetition}]"
+            if component:
+                place += f".{component}"
+                if subcomponent:
+                    place += f".{subcomponent}"
+        return place
+
+
+def _carries_base64(data: bytes, dialect: Dialect) -> bool:
+    """Whether a repetition is an ED whose encoding (ED.4) is Base64, in any case."""
+    head = data[:512].lower()
+    return b"base64" in head and part(head, dialect.component, 4).strip() == b"base64"

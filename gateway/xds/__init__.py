@@ -22,6 +22,8 @@ from gateway.xds.response import (
     read_registry_response,
 )
 from gateway.xds.soap import SoapRequest, provide_and_register
+from gateway.xds.xdm import XdmSender
+from gateway.xds.xdm import archive as xdm_archive
 
 __all__ = [
     "Association",
@@ -37,8 +39,10 @@ __all__ = [
     "Submission",
     "SubmissionSet",
     "Xcn",
+    "XdmSender",
     "Xon",
     "provide_and_register",
     "read_registry_response",
     "submit_objects_request",
+    "xdm_archive",
 ]

@@ -1,0 +1,10 @@
+"""The CI-SIS profile of sharing and exchange: CDA header → DocumentEntry, sender → SubmissionSet.
+
+Code derivations stand in `tables`, as data with their sources; generic XDS in `gateway.xds`.
+"""
+
+from gateway.cisis.entry import document_entry
+from gateway.cisis.findings import CisisError
+from gateway.cisis.submission import exchange, submission
+
+__all__ = ["CisisError", "document_entry", "exchange", "submission"]

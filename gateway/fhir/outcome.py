@@ -1,0 +1,94 @@
+"""Findings → OperationOutcome; per-entry answers → a transaction or batch response."""
+
+import json
+from typing import Any
+
+from gateway.fhir.bundle import ReportBundle
+from gateway.model.base import Value
+from gateway.model.findings import CATALOGUE, Finding, Severity, errors
+
+CODE_SYSTEM = "urn:imaging-report-gateway:finding"
+"""System of the finding codes in OperationOutcome.issue.details."""
+
+_SEVERITIES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "information"}
+
+_ISSUE_TYPES = {
+    "FHIR-SYNTAX": "structure",
+    "FHIR-INVALID": "structure",
+    "FHIR-VERSION": "not-supported",
+    "FHIR-MEDIA-TYPE": "not-supported",
+    "REF-DANGLING": "not-found",
+    "CODE-UNKNOWN": "code-invalid",
+    "CONTENT-UNCHANGED": "informational",
+    "NOT-VALIDATED": "informational",
+    "AWAITING-ANNOUNCEMENT": "informational",
+    "HL7-TOO-LARGE": "too-long",
+    "STORE-UNAVAILABLE": "transient",
+    "INTERNAL": "exception",
+}
+"""Finding code → issue type (value set issue-type) where `_BY_ERR3` is not precise enough."""
+_BY_ERR3 = {"101": "required", "102": "value", "103": "code-invalid", "207": "business-rule"}
+
+
+def operation_outcome(findings: tuple[Finding, ...]) -> bytes:
+    """OperationOutcome (R4, JSON); without findings one issue that says so (issue is 1..*)."""
+    return _json(_outcome(findings))
+
+
+def http_status(findings: tuple[Finding, ...]) -> int:
+    """Status of an answer that refuses for `findings`: that of its gravest error; 200 without an error.
+
+    Resend-later wins over everything, then what is wrong with the whole body (413, 415, 400), then 422.
+    """
+    found = {error.spec.http for error in errors(findings)}
+    return next((status for status in (503, 500, 413, 415, 400) if status in found), max(found, default=200))
+
+
+class EntryAnswer(Value):
+    """Answer to one entry: HTTP status line, findings."""
+
+    status: str
+    findings: tuple[Finding, ...] = ()
+
+
+def bundle_response(bundle: ReportBundle, answers: dict[int, EntryAnswer]) -> bytes:
+    """Bundle of type transaction-response or batch-response, one entry for each of the request, in order.
+
+    `answers` are those of the reports, by their position in the Bundle; the other entries (Patient, Binary…)
+    were read as parts of them and answer with the gravest status of all.
+    """
+    worst = max((answer.status for answer in answers.values()), default="200 OK")
+    entries = []
+    for index in range(len(bundle.tree.get("entry") or ())):
+        answer = answers.get(index)
+        response: dict[str, Any] = {"status": answer.status if answer else worst}
+        if answer and answer.findings:
+            response["outcome"] = _outcome(answer.findings)
+        entries.append({"response": response})
+    kind = "batch" if bundle.kind == "batch" else "transaction"
+    made: dict[str, Any] = {"resourceType": "Bundle", "type": f"{kind}-response"}
+    return _json(made | ({"entry": entries} if entries else {}))
+
+
+def _outcome(findings: tuple[Finding, ...]) -> dict[str, Any]:
+    issues = [_issue(found) for found in findings] or [
+        {"severity": "information", "code": "informational", "details": {"text": "Taken"}}
+    ]
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def _issue(found: Finding) -> dict[str, Any]:
+    spec = CATALOGUE[found.code]
+    fhirpath = found.location[:1].isupper()
+    parts = (found.detail, "" if fhirpath else found.location, spec.remedy)
+    issue: dict[str, Any] = {
+        "severity": _SEVERITIES[found.severity],
+        "code": _ISSUE_TYPES.get(found.code, _BY_ERR3.get(spec.err3, "processing")),
+        "details": {"coding": [{"system": CODE_SYSTEM, "code": found.code}], "text": spec.text},
+        "diagnostics": "; ".join(part for part in parts if part),
+    }
+    return issue | ({"expression": [found.location]} if fhirpath else {})
+
+
+def _json(resource: dict[str, Any]) -> bytes:
+    return json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()

@@ -142,18 +142,17 @@ def _check_names(profile: ProfileFile, table: str, known: tuple[str, ...]) -> It
 def read_table(file: Path | Traversable, kind: TableKind) -> tuple[tuple[Row, ...], tuple[Problem, ...]]:
     """The rows of a code table, each with its line; every row needs all columns, its key and its source."""
     columns = COLUMNS[kind]
-    with file.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
-        if tuple(reader.fieldnames or ()) != columns:
-            return (), (Problem(file.name, 1, f"columns must be {','.join(columns)}"),)
-        rows: list[Row] = []
-        problems: list[Problem] = []
-        for cells in reader:
-            place = reader.line_num
-            if None in cells or None in cells.values():
-                problems.append(Problem(file.name, place, f"a row has {len(columns)} cells"))
-            elif not cells[columns[0]] or not cells["source"]:
-                problems.append(Problem(file.name, place, f"`{columns[0]}` and `source` must not be empty"))
-            else:
-                rows.append(Row({name: cell.strip() for name, cell in cells.items()}, file.name, place))
+    reader = csv.DictReader(file.read_text(encoding="utf-8").splitlines(), strict=True)
+    if tuple(reader.fieldnames or ()) != columns:
+        return (), (Problem(file.name, 1, f"columns must be {','.join(columns)}"),)
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for cells in reader:
+        place = reader.line_num
+        if None in cells or None in cells.values():
+            problems.append(Problem(file.name, place, f"a row has {len(columns)} cells"))
+        elif not cells[columns[0]] or not cells["source"]:
+            problems.append(Problem(file.name, place, f"`{columns[0]}` and `source` must not be empty"))
+        else:
+            rows.append(Row({name: cell.strip() for name, cell in cells.items()}, file.name, place))
     return tuple(rows), tuple(problems)

@@ -1,0 +1,223 @@
+"""The last step of every mapping, common to HL7 v2 and FHIR, so that both give equal reports of one exam.
+
+Fills what the site's profile knows and the message does not say, brings codes to those of the documents, and
+times to the site's offset at their own date. Nothing that the message said is overwritten, except displays.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import NamedTuple
+
+from gateway.mapping.finish_acts import finish_acts
+from gateway.mapping.sites import Profile
+from gateway.mapping.trail import Trail
+from gateway.model.base import replace
+from gateway.model.findings import Finding
+from gateway.model.people import Organization, Practitioner
+from gateway.model.report import Act, Encounter, ImagingReport, ImagingStudy, OrderReference
+from gateway.model.submission import Provenance
+from gateway.model.terms import Identifier
+
+_Change = Callable[[Practitioner, str], Practitioner]
+_ORGANIZATION = ("id", "name", "telecoms", "address", "practice_setting", "facility_type")
+
+
+class Finished(NamedTuple):
+    """The report as everything after mapping sees it; `provenance` holds given entries, then new ones."""
+
+    report: ImagingReport
+    provenance: tuple[Provenance, ...]
+    findings: tuple[Finding, ...]
+
+
+def finish(
+    report: ImagingReport,
+    profile: Profile,
+    provenance: tuple[Provenance, ...] = (),
+    *,
+    complete: bool = True,
+) -> Finished:
+    """`report` completed from `profile`; findings name message locations where `provenance` knows them.
+
+    `complete=False` for the report of a received CDA: its times are brought to the site's offset, but nothing
+    is added to what its creator wrote.
+    """
+    trail = Trail(profile.site.name, provenance)
+    report = _local_times(report, profile.site.tz)
+    if complete:
+        report = _authorities(report, profile, trail)
+        report = finish_acts(report, profile.codes, trail)
+        report = _organizations(report, profile, trail)
+        report = _people(report, profile, trail)
+    return Finished(report, trail.provenance, trail.findings)
+
+
+# --- times
+
+
+def local_time(moment: datetime | None, tz: tzinfo) -> datetime | None:
+    """`moment` with the fixed offset that `tz` has at that date, in whole seconds; a naive one is local."""
+    if moment is None:
+        return None
+    local = moment.astimezone(tz) if moment.tzinfo is not None else moment.replace(tzinfo=tz)
+    minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
+    return local.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+
+
+def _local_times(report: ImagingReport, tz: tzinfo) -> ImagingReport:
+    def local(moment: datetime | None) -> datetime | None:
+        return local_time(moment, tz)
+
+    def order(one: OrderReference) -> OrderReference:
+        return replace(one, requested_at=local(one.requested_at)) if one.requested_at else one
+
+    def act(one: Act) -> Act:
+        return replace(one, start=local(one.start), end=local(one.end)) if one.start or one.end else one
+
+    def study(one: ImagingStudy) -> ImagingStudy:
+        return replace(one, started=local(one.started)) if one.started else one
+
+    def encounter(one: Encounter) -> Encounter:
+        return replace(one, start=local(one.start), end=local(one.end)) if one.start or one.end else one
+
+    return replace(
+        report,
+        validated_at=local(report.validated_at),
+        encounter=encounter(report.encounter),
+        orders=tuple(map(order, report.orders)),
+        acts=tuple(map(act, report.acts)),
+        studies=tuple(map(study, report.studies)),
+    )
+
+
+# --- authorities of numbers
+
+
+def _authorities(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:
+    """The profile's OID for every number whose authority the message does not name."""
+    known = profile.site.authorities
+
+    def under(identifier: Identifier | None, oid: str, path: str, name: str) -> Identifier | None:
+        if identifier is None or identifier.system or not oid:
+            return identifier
+        trail.profile(f"{path}.system", f"authorities.{name}")
+        return replace(identifier, system=oid)
+
+    def order(number: int, one: OrderReference) -> OrderReference:
+        path = f"orders[{number}]"
+        return replace(
+            one,
+            placer=under(one.placer, known.placer_order, f"{path}.placer", "placer_order"),
+            filler=under(one.filler, known.filler_order, f"{path}.filler", "filler_order"),
+            accession=under(one.accession, known.accession, f"{path}.accession", "accession"),
+        )
+
+    def act(number: int, one: Act) -> Act:
+        accession = under(one.accession, known.accession, f"acts[{number}].accession", "accession")
+        return replace(one, accession=accession) if accession is not one.accession else one
+
+    number = under(report.encounter.number, known.encounter, "encounter.number", "encounter")
+    report_set = under(report.report_set, known.filler_order, "report_set", "filler_order")
+    identifiers = tuple(
+        under(one, known.patient, f"patient.identifiers[{place}]", "patient")
+        for place, one in enumerate(report.patient.identifiers)
+    )
+    return replace(
+        report,
+        report_set=report_set,
+        patient=replace(report.patient, identifiers=identifiers),
+        encounter=replace(report.encounter, number=number),
+        orders=tuple(order(place, one) for place, one in enumerate(report.orders)),
+        acts=tuple(act(place, one) for place, one in enumerate(report.acts)),
+    )
+
+
+# --- organisations and people
+
+
+def _organizations(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:
+    site = profile.site
+    return replace(
+        report,
+        performer=_organization(report.performer, site.structure, "performer", trail),
+        custodian=_organization(report.custodian, site.keeper, "custodian", trail),
+    )
+
+
+def _organization(
+    named: Organization | None, own: Organization, path: str, trail: Trail
+) -> Organization | None:
+    """`named`, completed when it is the site's own structure; the own one when nobody is named."""
+    if own == Organization():
+        return named
+    if named is None:
+        trail.profile(path, "structure" if path != "custodian" else "custodian")
+        return own
+    if named.id and named.id != own.id:
+        return named
+    if not named.id and named.name.casefold() != own.name.casefold():
+        return named  # somebody else, whose number we do not know and must not guess
+    changes = {field: getattr(own, field) for field in _ORGANIZATION if not getattr(named, field)}
+    for field in changes:
+        trail.profile(f"{path}.{field}", f"structure.{field}")
+    return replace(named, **changes) if changes else named
+
+
+def _people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:
+    def plain(one: Practitioner, path: str) -> Practitioner:
+        return _titled(one, path, profile, trail)
+
+    def radiologist(one: Practitioner, path: str) -> Practitioner:
+        return _radiologist(plain(one, path), path, report.performer, profile, trail)
+
+    return replace(
+        report,
+        authors=_each(report.authors, "authors", radiologist),
+        legal_authenticator=_maybe(report.legal_authenticator, "legal_authenticator", radiologist),
+        authenticators=_each(report.authenticators, "authenticators", radiologist),
+        requester=_maybe(report.requester, "requester", plain),
+        attending=_maybe(report.attending, "attending", plain),
+        copies_to=_each(report.copies_to, "copies_to", plain),
+    )
+
+
+def _each(values: tuple[Practitioner, ...], path: str, change: _Change) -> tuple[Practitioner, ...]:
+    return tuple(change(value, f"{path}[{place}]") for place, value in enumerate(values))
+
+
+def _maybe(value: Practitioner | None, path: str, change: _Change) -> Practitioner | None:
+    return None if value is None else change(value, path)
+
+
+def _radiologist(
+    one: Practitioner, path: str, performer: Organization | None, profile: Profile, trail: Trail
+) -> Practitioner:
+    """With a specialty (profile) and an organisation (the performer), which CDA and XDS authors need."""
+    specialty = one.specialty
+    if specialty is None and profile.site.author_specialty is not None:
+        specialty = profile.site.author_specialty
+        trail.profile(f"{path}.specialty", "author_specialty")
+    if one.organization is None:
+        trail.rule(f"{path}.organization", "performer")
+        return replace(one, specialty=specialty, organization=performer)
+    organization = _organization(one.organization, profile.site.structure, f"{path}.organization", trail)
+    return replace(one, specialty=specialty, organization=organization)
+
+
+def _titled(one: Practitioner, path: str, profile: Profile, trail: Trail) -> Practitioner:
+    """Prefix and suffix in the codes of JDV_J245 and J246; senders mix the two and add dots.
+
+    A title without row is left out, with a finding: the official rules refuse any other.
+    """
+    if not one.prefix and not one.suffix:
+        return one
+    titles = {"prefix": "", "suffix": ""}
+    for field in ("suffix", "prefix"):
+        if not (word := getattr(one, field)):
+            continue
+        if (hit := profile.codes.title(word)) is None:
+            trail.finding("CODE-UNKNOWN", f"{path}.{field}", "title")
+            continue
+        kind, code = hit.value
+        titles[kind] = titles[kind] or code
+    return replace(one, **titles)

@@ -116,7 +116,7 @@ DEVICE = Code(code="DISPOSITIF", system=TRE_A00, display="dispositif médical")
 """authorSpecialty of an automaton."""
 
 SEXES: dict[str, str] = {"M": "M", "F": "F", "UN": "O"}
-"""administrativeGenderCode → PID-8 of sourcePatientInfo (M, F, O, U: what IHE ITI TF-3 keeps of table 0001)."""
+"""administrativeGenderCode → PID-8 of sourcePatientInfo (of table 0001, IHE ITI TF-3 keeps M, F, O, U)."""
 
 ACCESSION = "urn:ihe:iti:xds:2013:accession"
 ORDER = "urn:ihe:iti:xds:2013:order"

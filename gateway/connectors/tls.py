@@ -1,0 +1,45 @@
+"""The one place that makes TLS contexts for outgoing connections (REQ-75: TLS ≥ 1.2, verified, mutual)."""
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
+"""TLS 1.2 suites: forward secrecy and AEAD only (ANSSI, recommandations TLS); TLS 1.3 has its own."""
+
+
+class TlsSettingsError(ValueError):
+    """Certificate files that cannot be used. The message names the file and what is wrong."""
+
+
+def client_context(
+    *, ca: Path | None = None, certificate: Path | None = None, key: Path | None = None
+) -> ssl.SSLContext:
+    """A verifying client context. `ca` replaces the system's authorities (the peers of health care trust
+    IGC-Santé only); `certificate` and `key` (PEM; `key` None: both in one file) make TLS mutual.
+
+    Raises TlsSettingsError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    if ca is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        _load(ca, lambda: context.load_verify_locations(cafile=str(ca)))
+    if certificate is not None:
+        # A password prompt would hang a server: an encrypted key is refused.
+        _load(key or certificate, lambda: context.load_cert_chain(certificate, key, password=lambda: b""))
+    elif key is not None:
+        raise TlsSettingsError(f"{key}: a client key without its certificate")
+    return context
+
+
+def _load(path: Path, load: Callable[[], None]) -> None:
+    try:
+        load()
+    except FileNotFoundError:
+        raise TlsSettingsError(f"{path}: no such file") from None
+    except (ssl.SSLError, OSError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or "not readable"
+        raise TlsSettingsError(f"{path}: {reason}") from None

@@ -4,6 +4,7 @@ Bytes and values in, bytes and values out; XML of strangers only through `gatewa
 """
 
 from gateway.cda.builder import Built, build_n1
+from gateway.cda.checks import check
 from gateway.cda.reader import embedded_pdf, read
 from gateway.cda.reader_parts import parse_ts
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
@@ -18,6 +19,7 @@ __all__ = [
     "Party",
     "ServiceEvent",
     "build_n1",
+    "check",
     "embedded_pdf",
     "parse_ts",
     "read",

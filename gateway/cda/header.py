@@ -61,9 +61,9 @@ def _document(out: Writer, version: ReportVersion, templates: Sequence[Identifie
     written: set[str] = set()
     for index, act in enumerate(report.acts):
         # One LOINC per procedure (STD 1..*); the same procedure on both sides is named once.
-        if act.code is not None and act.code.system == LOINC and act.code.code not in written:
+        if act.code is not None and act.code.system in ("", LOINC) and act.code.code not in written:
             written.add(act.code.code)
-            out.code(code, "translation", act.code, f"acts[{index}].code")
+            out.code(code, "translation", replace(act.code, system=LOINC), f"acts[{index}].code")
     out.add(root, "title", report.title, "title")
     out.time(root, "effectiveTime", identity.created_at, "identity.created_at")
     out.code(root, "confidentialityCode", _NORMAL, "")

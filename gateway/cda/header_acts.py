@@ -93,9 +93,10 @@ def _act_code(out: Writer, node: etree._Element, act: Act, source: str) -> None:
     Without LOINC the header rules accept any coded act, else a nullFlavor (SM serviceEvent/code): the CCAM
     act takes its place, else UNK with the sender's label. The imaging volet itself (N3) wants LOINC.
     """
+    loinc = replace(act.code, system=act.code.system or LOINC) if act.code and act.code.code else None
     ccam = replace(act.ccam, system=CCAM) if act.ccam and act.ccam.system in ("", CCAM_OLD) else act.ccam
-    if act.code is not None and act.code.code:
-        code = out.code(node, "code", act.code, f"{source}.code")
+    if loinc is not None:
+        code = out.code(node, "code", loinc, f"{source}.code")
         if ccam is not None:
             out.code(code, "translation", ccam, f"{source}.ccam")
     else:

@@ -89,3 +89,21 @@ ADDRESS_USES: Final = frozenset({"H", "HP", "HV", "WP", "TMP"})
 
 NULL_FLAVORS: Final = frozenset({"UNK", "NASK", "ASKU", "NAV", "MSK"})
 """The only ones of the French header (IG document-core, structuration générale)."""
+
+MODALITIES: Final = frozenset(
+    (
+        *("AR", "BDUS", "BI", "BMD", "CR", "CT", "DG", "DMS", "DX", "ECG", "EEG", "EMG", "EOG", "EPS", "ES"),
+        *("GM", "HD", "IO", "IVOCT", "IVUS", "KER", "LEN", "LS", "MG", "MR", "NM", "OAM", "OCT", "OP", "OPM"),
+        *("OPT", "OPTBSV", "OPTENF", "OPV", "OSS", "POS", "PT", "PX", "RESP", "RF", "RG", "RTIMAGE", "SM"),
+        *("SRF", "TG", "US", "VA", "XA", "XC"),
+    )
+)
+"""DCM codes of 1.2.250.1.213.1.1.5.618 (acquisition modalities: MR, never RM; no SR, KO, OT)."""
+
+REGIONS: Final = frozenset(
+    (
+        *("63337009", "38266002", "53120007", "61685007", "67734004", "774007", "113257007", "80891009"),
+        *("76752008", "737561001"),
+    )
+)
+"""SNOMED CT codes of 1.2.250.1.213.1.1.5.695 (anatomic regions)."""

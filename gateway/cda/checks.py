@@ -1,0 +1,216 @@
+"""Own checks of a CDA: what the official XSD and Schematron leave unchecked (cda.md §2, « NOT caught »).
+
+Each rule is a named function; `RULES` is their table, with the source of each. A rule yields findings located
+by element path and never repeats a value of the document. Errors are breaches of a written rule; warnings
+(CDA-ADVICE) are recommendations, and what official examples themselves get wrong.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from lxml import etree
+
+from gateway.cda.checks_body import (
+    base64_strict,
+    n1_templates,
+    pdf_magic,
+    references_resolve,
+    text_representation,
+)
+from gateway.cda.reader import document, header
+from gateway.cda.values import CdaHeader, Party
+from gateway.cda.vocabulary import MODALITIES, PRACTICE_SETTINGS, REGIONS, REPORT_CODE
+from gateway.cda.xml import CdaError, attribute, children, name
+from gateway.model.findings import Finding, Severity, finding
+from gateway.model.terms import PS_IDNAT, SNOMED_CT
+
+_PATIENT_ID = "ClinicalDocument/recordTarget/patientRole/id"
+
+
+class Rule(NamedTuple):
+    """`look` yields the findings of one rule on a document; `source` is the clause that it follows."""
+
+    title: str
+    source: str
+    look: Callable[[etree._Element, CdaHeader], Iterator[Finding]]
+
+
+def check(data: bytes, *, for_dmp: bool = True) -> tuple[Finding, ...]:
+    """All findings of the own rules on a CDA. `for_dmp`: the INS is required (CDA-INS-MISSING).
+
+    An unreadable document gives its CDA-INVALID finding instead of raising.
+    """
+    try:
+        root = document(data)
+        values = header(root)
+    except CdaError as error:
+        return error.findings
+    found = [item for rule in RULES for item in rule.look(root, values)]
+    if not for_dmp:
+        found = [item for item in found if item.code != "CDA-INS-MISSING"]
+    return tuple(dict.fromkeys(found))
+
+
+def _ins_present(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    if values.patient.ins is None:
+        yield finding("CDA-INS-MISSING", _PATIENT_ID)
+
+
+def _ins_key(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    ins = values.patient.ins
+    if ins is not None and not has_key(ins.value):
+        yield finding("INS-KEY", _PATIENT_ID, f"{len(ins.value)} characters")
+
+
+_CORSICA = {"2A": "19", "2B": "18"}
+
+
+def has_key(matricule: str) -> bool:
+    """13 characters and their key, 97 − (number mod 97); departments 2A and 2B count as 19 and 18."""
+    department = matricule[5:7].upper()
+    digits = matricule[:5] + _CORSICA.get(department, department) + matricule[7:]
+    return len(digits) == 15 and digits.isdecimal() and 97 - int(digits[:13]) % 97 == int(digits[13:])
+
+
+_MOMENT = re.compile(r"\d{14}[+-]\d{4}")
+_TIME_OR_DATE = re.compile(r"\d{4}|\d{6}|\d{8}|\d{12}[+-]\d{4}|\d{14}[+-]\d{4}")
+
+
+def _effective_time(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    if not _MOMENT.fullmatch(values.effective_time):
+        yield finding("CDA-RULE", "ClinicalDocument/effectiveTime", "not AAAAMMJJhhmmss±ZZZZ")
+
+
+_TIMED = ("time", "effectiveTime", "low", "high", "birthTime")
+"""Elements of the header that hold a TS in @value."""
+
+
+def _other_times(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    """Date, or time with offset, never finer than seconds; official RIS documents break this: a warning."""
+    for part in root:
+        if part.tag == name("component"):
+            return
+        if part.tag == name("effectiveTime"):
+            continue
+        for node in part.iter(*map(name, _TIMED)):
+            value = attribute(node, "value")
+            if value and not _TIME_OR_DATE.fullmatch(value):
+                yield finding("CDA-ADVICE", path_of(node), "a time without offset, or finer than seconds")
+
+
+_NATIONAL_ID = re.compile(r"8\d{11}|[013456].+")
+"""PS_IdNat: 8 + RPPS, or another type digit (dmp-mss.md §1.2)."""
+
+
+def _national_ids(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    for party, path in _professionals(values):
+        if party.id is None or party.id.system != PS_IDNAT or _NATIONAL_ID.fullmatch(party.id.value):
+            continue
+        answerable = party.type_code in ("AUT", "LA", "AUTHEN", "PRF")
+        detail = f"{len(party.id.value)} characters"
+        yield finding("RPPS-FORM", f"{path}/id", detail, None if answerable else Severity.WARNING)
+
+
+def _professionals(values: CdaHeader) -> Iterator[tuple[Party, str]]:
+    """Every person of the header, with the path of the entity."""
+    for index, party in enumerate(values.authors, 1):
+        yield party, f"ClinicalDocument/author[{index}]/assignedAuthor"
+    if values.legal_authenticator is not None:
+        yield values.legal_authenticator, "ClinicalDocument/legalAuthenticator/assignedEntity"
+    for index, party in enumerate(values.authenticators, 1):
+        yield party, f"ClinicalDocument/authenticator[{index}]/assignedEntity"
+    for index, party in enumerate(values.participants, 1):
+        yield party, f"ClinicalDocument/participant[{index}]/associatedEntity"
+    for index, event in enumerate(values.service_events, 1):
+        if event.performer is not None:
+            entity = f"ClinicalDocument/documentationOf[{index}]/serviceEvent/performer/assignedEntity"
+            yield event.performer, entity
+
+
+def _author_profession(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    for index, party in enumerate(values.authors, 1):
+        if not party.is_device and party.practitioner.specialty is None:
+            yield finding("CDA-ADVICE", f"ClinicalDocument/author[{index}]/assignedAuthor/code", "missing")
+
+
+def _practice_settings(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    for party, path in _professionals(values):
+        structure = party.practitioner.organization
+        setting = structure.practice_setting if structure is not None else None
+        if setting is not None and setting.code not in PRACTICE_SETTINGS:
+            place = f"{path}/representedOrganization/standardIndustryClassCode"
+            yield finding("CDA-RULE", place, "code outside JDV_J04")
+
+
+def _confidentiality(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    if values.confidentiality is None or values.confidentiality.code != "N":
+        yield finding("CDA-ADVICE", "ClinicalDocument/confidentialityCode", "not N")
+
+
+def _versions(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    """setId always; version ≥ 2 ⇔ relatedDocument RPLC, and no other relation."""
+    if values.set_id is None:
+        yield finding("CDA-RULE", "ClinicalDocument/setId", "missing")
+    if values.version_number >= 2 and not values.replaces:
+        yield finding("CDA-RULE", "ClinicalDocument/relatedDocument", "version 2 or later replaces nothing")
+    if values.version_number == 1 and values.replaces:
+        yield finding("CDA-ADVICE", "ClinicalDocument/versionNumber", "a first version replaces another")
+    for related in children(root, "relatedDocument"):
+        if related.get("typeCode") != "RPLC":
+            yield finding("CDA-ADVICE", "ClinicalDocument/relatedDocument/@typeCode", "not RPLC")
+
+
+def _orders(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    if values.code.code == REPORT_CODE and not values.orders:
+        yield finding("CDA-ADVICE", "ClinicalDocument/inFulfillmentOf", "missing")
+
+
+def _acts(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    """Modality and region of each act of a report, against the value sets; an error in N3 only (SCH)."""
+    if values.code.code != REPORT_CODE:
+        return
+    code = "CDA-RULE" if values.body == "structured" else "CDA-ADVICE"
+    for index, event in enumerate(values.service_events, 1):
+        path = f"ClinicalDocument/documentationOf[{index}]/serviceEvent/code/translation"
+        if event is values.principal and not event.modalities:
+            yield finding(code, path, "no modality for the principal act")
+        if any(item.code not in MODALITIES for item in event.modalities):
+            yield finding(code, path, "modality outside 1.2.250.1.213.1.1.5.618")
+        if any(item.code not in REGIONS for item in event.regions if item.system == SNOMED_CT):
+            yield finding("CDA-ADVICE", path, "region outside 1.2.250.1.213.1.1.5.695")
+
+
+def path_of(node: etree._Element) -> str:
+    """Element path from ClinicalDocument, indexed where siblings share the name."""
+    steps: list[str] = []
+    current: etree._Element | None = node
+    while current is not None:
+        step = etree.QName(current).localname
+        before = sum(1 for _ in current.itersiblings(current.tag, preceding=True))
+        after = next(current.itersiblings(current.tag), None)
+        steps.append(f"{step}[{before + 1}]" if before or after is not None else step)
+        current = current.getparent()
+    return "/".join(reversed(steps))
+
+
+RULES: Final = (
+    Rule("the patient has an INS", "cda.md §2; REQ-15, DMP: no feed without INS", _ins_present),
+    Rule("the INS fits its key", "référentiel INS; REQ-13", _ins_key),
+    Rule("effectiveTime has seconds and offset", "cda.md §3 row 7", _effective_time),
+    Rule("other times have an offset", "kit, abstract IVL_TS rule", _other_times),
+    Rule("a RPPS has its leading 8", "cda.md §3.3", _national_ids),
+    Rule(
+        "an author names his profession", "cda.md §3.3, comment of the official example", _author_profession
+    ),
+    Rule("practice settings are of JDV_J04", "kit of October 2025 (K10): error", _practice_settings),
+    Rule("confidentiality is N", "cda.md §3 row 8; volet Transmission 2.0", _confidentiality),
+    Rule("versions form a chain", "cda.md §0.3, §3 row 23", _versions),
+    Rule("a report answers a request", "volet IMG-CR-IMG 2024.01 (STD 1..*)", _orders),
+    Rule("acts name modality and region", "volet IMG-CR-IMG 2024.01 (SCH)", _acts),
+    Rule("N1 carries exactly three templateIds", "cda.md §3.1", n1_templates),
+    Rule("N1 text is Base64 of a PDF or a text", "cda.md §5", text_representation),
+    Rule("Base64 is strict", "cda.md §5; RFC 4648 §4", base64_strict),
+    Rule("the PDF is a PDF", "cda.md §5", pdf_magic),
+    Rule("references lead to a text", "cda.md §2", references_resolve),
+)

@@ -81,7 +81,7 @@ _VERDICTS = {
 def _sites(current: "Settings") -> "Sites":
     try:
         return site_profiles.load(current.sites_dir, default=current.site)
-    except site_profiles.ProfileError as wrong:
+    except site_profiles.SitesError as wrong:
         fail(str(wrong), WRONG_USE)
 
 

@@ -57,10 +57,10 @@ def _sites(current: "Settings") -> Iterator[Check]:
 
     try:
         profiles = sites.load(current.sites_dir, default=current.site)
-    except sites.ProfileError as wrong:
+    except sites.SitesError as wrong:
         yield Check("sites", "error", str(wrong))
         return
-    for profile in profiles:
+    for profile in profiles.profiles.values():
         fictive = profile.site.fictive
         refused = fictive and current.environment is Environment.PRODUCTION
         text = f"profile {profile.site.name}" + (

@@ -1,4 +1,4 @@
-"""The one place that makes TLS contexts for outgoing connections (REQ-75: TLS ≥ 1.2, verified, mutual)."""
+"""The one place that makes TLS contexts, outgoing and incoming (REQ-72, REQ-75: TLS ≥ 1.2, verified, mutual)."""
 
 import ssl
 from collections.abc import Callable
@@ -32,6 +32,23 @@ def client_context(
         _load(key or certificate, lambda: context.load_cert_chain(certificate, key, password=lambda: b""))
     elif key is not None:
         raise TlsSettingsError(f"{key}: a client key without its certificate")
+    return context
+
+
+def server_context(
+    certificate: Path, key: Path | None = None, client_ca: Path | None = None
+) -> ssl.SSLContext:
+    """A serving context; with `client_ca`, clients must present a certificate of that authority.
+
+    Raises TlsSettingsError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    _load(key or certificate, lambda: context.load_cert_chain(certificate, key, password=lambda: b""))
+    if client_ca is not None:
+        _load(client_ca, lambda: context.load_verify_locations(cafile=str(client_ca)))
+        context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 

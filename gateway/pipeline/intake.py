@@ -70,12 +70,12 @@ class Intake:
         state = MessageState.REJECTED
         try:
             try:
-                message = hl7v2.read(frame)
+                message, profile = self._read(frame)
             except hl7v2.NotHl7Error as unreadable:
                 receipt = await self._unreadable(frame, unreadable.finding, peer)
             else:
                 with correlation(message.control_id):
-                    receipt = await self._message(message, frame, peer)
+                    receipt = await self._message(message, profile, frame, peer)
             state = receipt.state
             return receipt.answer
         except StoreUnavailableError:
@@ -109,8 +109,13 @@ class Intake:
 
     # --- HL7 v2
 
-    async def _message(self, message: hl7v2.Message, frame: bytes, peer: str) -> Receipt:
+    def _read(self, frame: bytes) -> tuple[hl7v2.Message, Profile]:
+        """The message in the character set that its site states, else the one it declares."""
+        message = hl7v2.read(frame)
         profile = self._sites.match(message)
+        return (hl7v2.read(frame, profile.charset), profile) if profile.charset else (message, profile)
+
+    async def _message(self, message: hl7v2.Message, profile: Profile, frame: bytes, peer: str) -> Receipt:
         mapped = hl7_mapping.reports(message, profile)
         received = Received(
             raw=frame,
@@ -172,17 +177,19 @@ class Intake:
             bundle = fhir.read(body, content_type)
         except fhir.FhirError as unreadable:
             findings = unreadable.findings
-            refusal = _http(findings, fhir.operation_outcome(findings))
-            return await self._store.commit(
-                received, lambda _: Conclusion(state=MessageState.REJECTED, answer=refusal, findings=findings)
-            )
+            refusal = Conclusion(state=MessageState.REJECTED, answer=_http(findings), findings=findings)
+            return await self._store.commit(received, lambda _: refusal)
         profile = self._sites.default
         mapped = fhir_mapping.reports(bundle, profile)
 
         def answer(verdict: Verdict, findings: tuple[Finding, ...], settled: tuple[Settled, ...]) -> bytes:
             if verdict is Verdict.REJECT:
-                return _http(findings, fhir.operation_outcome(findings))
-            return b"200\n" + fhir.bundle_response(bundle, findings)
+                return _http(findings)
+            entries = {
+                position: fhir.EntryAnswer(status="201 Created", findings=one.decision.findings)
+                for position, one in zip(bundle.reports, settled, strict=True)
+            }
+            return b"200\n" + fhir.bundle_response(bundle, entries)
 
         return await self._commit(received, mapped, profile, answer)
 
@@ -268,7 +275,6 @@ def _rejected(settled: Settled) -> Settled:
     )
 
 
-def _http(findings: tuple[Finding, ...], body: bytes) -> bytes:
-    """Status line and body as one stored answer: the gravest status that any error asks for."""
-    status = max((found.spec.http for found in errors(findings)), default=422)
-    return f"{status}\n".encode() + body
+def _http(findings: tuple[Finding, ...]) -> bytes:
+    """Status line and OperationOutcome as one stored answer."""
+    return f"{fhir.http_status(findings)}\n".encode() + fhir.operation_outcome(findings)

@@ -70,9 +70,11 @@ def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Prof
             raise UnreadableError(unreadable.findings) from None
     try:
         message = hl7v2.read(unframed(data))
+        profile = sites.named(site) if site else sites.match(message)
+        if profile.charset:
+            message = hl7v2.read(unframed(data), profile.charset)
     except hl7v2.NotHl7Error as unreadable:
         raise UnreadableError((unreadable.finding,)) from None
-    profile = sites.named(site) if site else sites.match(message)
     return hl7_mapping.reports(message, profile), profile
 
 

@@ -1,0 +1,112 @@
+"""What may start now. On SQLite a claim writes nothing: what is handed out is kept in this process's memory,
+and a restart simply looks again (architecture §3b)."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gateway.model.delivery import Destination
+from gateway.ports import Produced, Settlement, Task
+from gateway.store import statements as named
+from gateway.store.session import Session
+
+Lane = tuple[int, str, str]
+"""(report id, destination, recipient): the report id stands for site and report set."""
+
+
+class _Due(NamedTuple):
+    next_try: int
+    id: int
+    attempt: int
+    version_id: int
+    produced: bool
+    lane: Lane
+
+
+class Found(NamedTuple):
+    """Rows that were ready when the store was read: versions, then deliveries, each oldest first."""
+
+    versions: tuple[int, ...]
+    deliveries: tuple[_Due, ...]
+    limit: int
+
+
+class Claiming:
+    """What is handed out, and the choice of what is handed out next."""
+
+    def __init__(self, per_destination: int) -> None:
+        self._per_destination = per_destination
+        self._versions: set[int] = set()
+        self._deliveries: dict[int, Lane] = {}
+
+    def look(self, limit: int, now: int) -> Callable[[Session], Found]:
+        """The reading part of a claim, to be run in the reader's thread; `now` in microseconds."""
+        versions, deliveries = frozenset(self._versions), frozenset(self._deliveries)
+        lanes = frozenset(self._deliveries.values())
+        under_way = Counter(lane[1] for lane in lanes)
+        room = {kind: self._per_destination - under_way[kind.value] for kind in Destination}
+
+        def read(session: Session) -> Found:
+            # What is handed out still looks ready in the tables: read so many more, and leave it out.
+            planned = session.rows(named.PLANNED_VERSIONS, {"most": limit + len(versions)})
+            due: list[_Due] = []
+            for kind, most in room.items():
+                if most <= 0:
+                    continue
+                rows = session.rows(
+                    named.DUE,
+                    {"destination": kind.value, "now": now, "most": most + under_way[kind.value]},
+                )
+                found = [
+                    _Due(next_try, number, attempts + 1, version, bool(made), (report, kind.value, recipient))
+                    for number, next_try, version, attempts, report, recipient, made in rows
+                    if number not in deliveries
+                ]
+                # A row cancelled while it is being sent still occupies its lane.
+                due += [one for one in found if one.lane not in lanes][:most]
+            due.sort()
+            return Found(tuple(one for (one,) in planned if one not in versions), tuple(due), limit)
+
+        return read
+
+    def hand_out(self, found: Found) -> tuple[Task, ...]:
+        """The tasks of `found` that fit its limit.
+
+        Production comes first, but while deliveries are ready too it takes half of the room: a long queue
+        of production would else keep the network idle.
+        """
+        late = [one.version_id for one in found.deliveries if not one.produced]
+        versions = sorted({*found.versions, *late} - self._versions)
+        ready = [one for one in found.deliveries if one.produced]
+        half = max((found.limit + 1) // 2, found.limit - len(ready))
+        versions = versions[: min(half, found.limit)]
+        ready = ready[: found.limit - len(versions)]
+        self._versions.update(versions)
+        self._deliveries.update((one.id, one.lane) for one in ready)
+        return (
+            *(Task(kind="produce", id=version) for version in versions),
+            *(Task(kind="deliver", id=one.id, attempt=one.attempt) for one in ready),
+        )
+
+    def take_back_results(self, results: tuple[Produced | Settlement, ...]) -> None:
+        for one in results:
+            if isinstance(one, Produced):
+                self._versions.discard(one.version_id)
+            else:
+                self._deliveries.pop(one.delivery_id, None)
+
+    def take_back(self, tasks: tuple[Task, ...]) -> None:
+        for task in tasks:
+            if task.kind == "produce":
+                self._versions.discard(task.id)
+            else:
+                self._deliveries.pop(task.id, None)
+
+    def holds(self, delivery_id: int) -> bool:
+        return delivery_id in self._deliveries
+
+    @staticmethod
+    def next_due(session: Session, now: int) -> int | None:
+        """The earliest time after `now` at which a delivery becomes due, in microseconds."""
+        times = (session.row(named.NEXT_DUE, {"destination": kind.value, "now": now}) for kind in Destination)
+        return min((time for row in times if row for time in row if time is not None), default=None)

@@ -1,0 +1,241 @@
+"""What one received message writes, inside the transaction that the writer opened."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from gateway.model.base import Value, encode
+from gateway.model.decision import KnownReport, PlannedDelivery, Verdict
+from gateway.model.delivery import DeliveryState, Destination, MessageState
+from gateway.model.report import ImagingReport, ReportStatus
+from gateway.model.submission import Blob, Coverage, Provenance, Recipient
+from gateway.ports import Conclusion, Known, Receipt, Received, Settled
+from gateway.store import statements as named
+from gateway.store.moments import to_micros
+from gateway.store.session import Session
+
+_UNREPEATED = frozenset({MessageState.REJECTED, MessageState.DUPLICATE})
+_PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
+
+
+class Trace(Value):
+    """Where the values of a version came from, kept beside its canonical report."""
+
+    provenance: tuple[Provenance, ...] = ()
+    coverage: Coverage = Coverage()
+
+
+def take(session: Session, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
+    """Write the message and all its consequences; the contract is `ports.IntakeStore.commit`."""
+    if received.dedupe_key:
+        first = session.row(named.DUPLICATE, {"dedupe_key": received.dedupe_key})
+        if first is not None:
+            return _repeat(session, received, *first)
+    known = _KnownReports(session)
+    conclusion = conclude(known.report)
+    state = conclusion.state
+    message_id = session.add(
+        named.ADD_MESSAGE,
+        _message_row(received, state, conclusion.answer)
+        | {
+            "dedupe_key": None if state in _UNREPEATED else received.dedupe_key or None,
+            "duplicate_of": None,
+            "findings": _json(conclusion.findings),
+        },
+    )
+    if state is not MessageState.REJECTED:
+        for blob in conclusion.blobs:
+            keep(session, blob)
+        now = to_micros(received.received_at)
+        for position, settled in enumerate(conclusion.reports):
+            _settle(session, known, message_id, position, received.site, settled, now)
+    return Receipt(message_id=message_id, state=state, answer=conclusion.answer)
+
+
+def keep(session: Session, blob: Blob) -> None:
+    """Bytes are stored once, under their hash."""
+    if session.row(named.ARTIFACT_KNOWN, {"sha256": blob.sha256}) is None:
+        session.run(
+            named.ADD_ARTIFACT,
+            {
+                "sha256": blob.sha256,
+                "media_type": blob.media_type,
+                "size": len(blob.data),
+                "data": blob.data,
+            },
+        )
+
+
+def _repeat(session: Session, received: Received, first: int, answer: bytes) -> Receipt:
+    """The same message again: kept, answered with the same bytes, without any consequence (REQ-03)."""
+    message_id = session.add(
+        named.ADD_MESSAGE,
+        _message_row(received, MessageState.DUPLICATE, answer)
+        | {"dedupe_key": None, "duplicate_of": first, "findings": "[]"},
+    )
+    return Receipt(message_id=message_id, state=MessageState.DUPLICATE, answer=answer, replayed=True)
+
+
+def _message_row(received: Received, state: MessageState, answer: bytes) -> dict[str, Any]:
+    return {
+        "received_at": to_micros(received.received_at),
+        "protocol": received.protocol,
+        "peer": received.peer,
+        "site": received.site,
+        "message_type": received.message_type,
+        "control_id": received.control_id,
+        "sending_application": received.sending_application,
+        "sending_facility": received.sending_facility,
+        "state": state.value,
+        "answer": answer,
+        "size": len(received.raw),
+        "raw": received.raw,
+    }
+
+
+class _KnownReports:
+    """Report sets that this transaction read or wrote, so that each is read once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._rows: dict[tuple[str, str], tuple[int, str, int, str, str] | None] = {}
+
+    def row(self, site: str, set_key: str) -> tuple[int, str, int, str, str] | None:
+        """id, status, version, content hash, document id."""
+        key = (site, set_key)
+        if key not in self._rows:
+            found: Any = self._session.row(named.REPORT_OF_SET, {"site": site, "set_key": set_key})
+            self._rows[key] = found
+        return self._rows[key]
+
+    def forget(self, site: str, set_key: str) -> None:
+        self._rows.pop((site, set_key), None)
+
+    def report(self, site: str, set_key: str) -> KnownReport | None:
+        row = self.row(site, set_key)
+        if row is None:
+            return None
+        number, status, version, content_hash, document_id = row
+        return KnownReport(
+            report_id=str(number),
+            status=ReportStatus(status),
+            version=version,
+            content_hash=content_hash,
+            document_id=document_id,
+        )
+
+
+def _settle(
+    session: Session,
+    known: _KnownReports,
+    message_id: int,
+    position: int,
+    message_site: str,
+    settled: Settled,
+    now: int,
+) -> None:
+    """One report of the message: the set's row, its new version, the ledger of that version."""
+    report, decision, identity = settled.mapped.report, settled.decision, settled.identity
+    if report is None or not settled.set_key or decision.verdict is Verdict.REJECT:
+        return
+    site = identity.site if identity is not None else message_site
+    report_id = _report(session, known, site, settled, report, now)
+    number = identity.number if identity is not None else 0
+    plan = decision.plan if identity is not None else ()
+    session.run(
+        named.ADD_MESSAGE_REPORT,
+        {
+            "message_id": message_id,
+            "position": position,
+            "report_id": report_id,
+            "verdict": decision.verdict.value,
+            "number": number,
+            "owed": len(plan),
+        },
+    )
+    if identity is None:
+        return
+    mapped = settled.mapped
+    for blob in mapped.blobs:
+        keep(session, blob)
+    version_id = session.add(
+        named.ADD_VERSION,
+        {
+            "report_id": report_id,
+            "number": number,
+            "message_id": message_id,
+            "status": report.status.value,
+            "created_at": to_micros(identity.created_at),
+            "content_hash": settled.content_hash,
+            "identity": encode(identity).decode(),
+            "context": encode(mapped.context).decode(),
+            "report": encode(report).decode(),
+            "trace": encode(Trace(provenance=mapped.provenance, coverage=mapped.coverage)).decode(),
+        },
+    )
+    if plan:
+        rows = [_delivery_row(report_id, version_id, planned, now) for planned in plan]
+        session.run_many(named.ADD_DELIVERY, rows)
+
+
+def _report(
+    session: Session, known: _KnownReports, site: str, settled: Settled, report: ImagingReport, now: int
+) -> int:
+    """The row of the report set, made or brought up to date.
+
+    A message that makes no version changes the set only while it has no validated version: a late
+    preliminary report must not hide the final one.
+    """
+    row, identity = known.row(site, settled.set_key), settled.identity
+    if row is not None and identity is None and row[2] > 0:
+        return row[0]
+    values = {
+        "status": report.status.value,
+        "version": identity.number if identity is not None else 0,
+        "content_hash": settled.content_hash,
+        "document_id": identity.document_id if identity is not None else "",
+        "updated_at": now,
+    }
+    known.forget(site, settled.set_key)
+    if row is None:
+        return session.add(
+            named.ADD_REPORT, values | {"site": site, "set_key": settled.set_key, "created_at": now}
+        )
+    session.run(
+        named.SET_REPORT,
+        {f"new_{name}": value for name, value in values.items()} | {"report_id": row[0]},
+    )
+    return row[0]
+
+
+def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now: int) -> dict[str, Any]:
+    recipient = planned.recipient
+    return {
+        "version_id": version_id,
+        "report_id": report_id,
+        "destination": planned.destination.value,
+        "lane_recipient": _lane(planned.destination, recipient),
+        "recipient": encode(recipient).decode() if recipient is not None else None,
+        "action": planned.action.value,
+        "state": DeliveryState(planned.state).value,
+        "reason": planned.reason,
+        "attempts": 0,
+        "tries": 0,
+        "due_since": None,
+        "next_try": None,
+        "outcome": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _lane(destination: Destination, recipient: Recipient | None) -> str:
+    """Mails wait for each other by recipient: by id, since a mailbox may change between versions."""
+    if recipient is None or destination not in _PER_RECIPIENT:
+        return ""
+    return f"{recipient.kind}:{recipient.id or recipient.address or recipient.name}"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,275 @@
+"""`ports.Queries`: what API, CLI and metrics read, as JSON-ready rows. Never writes."""
+
+import json
+import threading
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.model.base import decode
+from gateway.model.delivery import Destination, Outcome
+from gateway.model.findings import Finding
+from gateway.model.submission import Recipient
+from gateway.ports import Row
+from gateway.store import listings
+from gateway.store import statements as named
+from gateway.store.connection import check_revision, connect_reader
+from gateway.store.moments import iso
+from gateway.store.session import Session
+
+_FIRST_PAGE = 1 << 62
+_PROBLEMS = 20
+"""At most so many of each kind are told."""
+
+
+class SqliteQueries:
+    """Reads beside a running server. Any thread may call; calls wait for each other."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises sqlite3.OperationalError when there is no store, SchemaError for another revision."""
+        self._connection = connect_reader(path)
+        check_revision(self._connection)
+        self._session, self._lock = Session(self._connection), threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> "SqliteQueries":
+        return cls(path)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- messages
+
+    def messages(
+        self, *, state: str = "", control_id: str = "", site: str = "", cursor: int = 0, limit: int = 50
+    ) -> list[Row]:
+        params = {
+            "state": state,
+            "control_id": control_id,
+            "site": site,
+            "cursor": cursor or _FIRST_PAGE,
+            "most": limit,
+        }
+        statement = (
+            listings.MESSAGES_BY_CONTROL_ID
+            if control_id
+            else listings.MESSAGES_BY_STATE
+            if state
+            else listings.MESSAGES_BY_SITE
+            if site
+            else listings.MESSAGES
+        )
+        with self._lock:
+            return [self._message(row) for row in self._session.rows(statement, params)]
+
+    def message(self, identifier: int) -> Row | None:
+        with self._lock:
+            row = self._session.row(listings.MESSAGE, {"message_id": identifier})
+            if row is None:
+                return None
+            findings = msgspec.json.decode(row[-1], type=tuple[Finding, ...])
+            deliveries = self._session.rows(listings.DELIVERIES_OF_MESSAGE, {"message_id": identifier})
+            reports = self._session.rows(listings.REPORTS_OF_MESSAGE, {"message_id": identifier})
+            return self._message(row[:-1]) | {
+                "findings": [_finding(found) for found in findings],
+                "reports": [
+                    {
+                        "id": str(number),
+                        "set_key": set_key,
+                        "status": status,
+                        "verdict": verdict,
+                        "version": version,
+                    }
+                    for number, set_key, status, verdict, version in reports
+                ],
+                "deliveries": [_delivery(one) for one in deliveries],
+            }
+
+    def raw(self, identifier: int) -> bytes | None:
+        """The bytes as received."""
+        return self._bytes(listings.RAW, identifier)
+
+    def answer(self, identifier: int) -> bytes | None:
+        """The bytes that were answered."""
+        return self._bytes(listings.ANSWER, identifier)
+
+    def _bytes(self, statement: Any, identifier: int) -> bytes | None:
+        with self._lock:
+            row = self._session.row(statement, {"message_id": identifier})
+        return None if row is None else bytes(row[0])
+
+    def _message(self, row: tuple[Any, ...]) -> Row:
+        reports = self._session.rows(listings.REPORTS_OF_MESSAGE, {"message_id": row[0]})
+        return dict(zip(_MESSAGE_FIELDS, row, strict=True)) | {
+            "received_at": iso(row[1]),
+            "report_ids": [str(number) for number, *_ in reports],
+        }
+
+    # --- reports and documents
+
+    def report(self, identifier: str) -> Row | None:
+        if not identifier.isdecimal():
+            return None
+        with self._lock:
+            key = {"report_id": int(identifier)}
+            row = self._session.row(listings.REPORT, key)
+            if row is None:
+                return None
+            number, site, set_key, status, version, _, document_id, created_at, updated_at = row
+            return {
+                "id": str(number),
+                "site": site,
+                "set_key": set_key,
+                "status": status,
+                "version": version,
+                "document_id": document_id,
+                "created_at": iso(created_at),
+                "updated_at": iso(updated_at),
+                "versions": [
+                    self._version(one) for one in self._session.rows(listings.VERSIONS_OF_REPORT, key)
+                ],
+                "deliveries": [
+                    _delivery(one) for one in self._session.rows(listings.DELIVERIES_OF_REPORT, key)
+                ],
+            }
+
+    def _version(self, row: tuple[Any, ...]) -> Row:
+        number, version, status, message_id, created_at = row
+        documents = self._session.rows(listings.DOCUMENTS_OF_VERSION, {"version_id": number})
+        return {
+            "id": number,
+            "number": version,
+            "status": status,
+            "message_id": message_id,
+            "created_at": iso(created_at),
+            "documents": [dict(zip(_DOCUMENT_FIELDS, one, strict=True)) for one in documents],
+        }
+
+    def artifact(self, sha256: str) -> tuple[str, bytes] | None:
+        """(media type, bytes) of a produced or received artefact."""
+        with self._lock:
+            row = self._session.row(named.ARTIFACT, {"sha256": sha256})
+        return None if row is None else (row[0], bytes(row[1]))
+
+    # --- deliveries
+
+    def deliveries(
+        self, *, state: str = "", destination: str = "", cursor: int = 0, limit: int = 50
+    ) -> list[Row]:
+        params: dict[str, Any] = {"cursor": cursor or _FIRST_PAGE, "most": limit}
+        kinds = [destination] if destination else [kind.value for kind in Destination]
+        with self._lock:
+            if not state and not destination:
+                rows = self._session.rows(listings.DELIVERIES, params)
+            elif not state:
+                rows = self._session.rows(listings.DELIVERIES_TO, params | {"destination": destination})
+            else:
+                pages = (
+                    self._session.rows(
+                        listings.DELIVERIES_BY_STATE, params | {"state": state, "destination": kind}
+                    )
+                    for kind in kinds
+                )
+                rows = list(islice(merge(*pages, key=lambda row: -row[0]), limit))
+        return [_delivery(row) for row in rows]
+
+    def delivery(self, identifier: int) -> Row | None:
+        """One delivery with its attempts."""
+        with self._lock:
+            key = {"delivery_id": identifier}
+            row = self._session.row(listings.DELIVERY, key)
+            if row is None:
+                return None
+            attempts = self._session.rows(listings.ATTEMPTS, key)
+        return _delivery(row) | {
+            "attempts_made": [
+                {
+                    "number": number,
+                    "started_at": iso(started_at),
+                    "ended_at": iso(ended_at),
+                    "outcome": json.loads(outcome),
+                }
+                for number, started_at, ended_at, outcome in attempts
+            ]
+        }
+
+    # --- figures
+
+    def delivery_counts(self) -> list[tuple[str, str, int]]:
+        with self._lock:
+            rows = self._session.rows(listings.DELIVERY_COUNTS, {})
+        return [(destination, state, count) for destination, state, count in rows]
+
+    def message_counts(self) -> dict[str, int]:
+        """Messages by state."""
+        with self._lock:
+            return dict(self._session.rows(listings.MESSAGE_COUNTS, {}))
+
+    def balance(self) -> Row:
+        """Deliveries owed by all versions, rows of the ledger, and their sum by state; reads everything."""
+        counts = self.delivery_counts()
+        with self._lock:
+            owed_row = self._session.row(listings.OWED, {})
+        owed = owed_row[0] if owed_row else 0
+        states: dict[str, int] = {}
+        for _, state, count in counts:
+            states[state] = states.get(state, 0) + count
+        rows = sum(states.values())
+        return {"owed": owed, "rows": rows, "states": states, "balanced": owed == rows}
+
+    def problems(self) -> list[str]:
+        """What does not add up in the ledger, one sentence each; empty when all is well."""
+        with self._lock:
+            damaged = [text for (text,) in self._connection.execute("PRAGMA quick_check(5)") if text != "ok"]
+            gaps = self._session.rows(listings.UNBALANCED, {"most": _PROBLEMS})
+            lost = self._session.rows(listings.WITHOUT_REPORT, {"most": _PROBLEMS})
+        return [
+            *(f"database damaged: {text}" for text in damaged),
+            *(
+                f"report {report} version {number} owes {owed} deliveries but has {rows} rows"
+                for report, number, owed, rows in gaps
+            ),
+            *(f"message {number} was taken but leads to no report" for (number,) in lost),
+        ]
+
+
+_MESSAGE_FIELDS = tuple(column.name for column in listings.MESSAGE_COLUMNS)
+_DELIVERY_FIELDS = (*(column.name for column in listings.DELIVERY_COLUMNS), "version")
+_DOCUMENT_FIELDS = ("kind", "title", "media_type", "sha256", "size")
+
+
+def _delivery(row: tuple[Any, ...]) -> Row:
+    fields: Row = dict(zip(_DELIVERY_FIELDS, row, strict=True))
+    outcome = fields["outcome"]
+    last = decode(outcome.encode(), Outcome) if outcome is not None else None
+    return fields | {
+        "report_id": str(fields["report_id"]),
+        "recipient": _address(fields["recipient"]),
+        "next_try": iso(fields["next_try"]),
+        "created_at": iso(fields["created_at"]),
+        "updated_at": iso(fields["updated_at"]),
+        "outcome": " ".join(filter(None, (last.kind.value, last.code, last.detail))) if last else None,
+        "remote_ids": dict(last.remote_ids) if last else {},
+    }
+
+
+def _address(recipient: str | None) -> str | None:
+    """The mailbox; of a recipient without one, its id."""
+    if recipient is None:
+        return None
+    known = decode(recipient.encode(), Recipient)
+    return known.address or known.id or known.name
+
+
+def _finding(found: Finding) -> Row:
+    return {
+        "code": found.code,
+        "severity": found.severity.value,
+        "location": found.location,
+        "text": found.text,
+        "detail": found.detail,
+        "remedy": found.remedy,
+    }

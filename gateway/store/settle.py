@@ -1,0 +1,139 @@
+"""What results of workers write: documents and next states, inside the transaction that the writer opened.
+
+Every result may come twice (a worker's journal is read again after a crash): the second one changes nothing.
+"""
+
+import logging
+from typing import Any
+
+from gateway.model.base import encode
+from gateway.model.delivery import (
+    DeliveryEvent,
+    DeliveryState,
+    Destination,
+    IllegalTransitionError,
+    OutcomeKind,
+    next_state,
+)
+from gateway.model.submission import Blob
+from gateway.ports import Produced, Settlement
+from gateway.store import statements as named
+from gateway.store.intake import keep
+from gateway.store.moments import to_micros
+from gateway.store.policy import Retry
+from gateway.store.session import Session
+
+log = logging.getLogger(__name__)
+
+NO_DOCUMENT = "PRODUCTION-EMPTY"
+
+
+def settle(session: Session, results: tuple[Produced | Settlement, ...], retry: Retry, now: int) -> None:
+    """Write all results; `now` in microseconds."""
+    for result in results:
+        if isinstance(result, Produced):
+            _produced(session, result, now)
+        else:
+            _settled(session, result, retry, now)
+
+
+def _produced(session: Session, result: Produced, now: int) -> None:
+    """Keep the documents and let the version's deliveries go, or fail them all with the problem."""
+    made = bool(result.documents) and not result.problem
+    if made and session.row(named.VERSION_PRODUCED, {"version_id": result.version_id}) is None:
+        for position, document in enumerate(result.documents):
+            keep(
+                session,
+                Blob(sha256=document.sha256, media_type=document.media_type, data=document.data),
+            )
+            session.run(
+                named.ADD_DOCUMENT,
+                {
+                    "version_id": result.version_id,
+                    "position": position,
+                    "kind": document.kind.value,
+                    "title": document.title,
+                    "media_type": document.media_type,
+                    "sha256": document.sha256,
+                    "created_at": now,
+                },
+            )
+    for delivery_id, state in session.rows(named.VERSION_DELIVERIES, {"version_id": result.version_id}):
+        if state == DeliveryState.PLANNED:
+            event = DeliveryEvent.PRODUCED if made else DeliveryEvent.PRODUCTION_FAILED
+            after = next_state(DeliveryState.PLANNED, event)
+        elif state == DeliveryState.PENDING and not made:  # failed before, retried by hand, failed again
+            claimed = next_state(DeliveryState.PENDING, DeliveryEvent.CLAIMED)
+            after = next_state(claimed, DeliveryEvent.FAILED)
+        else:
+            continue
+        move(session, delivery_id, after, now, reason="" if made else result.problem or NO_DOCUMENT)
+
+
+def move(session: Session, delivery_id: int, state: DeliveryState, now: int, *, reason: str = "") -> None:
+    """Put a delivery into `state` for another cause than an attempt; pending means due at once."""
+    pending = state is DeliveryState.PENDING
+    session.run(
+        named.MOVE_DELIVERY,
+        {
+            "delivery_id": delivery_id,
+            "new_state": state.value,
+            "new_reason": reason,
+            "new_tries": 0,
+            "new_due_since": now if pending else None,
+            "new_next_try": now if pending else None,
+            "new_updated_at": now,
+        },
+    )
+
+
+def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> None:
+    row = session.row(named.DELIVERY_STATE, {"delivery_id": result.delivery_id})
+    if row is None:
+        log.warning("settlement of an unknown delivery", extra={"delivery": result.delivery_id})
+        return
+    state, destination, attempts, tries, due_since, _ = row
+    if result.attempt <= attempts:
+        return  # known already
+    ended = to_micros(result.ended_at)
+    session.run(
+        named.ADD_ATTEMPT,
+        {
+            "delivery_id": result.delivery_id,
+            "number": result.attempt,
+            "started_at": to_micros(result.started_at),
+            "ended_at": ended,
+            "outcome": encode(result.outcome).decode(),
+        },
+    )
+    elapsed = (ended - due_since) / 1e6 if due_since is not None else 0.0
+    following = retry.after(result.outcome, Destination(destination), tries + 1, elapsed)
+    values: dict[str, Any] = {
+        "delivery_id": result.delivery_id,
+        "new_attempts": result.attempt,
+        "new_tries": tries + 1,
+        "new_due_since": due_since,
+        "new_outcome": encode(following.outcome).decode(),
+        "new_updated_at": now,
+    }
+    try:
+        # Claiming writes nothing on SQLite: both steps of the table are taken here.
+        claimed = next_state(DeliveryState(state), DeliveryEvent.CLAIMED)
+        after = next_state(claimed, following.event)
+    except IllegalTransitionError:
+        # Cancelled by another process while it was being sent: the ledger keeps what the operator decided,
+        # the attempt what really happened.
+        log.warning(
+            "result for a delivery that is not under way",
+            extra={"delivery": result.delivery_id, "state": state, "outcome": result.outcome.kind.value},
+        )
+        left = result.outcome.kind in (OutcomeKind.DELIVERED, OutcomeKind.AMBIGUOUS)
+        values |= {"new_state": state, "new_reason": "LEFT-BEFORE" if left else "", "new_next_try": None}
+    else:
+        wait = following.wait
+        values |= {
+            "new_state": after.value,
+            "new_reason": following.reason,
+            "new_next_try": None if wait is None else ended + int(wait * 1e6),
+        }
+    session.run(named.SETTLE_DELIVERY, values)

@@ -1,0 +1,152 @@
+"""The embedded store: SQLite in WAL, one writing process, one writer thread."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.config import RetrySettings
+from gateway.model.delivery import DeliveryState
+from gateway.ports import Clock, Conclusion, Known, Produced, Receipt, Received, Settlement, Task
+from gateway.store import operate
+from gateway.store.claim import Claiming
+from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare
+from gateway.store.intake import take
+from gateway.store.moments import from_micros, to_micros
+from gateway.store.policy import Retry
+from gateway.store.session import Session
+from gateway.store.settle import settle
+from gateway.store.writer import GroupWriter
+
+T = TypeVar("T")
+
+
+class SystemClock:
+    """The machine's time; `ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class SqliteStore:
+    """`ports.IntakeStore` and `ports.WorkStore` of one data folder; also the operator's changes.
+
+    All methods belong to one event loop.
+    """
+
+    def __init__(
+        self, path: Path, lock: FolderLock, retry: Retry, clock: Clock, per_destination: int
+    ) -> None:
+        """Use `open`."""
+        self._lock, self._retry, self._clock = lock, retry, clock
+        self._writer = GroupWriter(lambda: connect_writer(path))
+        self._reading = Session(connect_reader(path))
+        self._reader = ThreadPoolExecutor(1, "store-reader")
+        self._claiming = Claiming(per_destination)
+        self._claim_lock = asyncio.Lock()
+        self._changed: tuple[Callable[[], None], ...] = ()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        retry: RetrySettings | None = None,
+        clock: Clock | None = None,
+        draw: Callable[[], float] = random.random,
+        per_destination: int = 8,
+    ) -> "SqliteStore":
+        """Open, or make, the store at `path`; at most one process may.
+
+        `draw` gives numbers in [0, 1) for the jitter; `per_destination` caps how many deliveries of one kind
+        are handed out at a time, so that a peer that hangs cannot take the whole capacity.
+        Raises StoreLockedError, SchemaError, OSError.
+        """
+        lock = FolderLock(path.with_suffix(".lock"))
+        try:
+            prepare(path)
+            policy = Retry(retry or RetrySettings(), draw)
+            return cls(path, lock, policy, clock or SystemClock(), per_destination)
+        except BaseException:
+            lock.release()
+            raise
+
+    async def close(self) -> None:
+        """Write what waits, close all files, give the folder back."""
+        await asyncio.to_thread(self._writer.close)
+        self._reader.shutdown()
+        self._lock.release()
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """`changed` is called (in the event loop) whenever deliveries may have become ready."""
+        self._changed += (changed,)
+
+    # --- ports.IntakeStore
+
+    async def commit(self, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
+        receipt = await self._writer.submit(
+            lambda session: take(session, received, conclude), 2 * len(received.raw)
+        )
+        self._notify()
+        return receipt
+
+    # --- ports.WorkStore
+
+    async def claim(self, limit: int) -> tuple[Task, ...]:
+        async with self._claim_lock:
+            look = self._claiming.look(limit, to_micros(self._clock.now()))
+            found = await self._read(look)
+            return self._claiming.hand_out(found)
+
+    async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
+        if not results:
+            return
+        now = to_micros(self._clock.now())
+        size = sum(
+            len(document.data) for one in results if isinstance(one, Produced) for document in one.documents
+        )
+        await self._writer.submit(lambda session: settle(session, results, self._retry, now), size)
+        self._claiming.take_back_results(results)
+        self._notify()
+
+    async def surrender(self, tasks: tuple[Task, ...]) -> None:
+        self._claiming.take_back(tasks)
+        self._notify()
+
+    async def next_due(self) -> datetime | None:
+        now = to_micros(self._clock.now())
+        due = await self._read(lambda session: Claiming.next_due(session, now))
+        return None if due is None else from_micros(due)
+
+    # --- the operator
+
+    async def retry(self, delivery_id: int) -> DeliveryState:
+        """Try again now. Raises LookupError; IllegalTransitionError for a state that takes no retry."""
+        return await self._operate(operate.retry, delivery_id)
+
+    async def cancel(self, delivery_id: int) -> DeliveryState:
+        """Give a delivery up and free its lane. Raises as `retry`; what is being sent cannot be cancelled."""
+        return await self._operate(operate.cancel, delivery_id)
+
+    async def release(self, delivery_id: int) -> DeliveryState:
+        """Let a withheld delivery go. Raises as `retry`."""
+        return await self._operate(operate.release, delivery_id)
+
+    async def _operate(self, act: operate.Act, delivery_id: int) -> DeliveryState:
+        now = to_micros(self._clock.now())
+        under_way = self._claiming.holds(delivery_id)
+        state = await self._writer.submit(lambda session: act(session, delivery_id, now, under_way))
+        self._notify()
+        return state
+
+    # ---
+
+    async def _read(self, look: Callable[[Session], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, look, self._reading)
+
+    def _notify(self) -> None:
+        for changed in self._changed:
+            changed()

@@ -1,0 +1,201 @@
+"""The statements of intake, claiming, settling and workers, named, built once from the tables.
+
+They are compiled once a dialect and run by the bare DBAPI cursor: SQLAlchemy's own execution costs more than
+the insert. Parameters are named; `sql(statement, dialect)` gives the text and its constants.
+"""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Integer,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    not_,
+    select,
+    update,
+)
+from sqlalchemy.engine import Dialect
+
+from gateway.model.delivery import DeliveryState
+from gateway.store.tables import (
+    artifact,
+    attempt,
+    delivery,
+    document,
+    message,
+    message_report,
+    report,
+    report_version,
+)
+
+
+class Sql(NamedTuple):
+    """Text with `:name` parameters, and the values of those that are constants."""
+
+    text: str
+    constants: dict[str, Any]
+
+
+def sql(statement: Executable, dialect: Dialect) -> Sql:
+    """`statement` for a dialect; an insert names all columns but the numbered `id`."""
+    table = getattr(statement, "table", None)
+    names = None
+    if getattr(statement, "is_insert", False) and isinstance(table, Table):
+        names = [one.name for one in table.columns if one.name != "id"]
+    compiled = statement.compile(dialect=dialect, column_keys=names)  # type: ignore[attr-defined]  # all are
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return Sql(str(compiled), constants)
+
+
+_ONE: ColumnElement[int] = literal_column("1", Integer)
+_SETTLED: tuple[ColumnElement[str], ...] = tuple(
+    literal_column(f"'{state}'") for state in DeliveryState if state.settled
+)
+
+# --- intake
+
+DUPLICATE = select(message.c.id, message.c.answer).where(message.c.dedupe_key == bindparam("dedupe_key"))
+REPORT_OF_SET = select(
+    report.c.id, report.c.status, report.c.version, report.c.content_hash, report.c.document_id
+).where(report.c.site == bindparam("site"), report.c.set_key == bindparam("set_key"))
+
+ADD_MESSAGE = insert(message)
+ADD_REPORT = insert(report)
+ADD_MESSAGE_REPORT = insert(message_report)
+ADD_VERSION = insert(report_version)
+ADD_DELIVERY = insert(delivery)
+ADD_ARTIFACT = insert(artifact)
+ADD_DOCUMENT = insert(document)
+ADD_ATTEMPT = insert(attempt)
+
+SET_REPORT = (
+    update(report)
+    .where(report.c.id == bindparam("report_id"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("status", "version", "content_hash", "document_id", "updated_at")
+        }
+    )
+)
+ARTIFACT_KNOWN = select(_ONE).where(artifact.c.sha256 == bindparam("sha256"))
+
+# --- claiming
+
+PLANNED_VERSIONS = (
+    # The literal makes the planner see that the partial index fits.
+    select(delivery.c.version_id)
+    .where(delivery.c.state == literal_column("'planned'"))
+    .distinct()
+    .order_by(delivery.c.version_id)
+    .limit(bindparam("most"))
+)
+_earlier = delivery.alias("earlier")
+_same_lane_earlier = and_(
+    _earlier.c.report_id == delivery.c.report_id,
+    _earlier.c.destination == delivery.c.destination,
+    _earlier.c.lane_recipient == delivery.c.lane_recipient,
+    _earlier.c.id < delivery.c.id,
+)
+DUE = (
+    select(
+        delivery.c.id,
+        delivery.c.next_try,
+        delivery.c.version_id,
+        delivery.c.attempts,
+        delivery.c.report_id,
+        delivery.c.lane_recipient,
+        # A production that failed and was retried by hand: pending, but nothing to send yet.
+        select(_ONE)
+        .where(document.c.version_id == delivery.c.version_id)
+        .correlate(delivery)
+        .exists()
+        .label("produced"),
+    )
+    .where(
+        delivery.c.destination == bindparam("destination"),
+        delivery.c.next_try <= bindparam("now"),
+        # Failed, blocked and withheld rows hold their lane like those still under way.
+        not_(
+            select(_ONE)
+            .select_from(_earlier)
+            .where(_same_lane_earlier, _earlier.c.state.not_in(_SETTLED))
+            .correlate(delivery)
+            .exists()
+        ),
+    )
+    .order_by(delivery.c.next_try, delivery.c.id)
+    .limit(bindparam("most"))
+)
+NEXT_DUE = select(func.min(delivery.c.next_try)).where(
+    delivery.c.destination == bindparam("destination"), delivery.c.next_try > bindparam("now")
+)
+
+# --- settling
+
+DELIVERY_STATE = select(
+    delivery.c.state,
+    delivery.c.destination,
+    delivery.c.attempts,
+    delivery.c.tries,
+    delivery.c.due_since,
+    delivery.c.version_id,
+).where(delivery.c.id == bindparam("delivery_id"))
+VERSION_DELIVERIES = select(delivery.c.id, delivery.c.state).where(
+    delivery.c.version_id == bindparam("version_id")
+)
+VERSION_PRODUCED = select(_ONE).where(document.c.version_id == bindparam("version_id")).limit(1)
+_CHANGING = ("state", "reason", "attempts", "tries", "due_since", "next_try", "outcome", "updated_at")
+SETTLE_DELIVERY = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("delivery_id"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+MOVE_DELIVERY = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("delivery_id"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("state", "reason", "tries", "due_since", "next_try", "updated_at")
+        }
+    )
+)
+
+# --- what workers read
+
+VERSION = select(
+    report_version.c.id, report_version.c.identity, report_version.c.report, report_version.c.context
+).where(report_version.c.id == bindparam("version_id"))
+ARTIFACT = select(artifact.c.media_type, artifact.c.data).where(artifact.c.sha256 == bindparam("sha256"))
+DOCUMENTS = (
+    select(document.c.kind, document.c.sha256, document.c.media_type, document.c.title, artifact.c.data)
+    .join_from(document, artifact, document.c.sha256 == artifact.c.sha256)
+    .where(document.c.version_id == bindparam("version_id"))
+    .order_by(document.c.position)
+)
+JOB = select(
+    delivery.c.version_id,
+    delivery.c.report_id,
+    delivery.c.destination,
+    delivery.c.lane_recipient,
+    delivery.c.recipient,
+    delivery.c.action,
+    delivery.c.state,
+).where(delivery.c.id == bindparam("delivery_id"))
+PREDECESSORS = (
+    select(delivery.c.state, delivery.c.outcome)
+    .where(
+        delivery.c.report_id == bindparam("report_id"),
+        delivery.c.destination == bindparam("destination"),
+        delivery.c.lane_recipient == bindparam("lane_recipient"),
+        delivery.c.id < bindparam("delivery_id"),
+    )
+    .order_by(delivery.c.id.desc())
+)

@@ -1,0 +1,171 @@
+"""The durable tables (architecture §4), in SQLAlchemy Core; their names are the vocabulary of API and CLI.
+
+Times are integers, microseconds since 1970 in UTC. Values (report, context, findings…) are the JSON of
+`gateway.model`. Bytes never share a row with a state that changes: `message` and `report_version` rows are
+written once, `artifact` holds bytes by hash, `delivery` rows are small.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+REVISION = 1
+"""Of the schema that this code reads and writes; the table `schema_revision` says what the store holds."""
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only under INTEGER
+_Time = BigInteger()
+
+schema_revision = Table("schema_revision", metadata, Column("revision", Integer, nullable=False))
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("received_at", _Time, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("message_type", Text, nullable=False),
+    Column("control_id", Text, nullable=False),
+    Column("sending_application", Text, nullable=False),
+    Column("sending_facility", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    # NULL where no later message may be answered by this one: it was rejected, or is itself a duplicate.
+    Column("dedupe_key", Text, unique=True),
+    Column("duplicate_of", _Id, ForeignKey("message.id")),
+    Column("findings", Text, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("raw", LargeBinary, nullable=False),  # last: listings never touch its pages
+    Index("message_by_control_id", "control_id", "id"),
+    Index("message_by_state", "state", "id"),
+    Index("message_by_site", "site", "id"),
+)
+
+report = Table(
+    "report",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("set_key", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # 0: only unvalidated content so far
+    Column("content_hash", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    Column("updated_at", _Time, nullable=False),
+    UniqueConstraint("site", "set_key", name="report_by_set"),
+)
+
+message_report = Table(
+    "message_report",
+    metadata,
+    Column("message_id", _Id, ForeignKey("message.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),  # of the report in the message, from 0
+    Column("report_id", _Id, ForeignKey("report.id"), nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # version that the message made, 0: none
+    # Deliveries owed by that version, written apart from the ledger so that the ledger can be checked.
+    Column("owed", Integer, nullable=False),
+    Index("message_report_by_report", "report_id", "message_id"),
+)
+
+report_version = Table(
+    "report_version",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("report_id", _Id, ForeignKey("report.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("message_id", _Id, ForeignKey("message.id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("identity", Text, nullable=False),  # VersionIdentity
+    Column("context", Text, nullable=False),  # SubmissionContext
+    Column("report", Text, nullable=False),  # ImagingReport, canonical
+    Column("trace", Text, nullable=False),  # provenance and coverage
+    UniqueConstraint("report_id", "number", name="report_version_by_number"),
+)
+
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("version_id", _Id, ForeignKey("report_version.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("sha256", Text, ForeignKey("artifact.sha256"), nullable=False),
+    Column("created_at", _Time, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("version_id", _Id, ForeignKey("report_version.id"), nullable=False),
+    # The lane: strictly one after the other, in the order of ids. `lane_recipient` is "" but for mails.
+    Column("report_id", _Id, ForeignKey("report.id"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("lane_recipient", Text, nullable=False),
+    Column("recipient", Text),  # Recipient, NULL when the destination has none
+    Column("action", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # finding code: why blocked, withheld, failed
+    Column("attempts", Integer, nullable=False),  # settled ones, in all
+    Column("tries", Integer, nullable=False),  # settled ones since `due_since`
+    Column("due_since", _Time),  # when it became pending, or was last retried by hand
+    # Not NULL exactly where the delivery may start by itself at that time.
+    Column("next_try", _Time),
+    Column("outcome", Text),  # Outcome of the last attempt
+    Column("created_at", _Time, nullable=False),
+    Column("updated_at", _Time, nullable=False),
+    Index("delivery_by_lane", "report_id", "destination", "lane_recipient", "id", "state"),
+    Index("delivery_by_version", "version_id", "state"),
+    Index("delivery_by_state", "state", "destination", "id"),
+    Index(
+        "delivery_due",
+        "destination",
+        "next_try",
+        "id",
+        sqlite_where=text("next_try IS NOT NULL"),
+        postgresql_where=text("next_try IS NOT NULL"),
+    ),
+    Index(
+        "delivery_planned",
+        "version_id",
+        sqlite_where=text("state = 'planned'"),
+        postgresql_where=text("state = 'planned'"),
+    ),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery_id", _Id, ForeignKey("delivery.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", _Time, nullable=False),
+    Column("ended_at", _Time, nullable=False),
+    Column("outcome", Text, nullable=False),  # Outcome
+)

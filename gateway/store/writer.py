@@ -1,0 +1,184 @@
+"""Group commit: one thread writes; what arrives while a commit is under way shares the next one.
+
+A group is one transaction (`BEGIN IMMEDIATE`), each job in it a savepoint: a job that fails takes nothing
+else with it, a database that fails takes the whole group. Results are handed back only after the commit,
+hence after its fsync.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+from gateway.ports import StoreUnavailableError
+from gateway.store.session import Session
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GROUP_BYTES = 1 << 20
+"""A group is closed when its payload reaches this size: larger commits only delay everybody (measured)."""
+GROUP_JOBS = 512
+
+_JOB_FAULTS = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.ProgrammingError,
+    sqlite3.NotSupportedError,
+    sqlite3.InterfaceError,
+)
+"""Faults of one job's values; every other error of SQLite is one of the database."""
+
+
+class _Job(NamedTuple):
+    work: Callable[[Session], Any]
+    size: int
+    future: asyncio.Future[Any]
+
+
+class _Done(NamedTuple):
+    future: asyncio.Future[Any]
+    result: Any
+    error: Exception | None
+
+
+class GroupWriter:
+    """The only writing connection of the process, in a thread of its own."""
+
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], *, written: Callable[[int], None] = lambda size: None
+    ) -> None:
+        """`connect` is called in the writer's thread, again after a fault; `written` after each commit
+        with the bytes of its group."""
+        self._connect, self._written = connect, written
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._connection: sqlite3.Connection | None = None
+        self._session: Session | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Session], T], size: int = 0) -> asyncio.Future[T]:
+        """`work` inside the next group; its result comes after the commit.
+
+        The future raises what `work` raised, or StoreUnavailableError when the group could not be written.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            future.set_exception(StoreUnavailableError("the store is closed"))
+        else:
+            self._jobs.put(_Job(work, size, future))
+        return future
+
+    def close(self) -> None:
+        """Write what waits, then end the thread."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    # --- the writer's thread
+
+    def _run(self) -> None:
+        left: _Job | None = None
+        while True:
+            job = left if left is not None else self._jobs.get()
+            if job is None:
+                break
+            group, left, ending = self._gather(job)
+            self._deliver(self._commit(group))
+            if ending:
+                break
+        self._disconnect()
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None, bool]:
+        """The group that starts with `first`, the job that did not fit any more, and whether to end."""
+        group, size = [first], first.size
+        while len(group) < GROUP_JOBS:
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                break
+            if job is None:
+                return group, None, True
+            if size + job.size > GROUP_BYTES:
+                return group, job, False
+            group.append(job)
+            size += job.size
+        return group, None, False
+
+    def _commit(self, group: list[_Job]) -> list[_Done]:
+        try:
+            if self._session is None:
+                self._connection = self._connect()
+                self._session = Session(self._connection)
+            session = self._session
+            session.control("BEGIN IMMEDIATE")
+            done = [_attempt(session, job) for job in group]
+            session.control("COMMIT")
+        except (sqlite3.Error, OSError) as fault:
+            log.error("store cannot write", extra={"fault": str(fault), "jobs": len(group)})
+            self._disconnect()  # a fresh connection knows nothing of the failed transaction
+            return [_Done(job.future, None, _unavailable(fault)) for job in group]
+        try:
+            self._written(sum(job.size for job in group))
+        except Exception:
+            log.exception("after commit")
+        return done
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._session = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.close()  # rolls back what is open
+            except sqlite3.Error as fault:
+                log.error("closing the store", extra={"fault": str(fault)})
+
+    def _deliver(self, done: list[_Done]) -> None:
+        """Hand results to their event loops, one wake-up a loop and group."""
+        for loop in {one.future.get_loop() for one in done}:
+            ours = [one for one in done if one.future.get_loop() is loop]
+            try:
+                loop.call_soon_threadsafe(_resolve, ours)
+            except RuntimeError:  # loop closed: nobody waits any more, the writing stands
+                log.warning("results without a waiting loop", extra={"jobs": len(ours)})
+
+
+def _attempt(session: Session, job: _Job) -> _Done:
+    """One job in its savepoint. Raises only errors of the database."""
+    session.control("SAVEPOINT job")
+    try:
+        result = job.work(session)
+    except sqlite3.Error as fault:
+        if not isinstance(fault, _JOB_FAULTS):
+            raise
+        error: Exception = fault
+    except Exception as fault:
+        error = fault
+    else:
+        session.control("RELEASE job")
+        return _Done(job.future, result, None)
+    session.control("ROLLBACK TO job")
+    session.control("RELEASE job")
+    return _Done(job.future, None, error)
+
+
+def _unavailable(fault: Exception) -> StoreUnavailableError:
+    """Each waiting job gets an exception object of its own."""
+    error = StoreUnavailableError(f"nothing could be written: {fault}")
+    error.__cause__ = fault
+    return error
+
+
+def _resolve(done: list[_Done]) -> None:
+    for future, result, error in done:
+        if future.done():  # its task was cancelled meanwhile
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)

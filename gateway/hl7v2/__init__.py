@@ -3,18 +3,46 @@
 Bytes in, values out, and back; no socket, no clock. `read` keeps every byte of a message.
 """
 
+from gateway.hl7v2.ack import Ack, AckCode, acknowledge, read_ack
+from gateway.hl7v2.batch import split_batch
 from gateway.hl7v2.er7 import Base64Error, Message, NotHl7Error, Segment, read
-from gateway.hl7v2.times import format_dtm, has_offset, parse_date, parse_dtm, precision
+from gateway.hl7v2.mllp import (
+    Event,
+    Frame,
+    Framer,
+    FramerOptions,
+    Junk,
+    TooLarge,
+    Truncated,
+    TruncationReason,
+    wrap,
+)
+from gateway.hl7v2.times import Precision, format_dtm, has_offset, parse_date, parse_dtm, precision
 
 __all__ = [
+    "Ack",
+    "AckCode",
     "Base64Error",
+    "Event",
+    "Frame",
+    "Framer",
+    "FramerOptions",
+    "Junk",
     "Message",
     "NotHl7Error",
+    "Precision",
     "Segment",
+    "TooLarge",
+    "Truncated",
+    "TruncationReason",
+    "acknowledge",
     "format_dtm",
     "has_offset",
     "parse_date",
     "parse_dtm",
     "precision",
     "read",
+    "read_ack",
+    "split_batch",
+    "wrap",
 ]

@@ -133,7 +133,7 @@ _COMMANDS: dict[str, str] = {
     "ti": _NOTHING,
 }
 """Formatting commands (HL7 2.5 §2.7.6) → what a text without layout makes of one unit of them."""
-_MOST = 100
+_MOST = 20
 """Cap of a command's count: `\\.sp9999\\` repeated must not blow a message up."""
 
 
@@ -158,34 +158,17 @@ def _hexadecimal(digits: str, codec: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def escape(text: str, chosen: Delimiters = STANDARD) -> str:
-    """`text` as a leaf: delimiters and control characters escaped, line breaks as `\\.br\\`."""
-    if not _NEEDS_ESCAPE.search(text) and chosen is STANDARD:
-        return text
-    return "".join(_escapes(chosen).get(char) or _control(char, chosen) for char in _one_lf(text))
+_ESCAPES = {
+    ord(STANDARD.field): "\\F\\",
+    ord(STANDARD.component): "\\S\\",
+    ord(STANDARD.repetition): "\\R\\",
+    ord(STANDARD.escape): "\\E\\",
+    ord(STANDARD.subcomponent): "\\T\\",
+    ord("\n"): "\\.br\\",
+    **{code: f"\\X{code:02X}\\" for code in range(32) if chr(code) not in "\t\n"},
+}
 
 
-_NEEDS_ESCAPE = re.compile(r"[|^~\\&\x00-\x1f]")
-
-
-def _one_lf(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-@lru_cache(maxsize=64)
-def _escapes(chosen: Delimiters) -> dict[str, str]:
-    e = chosen.escape
-    table = {
-        chosen.field: f"{e}F{e}",
-        chosen.component: f"{e}S{e}",
-        chosen.repetition: f"{e}R{e}",
-        e: f"{e}E{e}",
-        chosen.subcomponent: f"{e}T{e}",
-        "\n": f"{e}.br{e}",
-    }
-    table.pop("", None)
-    return table
-
-
-def _control(char: str, chosen: Delimiters) -> str:
-    return f"{chosen.escape}X{ord(char):02X}{chosen.escape}" if char < " " and char != "\t" else char
+def escape(text: str) -> str:
+    """`text` as a leaf between the usual delimiters: they and controls escaped, line breaks as `\\.br\\`."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_ESCAPES)

@@ -6,6 +6,7 @@ Rules: spec hl7v2.md §4.5. Bytes are cut into segments here; a segment is cut i
 import re
 from collections import defaultdict
 from functools import lru_cache
+from itertools import islice
 
 from gateway.hl7v2 import charsets
 from gateway.hl7v2.dialect import Dialect, delimiters, dialect, is_field_separator
@@ -21,6 +22,11 @@ PADDING = b"\x00\t\n\x0b\x0c\r\x1c \xef\xbb\xbf"
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=\s]*")
 _BASE64_WITHIN = 1024
 """Bytes of a field within which ED.4 must stand."""
+_MOST_LINES = 2_000_000
+_MOST_SEGMENTS = 100_000
+"""Bounds against content made of line ends; a 50 MB document in lines of 76 characters has 690 000."""
+_MOST_TOLD = 50
+"""Continued segments that get a finding of their own."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"M\x00S", b"\x00M\x00")
 
 
@@ -36,7 +42,9 @@ def read(data: bytes, charset: str | None = None) -> Message:
         raise NotHl7Error(_why_not(data, body))
     separator = body[3:4]
     rows, broken = _rows(_lines(body), separator)
-    encoding = part(rows[0], separator, 2).decode("utf-8", "replace").rstrip()
+    if len(rows) > _MOST_SEGMENTS:
+        raise NotHl7Error(f"{len(rows)} segments", "HL7-TOO-LARGE")
+    encoding = part(rows[0], separator, 2)[:16].decode("utf-8", "replace").rstrip()
     chosen, odd = delimiters(separator.decode("ascii"), encoding)
     found = charsets.detect(body, _declared(rows[0], separator, chosen.repetition.encode()), charset)
     spoken = dialect(chosen, found.codec)
@@ -67,6 +75,8 @@ def _why_not(data: bytes, body: bytes) -> str:
 
 def _lines(body: bytes) -> list[bytes]:
     """Lines by CR, LF and CRLF alike, without the MLLP bytes that a saved frame leaves at their ends."""
+    if body.count(b"\r") + body.count(b"\n") > _MOST_LINES:
+        raise NotHl7Error(f"more than {_MOST_LINES} lines", "HL7-TOO-LARGE")
     if b"\n" not in body:
         lines = body.split(b"\r")
     elif b"\r" not in body:
@@ -133,7 +143,7 @@ def _findings(
     if message.version not in VERSIONS:
         read_as = f"{'unknown' if message.version else 'empty'}, read as {message.known_version}"
         found.append(finding("HL7-VERSION", "MSH-12", read_as))
-    for index, lines in broken.items():
+    for index, lines in islice(broken.items(), _MOST_TOLD):
         place = message.segments[index].location()
         found.append(finding("HL7-CONTINUATION-LINE", place, f"{len(lines)} lines joined"))
     if b"\n" in message.raw:

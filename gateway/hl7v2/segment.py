@@ -11,6 +11,9 @@ HEADERS = frozenset({"MSH", "FHS", "BHS"})
 """Segments whose first field is the field separator itself."""
 _LARGE = 64 * 1024
 """A larger segment is kept once: as its fields, when it has been split."""
+_MOST_FIELDS = 1000
+_MOST_PARTS = 100_000
+"""Bounds of one split: what lies beyond stays in the last part, so that 50 MB of delimiters do no harm."""
 _NULL = b'""'
 _WHITESPACE = b" \t\r\n\x00\x0b\x0c"
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
@@ -20,13 +23,14 @@ _ESCAPED_BREAKS = re.compile(rb"\\(?:\.br|X(?:0[DAda])+)\\")
 def part(data: bytes, delimiter: bytes, number: int) -> bytes:
     """The part `number` (from 1) of `data`, b"" when it has none."""
     if delimiter and delimiter in data:
-        parts = data.split(delimiter)
-        return parts[number - 1] if 0 < number <= len(parts) else b""
+        found = data.split(delimiter, min(number, _MOST_PARTS)) if number > 0 else []
+        return found[number - 1] if 0 < number <= len(found) else b""
     return data if number == 1 else b""
 
 
 def parts(data: bytes, delimiter: bytes) -> list[bytes]:
-    return data.split(delimiter) if delimiter else [data]
+    """All parts of `data`."""
+    return data.split(delimiter, _MOST_PARTS) if delimiter else [data]
 
 
 class Segment:
@@ -53,7 +57,7 @@ class Segment:
 
     def _split(self) -> list[bytes]:
         if not self._fields:
-            self._fields = self._raw.split(self._dialect.field)
+            self._fields = self._raw.split(self._dialect.field, _MOST_FIELDS)
             if self.name in HEADERS:
                 self._fields.insert(1, self._dialect.field)
             elif len(self._raw) > _LARGE:
@@ -119,7 +123,11 @@ class Segment:
         """The whole field as a text: unescaped, repetitions as lines, stray `^` and `&` kept."""
         dialect = self._dialect
         data = self.field(field)
-        return "\n".join(dialect.leaf(one) for one in parts(data, dialect.repetition)) if data else ""
+        if not data:
+            return ""
+        if _carries_base64(data, dialect):
+            return dialect.decode(data)
+        return "\n".join(dialect.leaf(one) for one in parts(data, dialect.repetition))
 
     def binary(self, field: int, repetition: int = 1, component: int = 5) -> bytes:
         """Decoded Base64 of a component (ED.5); b"" when it is empty (spec hl7v2.md §4.5 rule 9).

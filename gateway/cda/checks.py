@@ -36,10 +36,11 @@ class Rule(NamedTuple):
     look: Callable[[etree._Element, CdaHeader], Iterator[Finding]]
 
 
-def check(data: bytes, *, for_dmp: bool = True) -> tuple[Finding, ...]:
-    """All findings of the own rules on a CDA. `for_dmp`: the INS is required (CDA-INS-MISSING).
+def check(data: bytes, *, for_dmp: bool = False) -> tuple[Finding, ...]:
+    """All findings of the own rules on a CDA.
 
-    An unreadable document gives its CDA-INVALID finding instead of raising.
+    A missing INS (CDA-INS-MISSING) is an error only `for_dmp`: a document of an unqualified identity may go
+    to a professional and to the folder (architecture decision 15). An unreadable document gives its CDA-INVALID finding instead of raising.
     """
     try:
         root = document(data)
@@ -47,14 +48,18 @@ def check(data: bytes, *, for_dmp: bool = True) -> tuple[Finding, ...]:
     except CdaError as error:
         return error.findings
     found = [item for rule in RULES for item in rule.look(root, values)]
-    if not for_dmp:
-        found = [item for item in found if item.code != "CDA-INS-MISSING"]
+    if for_dmp:
+        found = [_required_of_dmp(item) for item in found]
     return tuple(dict.fromkeys(found))
+
+
+def _required_of_dmp(item: Finding) -> Finding:
+    return finding(item.code, item.location) if item.code == "CDA-INS-MISSING" else item
 
 
 def _ins_present(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
     if values.patient.ins is None:
-        yield finding("CDA-INS-MISSING", _PATIENT_ID)
+        yield finding("CDA-INS-MISSING", _PATIENT_ID, severity=Severity.WARNING)
 
 
 def _ins_key(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
@@ -79,7 +84,7 @@ _TIME_OR_DATE = re.compile(r"\d{4}|\d{6}|\d{8}|\d{12}[+-]\d{4}|\d{14}[+-]\d{4}")
 
 def _effective_time(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
     if not _MOMENT.fullmatch(values.effective_time):
-        yield finding("CDA-RULE", "ClinicalDocument/effectiveTime", "not AAAAMMJJhhmmss±ZZZZ")
+        yield finding("CDA-ADVICE", "ClinicalDocument/effectiveTime", "not AAAAMMJJhhmmss±ZZZZ")
 
 
 _TIMED = ("time", "effectiveTime", "low", "high", "birthTime")
@@ -149,9 +154,12 @@ def _confidentiality(root: etree._Element, values: CdaHeader) -> Iterator[Findin
 
 
 def _versions(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
-    """setId always; version ≥ 2 ⇔ relatedDocument RPLC, and no other relation."""
+    """setId always; version ≥ 2 ⇔ relatedDocument RPLC, and no other relation.
+
+    Official MDM examples come without setId: a warning here, an error of the official Schematron.
+    """
     if values.set_id is None:
-        yield finding("CDA-RULE", "ClinicalDocument/setId", "missing")
+        yield finding("CDA-ADVICE", "ClinicalDocument/setId", "missing")
     if values.version_number >= 2 and not values.replaces:
         yield finding("CDA-RULE", "ClinicalDocument/relatedDocument", "version 2 or later replaces nothing")
     if values.version_number == 1 and values.replaces:

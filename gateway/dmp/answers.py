@@ -100,8 +100,12 @@ HUNDREDS: dict[int, Meaning] = {
 
 UNKNOWN = Meaning(_P, "a code that this gateway does not know")
 
+DECISIVE = ("XDSNonIdenticalHash", "XDSNonIdenticalSize", "XDSDuplicateUniqueIdInRegistry")
+"""Several errors: the first of these decides. When our submission set is there already, further errors are
+consequences of it (its entryUUID is taken, the entry it replaced is deprecated)."""
+
 _WORST = (_R, _P, _A, _T, _D)
-"""Several errors: the first class of this order decides."""
+"""Several errors otherwise: the first class of this order decides."""
 
 
 def judge(status: int, content_type: str, body: bytes) -> Outcome:
@@ -124,9 +128,12 @@ def _registry(response: RegistryResponse) -> Outcome:
         return Outcome(kind=OutcomeKind.DELIVERED, code=response.status, detail=detail)
     if not codes:
         return _outcome(response.status, Meaning(_P, "refused without an error code"))
-    meanings = [(code, ERRORS.get(code, UNKNOWN)) for code in codes]
-    code, meaning = min(meanings, key=lambda pair: _WORST.index(pair[1].kind))
-    return _outcome(code, meaning)
+    code = next((code for code in DECISIVE if code in codes), "") or min(codes, key=_weight)
+    return _outcome(code, ERRORS.get(code, UNKNOWN))
+
+
+def _weight(code: str) -> int:
+    return _WORST.index(ERRORS.get(code, UNKNOWN).kind)
 
 
 def _fault(fault: SoapFault) -> Outcome:

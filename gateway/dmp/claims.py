@@ -69,6 +69,7 @@ def _missing(values: dict[str, str], site: Site) -> Iterator[Finding]:
         "site.automaton_id": values["user_id"],
         "site.software.name": site.software.name,
         "site.software.version": site.software.version,
+        "site.software.homologation": site.software.homologation,
     }
     for place, value in needed.items():
         if not value:

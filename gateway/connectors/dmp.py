@@ -31,7 +31,8 @@ very moment of a request and leave us not knowing whether it arrived."""
 _T, _P, _A = OutcomeKind.TRANSIENT, OutcomeKind.PERMANENT, OutcomeKind.AMBIGUOUS
 
 ERRORS: dict[type[Exception], OutcomeKind] = {
-    # Nothing left.
+    # Nothing left. Unusable certificate files are the operator's to mend, then the queue goes on.
+    tls.TlsSettingsError: _T,
     httpx.ConnectError: _T,
     httpx.ConnectTimeout: _T,
     httpx.PoolTimeout: _T,
@@ -71,7 +72,14 @@ ERRORS: dict[type[Exception], OutcomeKind] = {
 }
 """The most specific class wins. `ambiguous` holds only once the request has left: see `classify`."""
 
-FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, OSError)
+FAULTS = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    tls.TlsSettingsError,
+    OSError,
+)
 """What a send may raise; ssl.SSLError and TimeoutError are OSErrors."""
 
 DETAILS: dict[OutcomeKind, str] = {
@@ -199,8 +207,12 @@ def classify(error: Exception, *, left: bool) -> Outcome:
     refused = _handshake(error)
     if kind is _A and (not left or refused):
         kind = _T
-    # A TLS 1.3 server refuses a client certificate only after the handshake: it shows as a read error.
-    detail = "TLS: a certificate was refused" if refused else DETAILS[kind]
+    detail = DETAILS[kind]
+    if refused:
+        # A TLS 1.3 server refuses a client certificate only after the handshake: it shows as a read error.
+        detail = "TLS: a certificate was refused"
+    elif isinstance(error, tls.TlsSettingsError):
+        detail = str(error)
     return Outcome(kind=kind, code=type(error).__name__, detail=detail)
 
 

@@ -35,23 +35,22 @@ def claims_for(job: DeliveryJob) -> VihfClaims:
     site, context, report = version.site, version.context, version.report
     organization = context.sender_organization or (context.sender and context.sender.organization)
     sender_id = context.sender.id if context.sender else ""
-    values = {
-        "structure_id": (organization.id if organization else "") or site.structure.id,
-        "sector": site.sector,
-        "user_id": sender_id or site.automaton_id,
-    }
-    missing = (*_missing(values, site), *_identity(report))
+    structure_id = (organization.id if organization else "") or site.structure.id
+    user_id = sender_id or site.automaton_id
+    missing = (*_missing(structure_id, user_id, site), *_identity(report))
     if missing:
         raise DmpError(*missing)
     roles = _professional(context.sender, report) if context.sender else ()
     return VihfClaims(
         patient=patient_id(report),
+        structure_id=structure_id,
+        sector=site.sector,
+        user_id=user_id,
         roles=roles or (AUTOMATE,),
         subject_name=_person(context.sender) if roles and context.sender else _automate(site),
         software=site.software,
         version=site.vihf_version,
         secret_connection=bool(context.flags.secret_connection),
-        **values,
     )
 
 
@@ -61,12 +60,12 @@ def patient_id(report: ImagingReport) -> str:
     return cx(Cx(value=ins.value, authority=ins.system, id_type="NH")) if ins else ""
 
 
-def _missing(values: dict[str, str], site: Site) -> Iterator[Finding]:
-    if not values["structure_id"]:
+def _missing(structure_id: str, user_id: str, site: Site) -> Iterator[Finding]:
+    if not structure_id:
         yield finding("STRUCTURE-MISSING", "site.structure.id")
     needed = {
-        "site.sector": values["sector"],
-        "site.automaton_id": values["user_id"],
+        "site.sector": site.sector,
+        "site.automaton_id": user_id,
         "site.software.name": site.software.name,
         "site.software.version": site.software.version,
         "site.software.homologation": site.software.homologation,

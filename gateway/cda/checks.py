@@ -40,7 +40,8 @@ def check(data: bytes, *, for_dmp: bool = False) -> tuple[Finding, ...]:
     """All findings of the own rules on a CDA.
 
     A missing INS (CDA-INS-MISSING) is an error only `for_dmp`: a document of an unqualified identity may go
-    to a professional and to the folder (architecture decision 15). An unreadable document gives its CDA-INVALID finding instead of raising.
+    to a professional and to the folder (architecture decision 15). An unreadable document gives its
+    CDA-INVALID finding instead of raising.
     """
     try:
         root = document(data)

@@ -53,9 +53,15 @@ def _missing(out: Writer, person: etree._Element, tag: str, source: str) -> None
 
 
 def _ids(out: Writer, role: etree._Element, patient: Patient, site: Site) -> None:
-    """INS first, then each local identifier once: all must be distinct, with root and extension."""
+    """INS first, then each local identifier once: all must be distinct, with root and extension.
+
+    The matricule of an identity that is not qualified stays inside the house (référentiel INS, RNIV): a
+    reader takes every INS in a document for a qualified one.
+    """
     written: set[tuple[str, str]] = set()
-    if patient.ins is not None and out.identifier(role, "id", patient.ins, "patient.ins"):
+    if patient.ins is not None and not patient.qualified:
+        out.find("INS-NOT-QUALIFIED", "patient.identity_status", f"status {patient.identity_status}")
+    elif patient.ins is not None and out.identifier(role, "id", patient.ins, "patient.ins"):
         written.add((patient.ins.system, patient.ins.value))
     for index, found in enumerate(patient.identifiers):
         source = f"patient.identifiers[{index}]"

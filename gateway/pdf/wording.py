@@ -1,0 +1,133 @@
+"""French wording of the letter: names, dates, places, telephone numbers, headings."""
+
+from datetime import datetime, tzinfo
+from typing import Final
+
+from gateway.model.people import Practitioner, Sex
+from gateway.model.report import SectionKind
+from gateway.model.terms import (
+    INS_NIA,
+    INS_NIR,
+    INS_NIR_DEMO,
+    INS_NIR_TEST,
+    Address,
+    Telecom,
+)
+
+NBSP: Final = "\N{NO-BREAK SPACE}"
+
+HEADINGS: Final[dict[SectionKind, str]] = {
+    SectionKind.ADDENDUM: "Addendum",
+    SectionKind.CLINICAL: "Indication",
+    SectionKind.REQUEST: "Motif de la demande",
+    SectionKind.HISTORY: "Antécédents",
+    SectionKind.PROCEDURE: "Technique",
+    SectionKind.COMPLICATIONS: "Complications",
+    SectionKind.EXPOSURE: "Exposition aux rayonnements",
+    SectionKind.COMPARISON: "Examens comparatifs",
+    SectionKind.FINDINGS: "Résultats",
+    SectionKind.CONCLUSION: "Conclusion",
+    SectionKind.RECOMMENDATION: "Recommandations",
+    SectionKind.COMMENT: "Commentaire",
+    SectionKind.REPORT: "Compte rendu",
+}
+"""Heading of a section whose sender wrote none."""
+
+INS_KINDS: Final[dict[str, str]] = {
+    INS_NIR: "NIR",
+    INS_NIA: "NIA",
+    INS_NIR_TEST: "NIR de test",
+    INS_NIR_DEMO: "NIR de démonstration",
+}
+
+SEXES: Final[dict[Sex | None, str]] = {
+    Sex.FEMALE: "Féminin",
+    Sex.MALE: "Masculin",
+    Sex.UNDIFFERENTIATED: "Indéterminé",
+    None: "Non renseigné",
+}
+BORN: Final[dict[Sex | None, str]] = {Sex.FEMALE: "Née le", Sex.MALE: "Né le"}
+
+_TITLES = {"DR": "Dr", "PR": "Pr"}
+_ARTICLED = frozenset(_TITLES.values())
+_CIVILITIES = {"M": "M.", "MME": "Mme"}
+_MODALITIES = {
+    "BMD": "Ostéodensitométrie",
+    "CR": "Radiographie",
+    "CT": "Scanner",
+    "DX": "Radiographie",
+    "MG": "Mammographie",
+    "MR": "IRM",
+    "NM": "Scintigraphie",
+    "PT": "Tomographie par émission de positons",
+    "RF": "Radioscopie",
+    "RG": "Radiographie",
+    "US": "Échographie",
+    "XA": "Angiographie",
+}
+"""What people call an acquisition modality, where an act has no label."""
+
+
+def modality(code: str) -> str:
+    return _MODALITIES.get(code, code)
+
+
+def title(who: Practitioner) -> str:
+    """`Dr`, `Pr`, else the civility, "" when nothing is known."""
+    for value in (who.suffix, who.prefix):
+        plain = value.replace(".", "").upper()
+        found = _TITLES.get(plain) or _CIVILITIES.get(plain)
+        if found:
+            return found
+    return ""
+
+
+def person(who: Practitioner) -> str:
+    """`Dr Jacques BIDEAULT`: title and name do not part at a line end."""
+    name = " ".join(filter(None, (who.given, who.family.upper())))
+    return NBSP.join(filter(None, (title(who), name)))
+
+
+def by_person(who: Practitioner) -> str:
+    """`par le Dr …`, `par Mme …`."""
+    return f"par le {person(who)}" if title(who) in _ARTICLED else f"par {person(who)}"
+
+
+def day(moment: datetime, tz: tzinfo) -> str:
+    return moment.astimezone(tz).strftime("%d/%m/%Y")
+
+
+def moment(value: datetime, tz: tzinfo) -> str:
+    """`08/01/2021 à 11:17`, in the site's local time."""
+    return f"{day(value, tz)} à {value.astimezone(tz):%H:%M}"
+
+
+def iso_day(value: str) -> str:
+    """`1979-03-28` → `28/03/1979`; partial dates keep what they have (`03/1979`, `1979`)."""
+    return "/".join(reversed(value.split("-")))
+
+
+def place(code: str, name: str) -> str:
+    """`DOMPREMY (51215)`: birth place with its COG code."""
+    return f"{name} ({code})" if name and code else name or code
+
+
+def postal(found: Address | None) -> tuple[str, ...]:
+    """Lines of an address as on an envelope; the country only abroad."""
+    if found is None:
+        return ()
+    town = " ".join(filter(None, (found.postal_code, found.city)))
+    country = "" if found.country.upper() in ("FRA", "FR", "FRANCE") else found.country
+    return tuple(filter(None, (*found.lines, town, country)))
+
+
+_SCHEMES = {"tel": "Tél.", "fax": "Fax", "mailto": "Courriel"}
+
+
+def telecom(found: Telecom) -> str:
+    """`Tél. : 01 46 00 00 00`; "" for a scheme that no letterhead shows."""
+    scheme, _, value = found.value.partition(":")
+    label = _SCHEMES.get(scheme, "")
+    if scheme in ("tel", "fax") and len(value) == 10 and value.isdecimal():
+        value = NBSP.join(value[i : i + 2] for i in range(0, 10, 2))
+    return f"{label}{NBSP}: {value}" if label and value else ""

@@ -23,10 +23,37 @@ PROFESSIONS = "1.2.250.1.71.1.2.7"
 SKILLS = "1.2.250.1.71.4.2.5"
 """TRE_R38 and the like: savoir-faire, second role."""
 
+PROFESSION_LABELS = {
+    "10": "Médecin",
+    "26": "Audioprothésiste",
+    "28": "Opticien-Lunetier",
+    "31": "Assistant dentaire",
+    "32": "Physicien médical",
+    "40": "Chirurgien-Dentiste",
+    "50": "Sage-Femme",
+    "60": "Infirmier",
+    "69": "Infirmier psychiatrique",
+    "70": "Masseur-Kinésithérapeute",
+    "80": "Pédicure-Podologue",
+    "81": "Orthoprothésiste",
+    "82": "Podo-Orthésiste",
+    "83": "Orthopédiste-Orthésiste",
+    "84": "Oculariste",
+    "85": "Epithésiste",
+    "86": "Technicien de laboratoire médical",
+    "91": "Orthophoniste",
+    "92": "Orthoptiste",
+    "94": "Ergothérapeute",
+    "95": "Diététicien",
+    "96": "Psychomotricien",
+    "98": "Manipulateur ERM",
+}
+"""TRE_G15 as it stands in JDV_J01. Pharmacists are missing on purpose: their second role is of another
+terminology (TRE_G05) whose OID no public example shows, so the software speaks for them."""
+
 _SPECIALTY = re.compile(r"G15_(?P<profession>\d+)(?:/(?P<skill>\w+))?")
 """A JDV_J01 code, `G15_10/SM44`; its label reads « Médecin - Radio-diagnostic (SM) »."""
-_WITH_SKILL = frozenset({"10", "21"})
-"""Physicians and pharmacists: the second role is mandatory."""
+_PHYSICIAN = "10"
 
 
 def claims_for(job: DeliveryJob) -> VihfClaims:
@@ -90,17 +117,16 @@ def _professional(sender: Practitioner, report: ImagingReport) -> tuple[Role, ..
     same = (person for person in known if person is not None and person.id == sender.id)
     specialty = next((person.specialty for person in same if person.specialty is not None), None)
     found = _SPECIALTY.fullmatch(specialty.code) if specialty else None
-    if specialty is None or found is None:
+    if specialty is None or found is None or found["profession"] not in PROFESSION_LABELS:
         return ()
-    profession, _, skill = specialty.display.partition(" - ")
-    roles = [
-        Role(code=found["profession"], system=PROFESSIONS, display=profession, system_name="professions")
-    ]
-    if found["skill"]:
-        roles.append(Role(code=found["skill"], system=SKILLS, display=skill or specialty.display))
-    if not profession or (found["profession"] in _WITH_SKILL and not found["skill"]):
-        return ()
-    return tuple(roles)
+    label = PROFESSION_LABELS[found["profession"]]
+    role = Role(code=found["profession"], system=PROFESSIONS, display=label, system_name="professions")
+    if role.code != _PHYSICIAN:
+        return (role,)
+    if not found["skill"]:
+        return ()  # the second role of a physician is mandatory
+    skill = specialty.display.removeprefix(f"{label} - ")
+    return (role, Role(code=found["skill"], system=SKILLS, display=skill))
 
 
 def _person(sender: Practitioner) -> str:

@@ -31,6 +31,12 @@ class MessageState(StrEnum):
     ACCEPTED = "accepted"
 
 
+REPEATABLE = frozenset({Destination.DMP, Destination.FOLDER})
+"""Where sending the same again does no harm: a DMP knows uniqueId and hash of a document that it has
+(XDSDuplicateUniqueIdInRegistry is judged as delivered), a folder holds the same bytes. Mail is not here:
+SMTP cannot be asked."""
+
+
 class DeliveryState(StrEnum):
     PLANNED = "planned"
     """Its documents are not produced yet."""

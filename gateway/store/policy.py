@@ -13,15 +13,12 @@ from gateway.config import RetrySettings
 from gateway.model.base import replace
 from gateway.model.delivery import (
     OUTCOME_EVENTS,
+    REPEATABLE,
     DeliveryEvent,
     Destination,
     Outcome,
     OutcomeKind,
 )
-
-REPEATABLE = frozenset({Destination.DMP, Destination.FOLDER})
-"""Sending the same again does no harm: a DMP knows uniqueId and hash of a document that it has
-(XDSDuplicateUniqueIdInRegistry is judged as delivered), a folder holds the same bytes."""
 
 EXPIRED = "DELIVERY-EXPIRED"
 

@@ -128,7 +128,7 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> No
             extra={"delivery": result.delivery_id, "state": state, "outcome": result.outcome.kind.value},
         )
         left = result.outcome.kind in (OutcomeKind.DELIVERED, OutcomeKind.AMBIGUOUS)
-        values |= {"new_state": state, "new_reason": "LEFT-BEFORE" if left else "", "new_next_try": None}
+        values |= {"new_state": state, "new_reason": "DELIVERY-LEFT" if left else "", "new_next_try": None}
     else:
         wait = following.wait
         values |= {

@@ -32,7 +32,7 @@ def looks_like_pdf(data: bytes) -> bool:
 
 
 def inspect(data: bytes, location: str = "") -> PdfFacts:
-    """The facts of a PDF, with findings at `location`: PDF-INVALID, PDF-NOT-PDFA, PDF-NO-TEXT. Never raises."""
+    """The facts of a PDF, with findings (PDF-INVALID, PDF-NOT-PDFA, PDF-NO-TEXT) at `location`."""
     if not looks_like_pdf(data):
         detail = "%PDF- is not at the start" if MAGIC in data[:_WINDOW] else "no %PDF- at the start"
         return PdfFacts(findings=(finding("PDF-INVALID", location, detail),))

@@ -18,6 +18,8 @@ from gateway.pdf.wording import NBSP
 Rows = tuple[tuple[str, str], ...]
 
 _BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 _SHORT_TITLE = re.compile(r"^CR (?=d['’])")
 
 
@@ -86,7 +88,8 @@ def _exam(version: ReportVersion) -> Rows:
     """What was done, when, for whom, and which version this is."""
     report, tz = version.report, version.site.tz
     rows = [("Examen", _act(act, report, tz)) for act in report.acts]
-    accessions = [found.accession.value for found in (*report.acts, *report.orders) if found.accession]
+    accessions = [act.accession.value for act in report.acts if act.accession]
+    accessions += [order.accession.value for order in report.orders if order.accession]
     placers = [order.placer.value for order in report.orders if order.placer]
     requested = next((order.requested_at for order in report.orders if order.requested_at), None)
     rows += [
@@ -135,8 +138,8 @@ def _sections(report: ImagingReport) -> tuple[LetterSection, ...]:
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:
-    """Blank lines part paragraphs; other line breaks stay as they are."""
-    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    """Blank lines part paragraphs; other line breaks stay as they are. Control characters have no shape."""
+    plain = _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
     return tuple(part.strip("\n") for part in _BLANK_LINES.split(plain) if part.strip())
 
 
@@ -144,7 +147,9 @@ def _signature(report: ImagingReport, tz: tzinfo) -> tuple[str, ...]:
     """Who wrote and who answers, with his RPPS and the time of validation."""
     lines = []
     signer = report.legal_authenticator
-    writers = [who for who in report.authors if signer is None or who.id != signer.id]
+    writers = [
+        who for who in report.authors if signer is None or (who.id, who.family) != (signer.id, signer.family)
+    ]
     if writers:
         lines.append(f"Rédigé {', '.join(map(wording.by_person, writers))}")
     if signer is not None:

@@ -30,21 +30,18 @@ def decide(
     All findings stand in the answer, of mapping and of the rules, with the site's severities.
     """
     policy = _policy(site)
-    found = _apply((*mapped.findings, *_always(mapped, environment)), policy)
+    found = _apply(_all(mapped, environment), policy)
     report = mapped.report
     if report is None:
         found = found if errors(found) else (*found, finding("INTERNAL"))
         return Decision(verdict=Verdict.REJECT, findings=found)
     if errors(found):
         return Decision(verdict=Verdict.REJECT, findings=found)
-    if report.status.withdrawn or mapped.context.action is Action.DELETE:
+    if _withdrawn(mapped, report):
         return _withdraw(mapped, known, found)
     if not report.status.validated:
         found = (*found, finding("NOT-VALIDATED", locate(mapped.provenance, "status")))
         return Decision(verdict=Verdict.HOLD, findings=found)
-    found = (*found, *_apply((*completeness.check(mapped), *_traits(mapped, report)), policy))
-    if errors(found):
-        return Decision(verdict=Verdict.REJECT, findings=found)
     if known is not None and known.version > 0 and known.content_hash == content_hash:
         return Decision(verdict=Verdict.ACCEPT, findings=(*found, finding("CONTENT-UNCHANGED")))
     return _accept(mapped, report, known, found, site=site, enabled=enabled, policy=policy)
@@ -95,15 +92,24 @@ def _withdraw(mapped: Mapped, known: KnownReport | None, found: tuple[Finding, .
     return Decision(verdict=Verdict.HOLD, findings=(*found, finding("NOT-VALIDATED", place, "withdrawn")))
 
 
-def _always(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
-    """Checks that hold for validated and unvalidated reports alike."""
-    if mapped.report is None:
-        return ()
-    patient = mapped.report.patient
-    found = visibility.check(mapped)
-    if patient.ins is None:
-        return found
-    return ins.check(patient.ins, environment, locate(mapped.provenance, ins.PATH)) + found
+def _withdrawn(mapped: Mapped, report: ImagingReport) -> bool:
+    return report.status.withdrawn or mapped.context.action is Action.DELETE
+
+
+def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
+    """Everything there is to say, at once: of mapping, of the INS and the flags; of a validated report also
+    what it lacks. An error that mapping has found (PATIENT-MISSING) is not said twice."""
+    report = mapped.report
+    if report is None:
+        return mapped.findings
+    found = [*mapped.findings, *visibility.check(mapped)]
+    if report.patient.ins is not None:
+        found += ins.check(report.patient.ins, environment, locate(mapped.provenance, ins.PATH))
+    if report.status.validated and not _withdrawn(mapped, report):
+        said = {one.code for one in errors(mapped.findings)}
+        found += (one for one in completeness.check(mapped) if one.code not in said)
+        found += _traits(mapped, report)
+    return tuple(found)
 
 
 def _traits(mapped: Mapped, report: ImagingReport) -> tuple[Finding, ...]:

@@ -4,11 +4,12 @@ from gateway.model.submission import Provenance
 
 
 def locate(provenance: tuple[Provenance, ...], path: str) -> str:
-    """Message location of `path`, else that of a value inside it, else `path` itself.
+    """Message location of `path`, else of a value inside it, else of what it is a part of, else `path`.
 
     A path that a profile constant or a rule filled has no place in the message: the path stays.
     """
-    inside = ""
+    inside = around = ""
+    owner = path.rpartition(".")[0]
     for entry in provenance:
         if not entry.source:
             continue
@@ -16,4 +17,6 @@ def locate(provenance: tuple[Provenance, ...], path: str) -> str:
             return entry.source
         if not inside and entry.path.startswith((f"{path}.", f"{path}[")):
             inside = entry.source
-    return inside or path
+        if not around and owner and entry.path == owner:
+            around = entry.source
+    return inside or around or path

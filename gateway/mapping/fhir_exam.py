@@ -1,0 +1,277 @@
+"""FHIR ServiceRequest, ImagingStudy, Encounter → orders, acts, studies (spec fhir.md §3, §5, §6.1)."""
+
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+from gateway.fhir import Node
+from gateway.mapping.codes import TableKind
+from gateway.mapping.fhir_walk import Walk, code, codes, identifier, type_codes
+from gateway.model.findings import Severity
+from gateway.model.report import Act, Encounter, ImagingSeries, ImagingStudy, OrderReference
+from gateway.model.terms import CCAM, LOINC, SNOMED_CT, Code, Identifier
+
+ACCESSION_TYPES = frozenset({"ACSN", "121022"})
+"""v2-0203 ACSN, DCM 121022."""
+DOCUMENT_CODES = frozenset({"18748-4", "85430-7", "18726-0", "LP173421-1"})
+"""LOINC codes that say "imaging report", not which exam."""
+REGION_EXTENSION = "http://hl7.eu/fhir/imaging/StructureDefinition/AnatomicalRegionExtension"
+ENCOUNTER_KINDS = {"IMP": "I", "ACUTE": "I", "NONAC": "I", "EMER": "E", "AMB": "O", "SS": "O", "VR": "O"}
+"""ActEncounterCode → the PV1-2 that contentTypeCode is derived from (volet Transmission 2.1)."""
+
+_UID = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+")
+
+
+class Order(NamedTuple):
+    """An order reference with its ServiceRequest, when the Bundle holds it."""
+
+    reference: OrderReference
+    node: Node | None
+
+
+class Study(NamedTuple):
+    """A study with its ImagingStudy, when the Bundle holds it."""
+
+    study: ImagingStudy
+    node: Node | None
+
+
+# --- orders
+
+
+def orders(walk: Walk, report: Node) -> tuple[Order, ...]:
+    """Orders of `basedOn`: ServiceRequests, or logical identifiers alone (EU minimal profile)."""
+    made: list[Order] = []
+    for reference in report.all("basedOn"):
+        path = f"orders[{len(made)}]"
+        node = walk.follow(reference)
+        if node is not None and node.kind == "ServiceRequest":
+            made.append(Order(_order(walk, path, node, node.all("identifier")), node))
+        elif reference.text("identifier", "value"):
+            made.append(Order(_order(walk, path, reference, reference.all("identifier")), None))
+    return tuple(made)
+
+
+def _order(walk: Walk, path: str, node: Node, identifiers: tuple[Node, ...]) -> OrderReference:
+    """An identifier without a type is the order number of who placed it."""
+    found: dict[str, Identifier | None] = {}
+    for one in identifiers:
+        kinds = type_codes(one)
+        name = (
+            "accession"
+            if kinds & ACCESSION_TYPES
+            else "filler"
+            if "FILL" in kinds
+            else "placer"
+            if not kinds or "PLAC" in kinds
+            else ""
+        )
+        if name and name not in found:
+            found[name] = identifier(walk, f"{path}.{name}", one)
+    return OrderReference(
+        placer=found.get("placer"),
+        filler=found.get("filler"),
+        accession=found.get("accession"),
+        requested_at=walk.moment(f"{path}.requested_at", node, "authoredOn"),
+        reason=walk.take(f"{path}.reason", node, "reasonCode", "text"),
+    )
+
+
+# --- studies
+
+
+def studies(walk: Walk, report: Node) -> tuple[Study, ...]:
+    """Studies of `imagingStudy`: resources, or logical identifiers alone; a display alone names nothing."""
+    made: list[Study] = []
+    for reference in report.all("imagingStudy"):
+        path = f"studies[{len(made)}]"
+        node = walk.follow(reference)
+        named = node.all("identifier") if node is not None else reference.all("identifier")
+        if node is None and not named:
+            if not reference.text("reference"):
+                walk.trail.at("REF-DANGLING", reference.path, "no study is named", Severity.WARNING)
+            continue
+        uid = _uid(walk, f"{path}.uid", named)
+        if uid:
+            made.append(Study(_study(walk, path, uid, node), node))
+    return tuple(made)
+
+
+def _uid(walk: Walk, path: str, identifiers: tuple[Node, ...]) -> str:
+    """Study Instance UID: system `urn:dicom:uid` or type DCM 110180, with or without `urn:oid:`."""
+    for one in identifiers:
+        if one.text("system") == "urn:dicom:uid" or "110180" in type_codes(one):
+            uid = one.text("value").removeprefix("urn:oid:")
+            if _UID.fullmatch(uid) and len(uid) <= 64:
+                walk.take(path, one, "value")
+                return uid
+            walk.trail.at("STUDY-UID-FORM", one.get("value").path)
+    return ""
+
+
+def _study(walk: Walk, path: str, uid: str, node: Node | None) -> ImagingStudy:
+    if node is None:
+        return ImagingStudy(uid=uid)
+    accessions = (one for one in node.all("identifier") if type_codes(one) & ACCESSION_TYPES)
+    logical = (
+        one
+        for based in node.all("basedOn")
+        for one in based.all("identifier")
+        if type_codes(one) & ACCESSION_TYPES
+    )
+    number = next(accessions, None) or next(logical, None)
+    return ImagingStudy(
+        uid=uid,
+        accession=identifier(walk, f"{path}.accession", number) if number else None,
+        modalities=tuple(one.code for one in _modalities(walk, f"{path}.modalities", node)),
+        started=walk.moment(f"{path}.started", node, "started"),
+        description=walk.take(f"{path}.description", node, "description"),
+        series=tuple(
+            ImagingSeries(
+                uid=one.text("uid").removeprefix("urn:oid:"),
+                modality=one.text("modality", "code"),
+                sop_class_uid=one.text("instance", "sopClass", "code").removeprefix("urn:oid:"),
+                instance_uid=one.text("instance", "uid").removeprefix("urn:oid:"),
+            )
+            for one in node.all("series")
+        ),
+    )
+
+
+def _modalities(walk: Walk, path: str, node: Node) -> tuple[Code, ...]:
+    """ImagingStudy.modality, else those of its series; DCM codes through the code map (RM → MR)."""
+    codings = node.all("modality") or tuple(one.get("modality") for one in node.all("series"))
+    made: dict[str, Code] = {}
+    for coding in codings:
+        word = coding.text("code")
+        hit = walk.profile.codes.modality(word) if word else None
+        if hit is not None:
+            walk.trail.source(path, coding.path, hit.rule)
+            made[hit.value.code] = hit.value
+        elif word:
+            near = ", ".join(walk.profile.codes.nearest(TableKind.MODALITY, word))
+            walk.trail.at("CODE-UNKNOWN", f"{coding.path}.code", f"modality {word}; known: {near}")
+    return tuple(made.values())
+
+
+# --- acts
+
+
+def acts(walk: Walk, report: Node, orders: tuple[Order, ...], studies: tuple[Study, ...]) -> tuple[Act, ...]:
+    """One act for each study of each order; one for an order without study; the report's own code names the
+    exam when no ServiceRequest does."""
+    requested = [order for order in orders if order.node is not None] or list(orders[:1])
+    groups: list[tuple[Order | None, list[Study]]] = [(order, []) for order in requested] or [(None, [])]
+    for study in studies:
+        groups[_owner(walk, study, [order for order, _ in groups])][1].append(study)
+    made: list[Act] = []
+    for order, own in groups:
+        for study in own or [None]:
+            made.append(_act(walk, f"acts[{len(made)}]", report, order, study))
+    return tuple(made)
+
+
+def _owner(walk: Walk, study: Study, orders: list[Order | None]) -> int:
+    """Index of the order that the study answers (ImagingStudy.basedOn, accession number); else the first."""
+    based = study.node.all("basedOn") if study.node is not None else ()
+    targets = {found.path for one in based if (found := walk.bundle.resolve(one)) is not None}
+    for index, order in enumerate(orders):
+        if order is not None and order.node is not None and order.node.path in targets:
+            return index
+        if order is not None and study.study.accession and study.study.accession == order.reference.accession:
+            return index
+    return 0
+
+
+def _act(walk: Walk, path: str, report: Node, order: Order | None, study: Study | None) -> Act:
+    concept, label = _concept(report, order, study)
+    named = codes(concept)
+    exam = [one for one in named if not (one.system == LOINC and one.code in DOCUMENT_CODES)]
+    loinc = next((one for one in exam if one.system == LOINC), None)
+    ccam = next((one for one in exam if one.system == CCAM), None)
+    local = next((one for one in exam if one.system not in (LOINC, CCAM)), None)
+    walk.trail.source(path, concept.path)
+    if exam:
+        for name, one in (("code", loinc), ("ccam", ccam), ("local", local)):
+            if one is not None:
+                walk.trail.source(f"{path}.{name}", concept.path)
+    start, end = _times(walk, path, report)
+    node = study.node if study else None
+    return Act(
+        label=label or next((one.display for one in exam if one.display), ""),
+        code=loinc,
+        ccam=ccam,
+        local=local,
+        modalities=_modalities(walk, f"{path}.modalities", node) if node else (),
+        regions=_regions(walk, f"{path}.regions", order, node),
+        start=(study.study.started if study else None) or start,
+        end=end,
+        study_uid=study.study.uid if study else "",
+        accession=(order.reference.accession if order else None)
+        or (study.study.accession if study else None),
+    )
+
+
+def _concept(report: Node, order: Order | None, study: Study | None) -> tuple[Node, str]:
+    """(CodeableConcept that names the exam, its label): the order's, the study's, the report's own."""
+    candidates = [
+        order.node.get("code") if order and order.node else None,
+        study.node.get("procedureCode") if study and study.node else None,
+        report.get("code"),
+    ]
+    for concept in candidates:
+        if concept and {one.code for one in codes(concept)} - DOCUMENT_CODES:
+            return concept, concept.text("text")
+    own = report.get("code")
+    return own, own.text("text")
+
+
+def _times(walk: Walk, path: str, report: Node) -> tuple[datetime | None, datetime | None]:
+    start = walk.moment(f"{path}.start", report, "effectiveDateTime")
+    period = report.get("effectivePeriod")
+    return start or walk.moment(f"{path}.start", period, "start"), walk.moment(f"{path}.end", period, "end")
+
+
+def _regions(walk: Walk, path: str, order: Order | None, study: Node | None) -> tuple[Code, ...]:
+    """ServiceRequest.bodySite, else the EU extension, else the sites of the series: those of JDV 5.695."""
+    requested = [
+        c for one in (order.node.all("bodySite") if order and order.node else ()) for c in one.all("coding")
+    ]
+    region = study.extension(REGION_EXTENSION) if study else None
+    stated = list(region.get("valueCodeableConcept").all("coding")) if region else []
+    scanned = [one.get("bodySite") for one in (study.all("series") if study else ())]
+    made: dict[str, Code] = {}
+    for coding in requested or stated or scanned:
+        found = code(coding)
+        if found is None or found.system != SNOMED_CT:
+            continue
+        hit = walk.profile.codes.region(found.code)
+        if hit is None:
+            walk.trail.at("CODE-UNKNOWN", f"{coding.path}.code", f"region {found.code}")
+            continue
+        walk.trail.source(path, coding.path, hit.rule)
+        made[hit.value.code] = hit.value
+    return tuple(made.values())
+
+
+# --- encounter
+
+
+def encounter(walk: Walk, report: Node) -> tuple[Encounter, str]:
+    """(the encounter, its PV1-2 for contentTypeCode); ambulatory with a finding when nobody says."""
+    node = walk.follow(report.get("encounter"), Severity.WARNING)
+    kind = walk.take("encounter.kind", node, "class", "code") if node else ""
+    if kind not in ENCOUNTER_KINDS:
+        place = f"{node.path}.class" if node else f"{report.path}.encounter"
+        walk.trail.at("ENCOUNTER-CLASS-GUESSED", place)
+        kind = "AMB"
+    if node is None:
+        return Encounter(), ""
+    numbers = sorted(node.all("identifier"), key=lambda one: "VN" not in type_codes(one))
+    made = Encounter(
+        kind=kind,
+        number=identifier(walk, "encounter.number", numbers[0]) if numbers else None,
+        start=walk.moment("encounter.start", node, "period", "start"),
+        end=walk.moment("encounter.end", node, "period", "end"),
+    )
+    return made, ENCOUNTER_KINDS[kind]

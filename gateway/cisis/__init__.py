@@ -4,7 +4,8 @@ Code derivations stand in `tables`, as data with their sources; generic XDS in `
 """
 
 from gateway.cisis.entry import document_entry
+from gateway.cisis.exchange import archive, exchange
 from gateway.cisis.findings import CisisError
-from gateway.cisis.submission import exchange, submission
+from gateway.cisis.submission import submission
 
-__all__ = ["CisisError", "document_entry", "exchange", "submission"]
+__all__ = ["CisisError", "archive", "document_entry", "exchange", "submission"]

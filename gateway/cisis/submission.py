@@ -5,7 +5,6 @@ from gateway.cisis import tables
 from gateway.cisis.entry import document_entry
 from gateway.cisis.findings import Faults
 from gateway.cisis.people import sender
-from gateway.model.base import replace
 from gateway.model.terms import Code
 from gateway.model.version import ReportVersion
 from gateway.xds import DocumentEntry, Submission, SubmissionSet
@@ -37,19 +36,6 @@ def submission(
         ins_required=ins_required,
     )
     return Submission(submission_set=_submission_set(version, entry), entries=(entry,))
-
-
-def exchange(version: ReportVersion, cda: bytes, *, header: CdaHeader | None = None) -> Submission:
-    """The submission of `cda` as a mail's IHE_XDM.ZIP carries it (volet Échange).
-
-    The INS may be missing, and a CDA that replaces another says so in the extra metadata `action` = C.
-    """
-    found = header or read(cda)
-    made = submission(version, cda, header=found, ins_required=False)
-    if not found.replaces:
-        return made
-    slots = ((tables.ACTION_SLOT, (tables.ACTION_REPLACE,)),)
-    return replace(made, entries=tuple(replace(entry, extra_slots=slots) for entry in made.entries))
 
 
 def content_type_code(patient_class: str, encounter_kind: str) -> Code:

@@ -3,6 +3,7 @@
 Value sets and associations: NOS (ANS), `JDV_J…` and `ASS_…`; spec dmp-mss.md §1.3.
 """
 
+from gateway.model.submission import Action
 from gateway.model.terms import Code
 
 TRE_A03 = "1.2.250.1.213.1.1.4.1"
@@ -126,4 +127,9 @@ STUDY_UID = "urn:ihe:iti:xds:2016:studyInstanceUID"
 ACTION_SLOT = "urn:action:extraMetadataSlot"
 ACTION_REPLACE = "C"
 ACTION_DELETE = "D"
+EXCHANGE_ACTIONS: dict[Action, str] = {
+    Action.CREATE: "",
+    Action.REPLACE: ACTION_REPLACE,
+    Action.DELETE: ACTION_DELETE,
+}
 """Extra metadata of a mail that replaces or withdraws (volet Transmission 2.1, examples; spec §3.1)."""

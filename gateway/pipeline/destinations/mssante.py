@@ -1,0 +1,34 @@
+"""The MSSanté delivery of one version to one recipient: CDA → metadata → IHE_XDM.ZIP → mail."""
+
+from gateway.cda import CdaError, read
+from gateway.cisis import CisisError, archive, exchange
+from gateway.model.delivery import Destination
+from gateway.model.findings import finding
+from gateway.model.version import DeliveryJob, DocumentKind
+from gateway.mssante import MailError, MailRequest, mail
+from gateway.pipeline.destinations import PrepareError
+from gateway.xds import MetadataError
+
+MES_LIMIT = 25 * 1024 * 1024
+"""Largest mail that Mon espace santé takes, in bytes (CNAM, MES documentation v1.3)."""
+
+
+def prepare(job: DeliveryJob, *, patient_limit: int = MES_LIMIT) -> MailRequest:
+    """The mail of `job`, complete and checked. `patient_limit` caps a mail to the patient, in bytes of the
+    whole mail; a professional mailbox has the limit of its operator, which the server states by SIZE.
+
+    Raises PrepareError; LookupError when the version has no CDA or PDF.
+    """
+    cda, pdf = job.document(DocumentKind.CDA).data, job.document(DocumentKind.PDF).data
+    version = job.version
+    try:
+        header = read(cda)
+        xdm = archive(version, cda, exchange(version, cda, header=header, action=job.action))
+        made = mail(job, xdm=xdm, pdf=pdf, header=header)
+    except (CdaError, CisisError, MailError) as error:
+        raise PrepareError(error.findings) from error
+    except MetadataError as error:
+        raise PrepareError((finding("XDS-VALUE-FORM", detail=str(error)),)) from error
+    if job.destination is Destination.MSSANTE_PATIENT and len(made.data) > patient_limit:
+        raise PrepareError((finding("DOCUMENT-TOO-LARGE", detail=f"{len(made.data)} bytes of mail"),))
+    return made

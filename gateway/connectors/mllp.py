@@ -196,7 +196,12 @@ async def connect(
 
 
 async def exchange_all(
-    host: str, port: int, payloads: Iterable[bytes], *, timeout: float = 30.0, tls: ssl.SSLContext | None = None
+    host: str,
+    port: int,
+    payloads: Iterable[bytes],
+    *,
+    timeout: float = 30.0,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Exchange]:
     """Send messages one after the other over one connection."""
     async with connect(host, port, timeout=timeout, tls=tls) as client:

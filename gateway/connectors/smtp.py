@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import ssl
+from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -128,8 +129,12 @@ class SmtpSender:
         self._opened = 0.0
         self._lock = asyncio.Lock()
 
-    async def send(self, request: MailRequest) -> Outcome:
-        """Send once. Every fault of server, network or certificates is an outcome."""
+    async def send(self, request: MailRequest, begun: Callable[[], None] = lambda: None) -> Outcome:
+        """Send once. Every fault of server, network or certificates is an outcome.
+
+        `begun` is called right before the content leaves (`pipeline.route.MarkingSender`): what never came
+        that far may be sent again after a crash.
+        """
         async with self._lock:
             stage, fresh = Stage.SESSION, False
             try:
@@ -145,6 +150,7 @@ class SmtpSender:
                     client = await self._open()
                     stage = Stage.ENVELOPE
                     await self._envelope(client, request)
+                begun()
                 stage = Stage.CONTENT
                 reply = await client.data(request.data, timeout=FINAL_REPLY * self._settings.timeout)
             except (aiosmtplib.SMTPException, OSError, tls.TlsSettingsError) as error:

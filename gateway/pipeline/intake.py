@@ -63,7 +63,7 @@ class Intake:
         self._store, self._sites, self._clock = store, sites, clock
         self._environment, self._enabled = environment, enabled
 
-    async def hl7v2(self, frame: bytes, *, peer: str) -> bytes:
+    async def take_hl7v2(self, frame: bytes, *, peer: str) -> bytes:
         """The acknowledgement (ER7) of one HL7 v2 message, after it is stored. Never raises for any input."""
         started = time.perf_counter()
         message: hl7v2.Message | None = None
@@ -88,7 +88,7 @@ class Intake:
             metrics.ACKNOWLEDGE_SECONDS.labels("hl7v2").observe(time.perf_counter() - started)
             metrics.MESSAGES.labels("hl7v2", state).inc()
 
-    async def fhir(self, body: bytes, content_type: str, *, peer: str) -> FhirAnswer:
+    async def take_fhir(self, body: bytes, content_type: str, *, peer: str) -> FhirAnswer:
         """Status and body for one FHIR Bundle or DiagnosticReport, after it is stored. Never raises."""
         started = time.perf_counter()
         state = MessageState.REJECTED

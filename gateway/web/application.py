@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from gateway import __version__, fhir
 from gateway.model.findings import finding
 from gateway.pipeline.intake import Intake
-from gateway.ports import Queries
+from gateway.ports import Queries, Row
 from gateway.telemetry import metrics
 from gateway.web.auth import RequireToken
 from gateway.web.body import TooLargeError, read_body
@@ -69,7 +69,7 @@ def _intake(app: FastAPI, intake: Intake, limit: int, guarded: list[Any]) -> Non
             refusal = fhir.operation_outcome((finding("HL7-TOO-LARGE", detail=f"limit {limit} bytes"),))
             return Response(refusal, 413, media_type=FHIR_JSON, headers={"Connection": "close"})
         peer = f"{request.client.host}:{request.client.port}" if request.client else "?"
-        answer = await intake.fhir(body, request.headers.get("content-type", ""), peer=peer)
+        answer = await intake.take_fhir(body, request.headers.get("content-type", ""), peer=peer)
         return Response(answer.body, answer.status, media_type=FHIR_JSON)
 
     for path, what in (("/fhir", "a Bundle"), ("/fhir/DiagnosticReport", "a DiagnosticReport")):
@@ -96,15 +96,18 @@ def _operator(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
 
     @app.get("/api/messages/{identifier}", dependencies=guarded, summary="One message with its deliveries")
     def message(identifier: int) -> dict[str, Any]:
-        return _found(queries.message(identifier), "message", identifier)
+        return _row(queries.message(identifier), "message", identifier)
 
     @app.get("/api/messages/{identifier}/raw", dependencies=guarded, summary="The bytes as received")
     def raw(identifier: int) -> Response:
-        return Response(_found(queries.raw(identifier), "message", identifier), media_type="text/plain")
+        content = queries.raw(identifier)
+        if content is None:
+            raise _missing("message", identifier)
+        return Response(content, media_type="text/plain")
 
     @app.get("/api/reports/{identifier}", dependencies=guarded, summary="One report set with its versions")
     def report(identifier: str) -> dict[str, Any]:
-        return _found(queries.report(identifier), "report", identifier)
+        return _row(queries.report(identifier), "report", identifier)
 
     @app.get("/api/deliveries", dependencies=guarded, summary="Deliveries, newest first")
     def deliveries(
@@ -117,7 +120,11 @@ def _operator(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
         return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
 
 
-def _found(value: Any, what: str, identifier: object) -> Any:
-    if value is None:
-        raise HTTPException(404, f"no {what} {identifier}")
-    return value
+def _row(row: Row | None, what: str, identifier: object) -> Row:
+    if row is None:
+        raise _missing(what, identifier)
+    return row
+
+
+def _missing(what: str, identifier: object) -> HTTPException:
+    return HTTPException(404, f"no {what} {identifier}")

@@ -1,0 +1,251 @@
+"""The composition root: the only place that knows every room. One node = this process and its workers."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from gateway import __version__, hl7v2
+from gateway.config import Environment, Settings
+from gateway.connectors import tls
+from gateway.connectors.mllp import MllpOptions, MllpServer
+from gateway.mapping import sites as site_profiles
+from gateway.model.delivery import Destination
+from gateway.model.findings import finding
+from gateway.model.site import Site
+from gateway.pipeline.dispatcher import Dispatcher
+from gateway.pipeline.intake import Intake
+from gateway.pipeline.production import produce
+from gateway.pipeline.route import Route, WorkerParts
+from gateway.store import SchemaError, SqliteQueries, SqliteReader, SqliteStore, StoreLockedError
+from gateway.store.sqlite import SystemClock
+
+if TYPE_CHECKING:
+    import uvicorn
+
+DRAIN_SECONDS = 20.0
+"""How long a stop waits for messages and deliveries under way."""
+
+
+class StartError(Exception):
+    """The gateway cannot start; the text says why and what to do."""
+
+
+def run(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartError."""
+    asyncio.run(_serve(settings, announce))
+
+
+def enabled(settings: Settings) -> frozenset[Destination]:
+    """The destinations that this configuration sends to."""
+    chosen = set()
+    if settings.folder_enabled:
+        chosen.add(Destination.FOLDER)
+    if settings.dmp.url:
+        chosen.add(Destination.DMP)
+    if settings.mssante.host:
+        chosen |= {Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT}
+    return frozenset(chosen)
+
+
+async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    profiles = _profiles(settings)
+    store = _store(settings)
+    clock = SystemClock()
+    dispatcher = Dispatcher(store, settings, clock)
+    await dispatcher.start()  # workers load while this process loads its web framework
+    store.subscribe(dispatcher.wake)
+    intake = Intake(store, profiles, clock, environment=settings.environment, enabled=enabled(settings))
+    mllp = _mllp(settings, intake)
+    try:
+        mllp_port = await _listen(mllp, settings)
+        up = asyncio.Event()
+        http, http_socket = _http(settings, intake, dispatcher, up)
+        serving = asyncio.create_task(http.serve(sockets=[http_socket]))
+        await up.wait()
+        gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
+        announce(
+            f"gateway {__version__} ready: mllp://{settings.mllp.host}:{mllp_port} "
+            f"{'https' if settings.http.tls_certificate else 'http'}://{settings.http.host}:"
+            f"{http_socket.getsockname()[1]} data {settings.data_dir}"
+        )
+        await stop.wait()
+        await mllp.stop(DRAIN_SECONDS)
+        http.should_exit = True
+        await serving
+    finally:
+        await mllp.stop(0)
+        await dispatcher.stop(DRAIN_SECONDS)
+        await store.close()
+
+
+def _profiles(settings: Settings) -> site_profiles.Sites:
+    try:
+        profiles = site_profiles.load(settings.sites_dir, default=settings.site)
+    except site_profiles.SitesError as wrong:
+        raise StartError(str(wrong)) from None
+    if settings.environment is Environment.PRODUCTION and profiles.default.site.fictive:
+        raise StartError(
+            f"profile {profiles.default.name} is fictive and the environment is production: "
+            "write your site's profile (see README), set site and sites_dir"
+        )
+    return profiles
+
+
+def _store(settings: Settings) -> SqliteStore:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        return SqliteStore.open(settings.database, retry=settings.retry)
+    except (OSError, SchemaError, StoreLockedError) as wrong:
+        raise StartError(f"store {settings.database}: {wrong}") from None
+
+
+def _mllp(settings: Settings, intake: Intake) -> MllpServer:
+    async def handle(payload: bytes, peer: str) -> bytes:
+        return await intake.take_hl7v2(payload, peer=peer)
+
+    def too_large(size: int) -> bytes:
+        problem = finding("HL7-TOO-LARGE", detail=f"{size} bytes, limit {settings.limits.max_bytes}")
+        return hl7v2.acknowledge(
+            None,
+            hl7v2.AckCode.AE,
+            findings=(problem,),
+            now=datetime.now(UTC),
+            control_id=uuid4().hex[:20],
+        )
+
+    options = settings.mllp
+    return MllpServer(
+        handle,
+        too_large,
+        MllpOptions(
+            limit=settings.limits.max_bytes,
+            frame_timeout=options.frame_timeout,
+            max_connections=options.max_connections,
+            tls=_tls(options.tls_certificate, options.tls_key, options.tls_client_ca),
+        ),
+    )
+
+
+def _tls(certificate: Any, key: Any, client_ca: Any) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    try:
+        return tls.server_context(certificate, key, client_ca)
+    except tls.TlsSettingsError as wrong:
+        raise StartError(str(wrong)) from None
+
+
+async def _listen(server: MllpServer, settings: Settings) -> int:
+    try:
+        return await server.start(settings.mllp.host, settings.mllp.port)
+    except OSError as wrong:
+        raise StartError(f"mllp {settings.mllp.host}:{settings.mllp.port}: {wrong.strerror}") from None
+
+
+def _http(
+    settings: Settings, intake: Intake, dispatcher: Dispatcher, up: asyncio.Event
+) -> "tuple[uvicorn.Server, socket.socket]":
+    import uvicorn
+
+    from gateway.web.application import application
+    from gateway.web.auth import ensure_token
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # SIGTERM is ours: intake stops first, deliveries drain, then the store closes
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            up.set()
+
+    def ready() -> tuple[bool, dict[str, Any]]:
+        status = dispatcher.status()
+        return bool(status["alive"]) and bool(status["recovered"]), dict(status)
+
+    app = application(
+        intake=intake,
+        queries=SqliteQueries.open(settings.database),
+        token=ensure_token(settings.data_dir / "admin-token"),
+        limit=settings.limits.max_bytes,
+        ready=ready,
+    )
+    listening = _bind(settings.http.host, settings.http.port)
+    certificate, key = settings.http.tls_certificate, settings.http.tls_key
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        ssl_certfile=str(certificate) if certificate else None,
+        ssl_keyfile=str(key) if key else None,
+        timeout_graceful_shutdown=int(DRAIN_SECONDS),
+    )
+    return Server(config), listening
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as wrong:
+        listening.close()
+        raise StartError(f"http {host}:{port}: {wrong.strerror}") from None
+    listening.set_inheritable(False)
+    return listening
+
+
+def worker_parts(settings: Settings) -> WorkerParts:
+    """What a worker process needs: its own view of the store, the producer, one route per destination."""
+    from gateway.connectors.folder import FolderSender
+    from gateway.pipeline.destinations import folder
+
+    routes: dict[Destination, Route] = {}
+    if settings.folder_enabled:
+        routes[Destination.FOLDER] = Route(folder.prepare, FolderSender(settings.outbox))
+    if settings.dmp.url:
+        routes[Destination.DMP] = _dmp_route(settings)
+    if settings.mssante.host:
+        route = _mssante_route(settings)
+        routes |= {Destination.MSSANTE_PS: route, Destination.MSSANTE_PATIENT: route}
+    profiles = _profiles(settings)
+
+    def site(name: str) -> Site:
+        return profiles.named(name).site
+
+    return WorkerParts(reader=SqliteReader.open(settings.database, site), produce=produce, routes=routes)
+
+
+def _dmp_route(settings: Settings) -> Route:
+    from gateway.connectors.dmp import DmpSender
+    from gateway.pipeline.destinations import dmp
+    from gateway.security import Cachet
+
+    certificate, key = settings.dmp.cachet_certificate, settings.dmp.cachet_key
+    if certificate is None or key is None:
+        raise StartError("dmp.cachet_certificate and dmp.cachet_key must be set: the DMP wants a signed VIHF")
+    cachet = Cachet.load(certificate.read_bytes(), key.read_bytes())
+    return Route(
+        lambda job: dmp.prepare(job, cachet=cachet, url=settings.dmp.url, now=datetime.now(UTC), ids=uuid4),
+        DmpSender(settings.dmp),
+    )
+
+
+def _mssante_route(settings: Settings) -> Route:
+    from gateway.connectors.smtp import SmtpSender
+    from gateway.pipeline.destinations import mssante
+
+    return Route(mssante.prepare, SmtpSender(settings.mssante))

@@ -209,7 +209,8 @@ def classify(error: Exception, *, left: bool) -> Outcome:
         kind = _T
     detail = DETAILS[kind]
     if refused:
-        # A TLS 1.3 server refuses a client certificate only after the handshake: it shows as a read error.
+        # A TLS 1.3 server refuses a client certificate only after the handshake: it shows as a read error,
+        # or, when its reset overtakes the alert, as a silence like any other (`ambiguous`).
         detail = "TLS: a certificate was refused"
     elif isinstance(error, tls.TlsSettingsError):
         detail = str(error)

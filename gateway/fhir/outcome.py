@@ -44,6 +44,9 @@ def http_status(findings: tuple[Finding, ...]) -> int:
     return next((status for status in (503, 500, 413, 415, 400) if status in found), max(found, default=200))
 
 
+_RESPONSES = {"transaction": "transaction-response", "batch": "batch-response"}
+
+
 class EntryAnswer(Value):
     """Answer to one entry: HTTP status line, findings."""
 
@@ -52,11 +55,15 @@ class EntryAnswer(Value):
 
 
 def bundle_response(bundle: ReportBundle, answers: dict[int, EntryAnswer]) -> bytes:
-    """Bundle of type transaction-response or batch-response, one entry for each of the request, in order.
+    """Answer to what was taken: a transaction-response or batch-response with one entry for each of the
+    request, in order; an OperationOutcome for the kinds that have no response Bundle (document, collection,
+    message, a bare report).
 
     `answers` are those of the reports, by their position in the Bundle; the other entries (Patient, Binary…)
     were read as parts of them and answer with the gravest status of all.
     """
+    if bundle.kind not in _RESPONSES:
+        return operation_outcome(tuple(found for answer in answers.values() for found in answer.findings))
     worst = max((answer.status for answer in answers.values()), default="200 OK")
     entries = []
     for index in range(len(bundle.tree.get("entry") or ())):
@@ -65,8 +72,7 @@ def bundle_response(bundle: ReportBundle, answers: dict[int, EntryAnswer]) -> by
         if answer and answer.findings:
             response["outcome"] = _outcome(answer.findings)
         entries.append({"response": response})
-    kind = "batch" if bundle.kind == "batch" else "transaction"
-    made: dict[str, Any] = {"resourceType": "Bundle", "type": f"{kind}-response"}
+    made: dict[str, Any] = {"resourceType": "Bundle", "type": _RESPONSES[bundle.kind]}
     return _json(made | ({"entry": entries} if entries else {}))
 
 

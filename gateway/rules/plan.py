@@ -15,10 +15,8 @@ from gateway.model.people import Practitioner
 from gateway.model.report import ImagingReport
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped, Recipient, RecipientKind
+from gateway.mssante.address import patient_address, trusted
 from gateway.rules.places import locate
-
-PATIENT_DOMAIN = "patient.mssante.fr"
-"""Mailboxes of Mon espace santé: `<matricule>@patient.mssante.fr` (Référentiel MSSanté #2, ECO.2.2.6)."""
 
 
 class Plan(Value):
@@ -56,17 +54,6 @@ def make(mapped: Mapped, *, enabled: frozenset[Destination], site: Site, action:
     if any(row.reason == "AWAITING-ANNOUNCEMENT" for row in rows):
         found.append(finding("AWAITING-ANNOUNCEMENT", locate(mapped.provenance, "context.flags")))
     return Plan(rows=tuple(rows), findings=tuple(found))
-
-
-def trusted(address: str, site: Site) -> bool:
-    """The mailbox stands in a trusted domain of the profile, or a subdomain of one (REQ-54)."""
-    local, at, domain = address.rpartition("@")
-    domain = domain.lower()
-    return bool(
-        local
-        and at
-        and any(domain == known or domain.endswith(f".{known}") for known in site.mail.trusted_domains)
-    )
 
 
 def _gated(report: ImagingReport, row: PlannedDelivery) -> PlannedDelivery:
@@ -157,7 +144,7 @@ def _patient(mapped: Mapped, report: ImagingReport, action: Action, site: Site) 
     recipient = Recipient(
         kind=RecipientKind.PATIENT,
         id=ins,
-        address=next(own, f"{ins}@{PATIENT_DOMAIN}") if ins and report.patient.qualified else "",
+        address=next(own, patient_address(ins)) if ins and report.patient.qualified else "",
     )
     row = _gated(
         report,

@@ -188,7 +188,7 @@ def read_ack(data: bytes) -> Ack:
 
 
 def _told(error: Segment) -> str:
-    """`PID-3: 207 Application error, 905, INS-KEY: 14 digits: …` from ERR-2 to ERR-8; ERR-1 before HL7 2.5."""
+    """`PID-3: 207 Application error, 905, INS-KEY: 14 digits: …`, from ERR-2 to ERR-8 (ERR-1 before 2.5)."""
     place = error.components(2) or error.components(1)[:3]
     codes = [" ".join(error.components(3)[:2]), error.value(5), error.value(5, component=4)]
     if not any(codes):

@@ -1,6 +1,7 @@
 """Several messages in one content: FHS/BHS batches, files of messages, saved frames (HL7 2.5 §2.10.3)."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gateway.hl7v2.dialect import is_field_separator
 from gateway.hl7v2.er7 import PADDING
@@ -20,10 +21,10 @@ def split_batch(data: bytes) -> tuple[bytes, ...]:
     envelope = sorted(place for name in _ENVELOPE for place in _starts(data, name))
     if len(starts) == 1 and not envelope and not data[: starts[0]].strip(PADDING):
         return (data,)
-    cuts = sorted((*starts, *envelope))
-    parts = [data[: cuts[0] if cuts else len(data)]]
+    cuts = sorted((*starts, *envelope, len(data)))
+    parts = [data[: cuts[0]]]
     messages = set(starts)
-    for place, following in zip(cuts, (*cuts[1:], len(data)), strict=True):
+    for place, following in pairwise(cuts):
         if place in messages:
             parts.append(data[place:following].removesuffix(_BOM).rstrip(_LINE_ENDS))
     return tuple(part for part in parts if part.strip(PADDING))

@@ -22,6 +22,12 @@ PADDING = b"\x00\t\n\x0b\x0c\r\x1c \xef\xbb\xbf"
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=\s]*")
 _BASE64_WITHIN = 1024
 """Bytes of a field within which ED.4 must stand."""
+_BARE = (
+    rb"MSH|EVN|PID|PD1|NK1|PV1|PV2|ROL|PRT|ORC|OBR|OBX|NTE|TQ1|TQ2|TXA|IPC|SPM|AL1|DG1|IN1|MRG|CTI|FT1"
+    rb"|MSA|ERR|SFT|BTS|FTS|Z[A-Z0-9]{2}"
+)
+"""Names that make a segment without any field. Another word of three capitals alone on its line (`IRM`) is
+text of a report whose line breaks were not escaped: as a segment it would swallow the lines behind it."""
 _MOST_LINES = 2_000_000
 _MOST_SEGMENTS = 100_000
 """Bounds against content made of line ends; a 50 MB document in lines of 76 characters has 690 000."""
@@ -57,7 +63,7 @@ def read(data: bytes, charset: str | None = None) -> Message:
             row = _joined(row, broken[index], spoken)
         segments.append(Segment(name, index, counts[name], row, spoken))
     message = Message(data, tuple(segments), charset=found.codec, delimiters=chosen)
-    message.findings = _findings(message, odd, found.problem, broken)
+    message.findings = _findings(message, odd, found.problem, broken, _line_feeds(body))
     return message
 
 
@@ -74,7 +80,7 @@ def _why_not(data: bytes, body: bytes) -> str:
 
 
 def _lines(body: bytes) -> list[bytes]:
-    """Lines by CR, LF and CRLF alike, without the MLLP bytes that a saved frame leaves at their ends."""
+    """Lines by CR, LF and CRLF alike, without NUL and the MLLP bytes that saved frames leave there."""
     if body.count(b"\r") + body.count(b"\n") > _MOST_LINES:
         raise NotHl7Error(f"more than {_MOST_LINES} lines", "HL7-TOO-LARGE")
     if b"\n" not in body:
@@ -83,14 +89,20 @@ def _lines(body: bytes) -> list[bytes]:
         lines = body.split(b"\n")
     else:
         lines = body.replace(b"\r\n", b"\r").replace(b"\n", b"\r").split(b"\r")
-    if b"\x1c" in body or b"\x0b" in body:
-        return [line.lstrip(b"\x0b").rstrip(b"\x1c") for line in lines]
+    if b"\x1c" in body or b"\x0b" in body or b"\x00" in body:
+        return [line.lstrip(b"\x0b\x00").rstrip(b"\x1c\x00") for line in lines]
     return lines
+
+
+def _line_feeds(body: bytes) -> bool:
+    """Whether LF ends segments; one at the very end is how editors end a file."""
+    first = body.find(b"\n")
+    return first >= 0 and bool(body[first : first + 64].strip(PADDING))
 
 
 @lru_cache(maxsize=16)
 def _segment_start(separator: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"[A-Z][A-Z0-9]{2}(?:" + re.escape(separator) + rb"|\Z)")
+    return re.compile(rb"[A-Z][A-Z0-9]{2}" + re.escape(separator) + rb"|(?:" + _BARE + rb")\Z")
 
 
 def _rows(lines: list[bytes], separator: bytes) -> tuple[list[bytes], dict[int, list[bytes]]]:
@@ -132,7 +144,7 @@ def _declared(header: bytes, separator: bytes, repetition: bytes) -> str:
 
 
 def _findings(
-    message: Message, odd: str, problem: str, broken: dict[int, list[bytes]]
+    message: Message, odd: str, problem: str, broken: dict[int, list[bytes]], terminated_otherwise: bool
 ) -> tuple[Finding, ...]:
     """What was not as it should be, each with its place."""
     found: list[Finding] = []
@@ -146,7 +158,7 @@ def _findings(
     for index, lines in islice(broken.items(), _MOST_TOLD):
         place = message.segments[index].location()
         found.append(finding("HL7-CONTINUATION-LINE", place, f"{len(lines)} lines joined"))
-    if b"\n" in message.raw:
+    if terminated_otherwise:
         found.append(finding("HL7-TERMINATOR", "MSH"))
     if len(message.all("MSH")) > 1:
         found.append(finding("HL7-SEVERAL-MESSAGES", "MSH(2)", f"{len(message.all('MSH'))} messages"))

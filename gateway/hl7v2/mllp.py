@@ -143,7 +143,8 @@ class Framer:
         if self._size > self._limit:
             if self._state is _State.INSIDE:
                 self._state = _State.SKIPPING
-                self._buffer = (self._buffer[:_HEAD] + data[start : min(stop, start + _HEAD)])[:_HEAD]
+                kept = min(self._limit, _HEAD)
+                self._buffer = (self._buffer[:kept] + data[start : min(stop, start + kept)])[:kept]
         else:
             self._buffer += data if stop - start == len(data) else memoryview(data)[start:stop]
 

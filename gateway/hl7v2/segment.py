@@ -129,11 +129,13 @@ class Segment:
             return dialect.decode(data)
         return "\n".join(dialect.leaf(one) for one in parts(data, dialect.repetition))
 
-    def binary(self, field: int, repetition: int = 1, component: int = 5) -> bytes:
+    def binary(self, field: int, repetition: int = 1, component: int = 5, *, partial: bool = False) -> bytes:
         """Decoded Base64 of a component (ED.5); b"" when it is empty (spec hl7v2.md §4.5 rule 9).
 
         White space, escaped line breaks and missing padding are tolerated; official samples lack the
-        padding. Raises Base64Error when other characters stand in it or its length cannot be.
+        padding. Raises Base64Error when other characters stand in it, or when it was cut off inside a
+        byte. `partial` takes the whole bytes of the latter: for mail bodies, which 13 official samples
+        cut off so, never for a document.
         """
         dialect = self._dialect
         data = part(part(self.field(field), dialect.repetition, repetition), dialect.component, component)
@@ -144,7 +146,9 @@ class Segment:
         if not _BASE64.fullmatch(data):
             raise Base64Error(where, "characters outside the Base64 alphabet")
         if len(data) % 4 == 1:
-            raise Base64Error(where, f"cut off: {len(data)} characters")
+            if not partial:
+                raise Base64Error(where, f"cut off: {len(data)} characters")
+            data = data[:-1]
         return base64.b64decode(data + b"=" * (-len(data) % 4))
 
     @property

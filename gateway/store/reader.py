@@ -1,25 +1,45 @@
 """`ports.WorkReader` for a worker: its own read-only connection, so that the writer never waits for it."""
 
-from collections.abc import Callable
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gateway.model.base import decode
-from gateway.model.delivery import DELIVERY_TRANSITIONS as _TABLE
-from gateway.model.delivery import DeliveryEvent, DeliveryState, Destination, Outcome
+from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryEvent, DeliveryState, Destination, Outcome
+from gateway.model.findings import finding
 from gateway.model.report import ImagingReport
 from gateway.model.site import Site
 from gateway.model.submission import Action, Blob, Recipient, SubmissionContext
 from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVersion, VersionIdentity
+from gateway.ports import StoreUnavailableError
 from gateway.store import statements as named
 from gateway.store.connection import check_revision, connect_reader
 from gateway.store.session import Session
 
-_SENDABLE = frozenset(state for state, events in _TABLE.items() if DeliveryEvent.CLAIMED in events)
+KEPT_BYTES = 16 << 20
+"""Documents kept in memory: the deliveries of one version come close together and share them."""
+
+_SENDABLE = frozenset(
+    state for state, events in DELIVERY_TRANSITIONS.items() if DeliveryEvent.CLAIMED in events
+)
+
+
+class SiteUnknownError(Exception):
+    """The profile of the report's site is gone since its intake."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__(f"no profile for site {site}")
+        self.findings = (finding("SITE-UNKNOWN", detail=f"site {site}"),)
 
 
 class SqliteReader:
-    """Versions and jobs, for one thread at a time."""
+    """Versions and jobs, for one thread at a time.
+
+    Raises StoreUnavailableError when the database cannot be read now, SiteUnknownError.
+    """
 
     def __init__(self, path: Path, site: Callable[[str], Site]) -> None:
         """`site` gives the profile constants of a site's name (LookupError for an unknown one).
@@ -29,6 +49,7 @@ class SqliteReader:
         self._connection = connect_reader(path)
         check_revision(self._connection)
         self._session, self._site = Session(self._connection), site
+        self._kept: OrderedDict[int, tuple[ReportVersion, tuple[Document, ...]]] = OrderedDict()
 
     @classmethod
     def open(cls, path: Path, site: Callable[[str], Site]) -> "SqliteReader":
@@ -39,35 +60,38 @@ class SqliteReader:
 
     def version(self, version_id: int) -> tuple[ReportVersion, tuple[Blob, ...]]:
         """See `ports.WorkReader`; the blobs are the attachments and the received CDA of the version."""
-        version = self._version(version_id)
-        names = dict.fromkeys(attachment.sha256 for attachment in version.report.attachments)
-        if version.context.received_document:
-            names[version.context.received_document] = None
-        return version, tuple(self._blob(sha256) for sha256 in names)
+        with _readable():
+            version = self._version(version_id)
+            names = dict.fromkeys(attachment.sha256 for attachment in version.report.attachments)
+            if version.context.received_document:
+                names[version.context.received_document] = None
+            return version, tuple(self._blob(sha256) for sha256 in names)
 
     def job(self, delivery_id: int, attempt: int) -> DeliveryJob:
-        """See `ports.WorkReader`; also LookupError when the delivery may not be sent any more (cancelled)."""
-        row = self._session.row(named.JOB, {"delivery_id": delivery_id})
-        if row is None or DeliveryState(row[6]) not in _SENDABLE:
-            raise LookupError(f"delivery {delivery_id} is not to be sent")
-        version_id, report_id, destination, lane_recipient, recipient, action, _ = row
-        lane = {
-            "report_id": report_id,
-            "destination": destination,
-            "lane_recipient": lane_recipient,
-            "delivery_id": delivery_id,
-        }
-        action, remote_ids = self._place(Action(action), lane)
-        return DeliveryJob(
-            delivery_id=delivery_id,
-            destination=Destination(destination),
-            action=action,
-            version=self._version(version_id),
-            documents=self._documents(version_id),
-            attempt=attempt,
-            recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
-            previous_remote_ids=remote_ids,
-        )
+        """See `ports.WorkReader`; LookupError also when the delivery may not be sent any more (cancelled)."""
+        with _readable():
+            row = self._session.row(named.JOB, {"delivery_id": delivery_id})
+            if row is None or DeliveryState(row[6]) not in _SENDABLE:
+                raise LookupError(f"delivery {delivery_id} is not to be sent")
+            version_id, report_id, destination, lane_recipient, recipient, action, _ = row
+            lane = {
+                "report_id": report_id,
+                "destination": destination,
+                "lane_recipient": lane_recipient,
+                "delivery_id": delivery_id,
+            }
+            placed, remote_ids = self._place(Action(action), lane)
+            version, documents = self._made(version_id)
+            return DeliveryJob(
+                delivery_id=delivery_id,
+                destination=Destination(destination),
+                action=placed,
+                version=version,
+                documents=documents,
+                attempt=attempt,
+                recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
+                previous_remote_ids=remote_ids,
+            )
 
     def _place(self, action: Action, lane: dict[str, Any]) -> tuple[Action, tuple[tuple[str, str], ...]]:
         """The action in the light of the lane, and what the peer named for the version before.
@@ -84,18 +108,35 @@ class SqliteReader:
             return Action.CREATE, ()
         return action, ()
 
+    def _made(self, version_id: int) -> tuple[ReportVersion, tuple[Document, ...]]:
+        """A version with its documents; both never change once there are documents."""
+        known = self._kept.get(version_id)
+        if known is not None:
+            self._kept.move_to_end(version_id)
+            return known
+        made = self._version(version_id), self._documents(version_id)
+        if made[1]:
+            self._kept[version_id] = made
+            while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return made
+
     def _version(self, version_id: int) -> ReportVersion:
         row = self._session.row(named.VERSION, {"version_id": version_id})
         if row is None:
             raise LookupError(f"no report version {version_id}")
         _, identity, report, context = row
         fixed = decode(identity.encode(), VersionIdentity)
+        try:
+            site = self._site(fixed.site)
+        except LookupError:
+            raise SiteUnknownError(fixed.site) from None
         return ReportVersion(
             version_id=version_id,
             identity=fixed,
             report=decode(report.encode(), ImagingReport),
             context=decode(context.encode(), SubmissionContext),
-            site=self._site(fixed.site),
+            site=site,
         )
 
     def _documents(self, version_id: int) -> tuple[Document, ...]:
@@ -111,3 +152,15 @@ class SqliteReader:
         if row is None:
             raise LookupError(f"no artifact {sha256}")
         return Blob(sha256=sha256, media_type=row[0], data=row[1])
+
+
+def _size(made: tuple[ReportVersion, tuple[Document, ...]]) -> int:
+    return sum(len(document.data) for document in made[1])
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as fault:
+        raise StoreUnavailableError(f"the store cannot be read: {fault}") from fault

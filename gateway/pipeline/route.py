@@ -1,0 +1,64 @@
+"""What a worker is made of: reader, producer, one route a destination. `service.py` puts it together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from inspect import signature
+from typing import Any, Protocol
+
+from gateway.config import Settings
+from gateway.model.delivery import Destination, Outcome
+from gateway.model.submission import Blob
+from gateway.model.version import DeliveryJob, Document, ReportVersion
+from gateway.ports import Sender, WorkReader
+
+Producer = Callable[[ReportVersion, tuple[Blob, ...]], tuple[Document, ...]]
+"""Makes the documents of a version; an exception with `findings` says why there are none."""
+
+
+class MarkingSender(Protocol):
+    """A sender that tells when the peer may begin to take responsibility (SMTP: before the mail's bytes).
+
+    It calls `begun` right before that point, once a send, and sends nothing when `begun` raises. What never
+    came that far may be sent again after a crash.
+    """
+
+    async def send(self, request: Any, begun: Callable[[], None]) -> Outcome: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One destination: `prepare` (CPU; raises PrepareError) makes the request, `sender` sends it.
+
+    `concurrency` caps the sends under way at a time in one worker.
+    """
+
+    prepare: Callable[[DeliveryJob], Any]
+    sender: Sender | MarkingSender
+    concurrency: int = 4
+
+    @property
+    def marks(self) -> bool:
+        """Whether the sender is a MarkingSender."""
+        return "begun" in signature(self.sender.send).parameters
+
+    async def send(self, request: Any, begun: Callable[[], None]) -> Outcome:
+        if self.marks:
+            return await self.sender.send(request, begun=begun)  # type: ignore[call-arg]  # seen in `marks`
+        return await self.sender.send(request)  # type: ignore[call-arg]  # the other half of the union
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """All that a worker needs. `now` gives aware UTC times."""
+
+    reader: WorkReader
+    produce: Producer
+    routes: Mapping[Destination, Route]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+WorkerFactory = Callable[[Settings], WorkerParts]
+"""Called once in each worker, by its dotted path `module:name`; must not open a socket yet."""

@@ -1,0 +1,314 @@
+"""A worker: makes documents and deliveries for the dispatcher at the other end of a socket.
+
+CPU work (documents, requests) runs in one thread, sends run beside it in the event loop. When the socket
+closes, or on SIGTERM, the worker begins nothing new, finishes the sends under way, writes them in its
+journal, and ends. Run as `python -m gateway.pipeline.worker FD`, or as one thread of the serving process.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.config import Settings
+from gateway.model.delivery import Destination, Outcome, OutcomeKind
+from gateway.model.version import DeliveryJob
+from gateway.pipeline.journal import Journal
+from gateway.pipeline.route import Route, WorkerParts
+from gateway.pipeline.wire import Attempted, Hello, Order, Report, frame, read_frame
+from gateway.ports import Produced, Settlement, StoreUnavailableError, Task
+
+log = logging.getLogger(__name__)
+
+WINDOW = 32
+"""Tasks that one worker has at a time."""
+SEND_LIMIT = 600.0
+"""Seconds after which a send that gives no outcome is given up; senders have shorter limits of their own."""
+NICE = 10
+"""Intake has priority over delivery."""
+
+T = TypeVar("T")
+
+
+class Worker:
+    """The tasks of one connection to the dispatcher."""
+
+    def __init__(self, parts: WorkerParts, journal: Journal) -> None:
+        self._parts, self._journal = parts, journal
+        self._cpu = ThreadPoolExecutor(1, "worker-cpu")
+        self._slots = {kind: asyncio.Semaphore(route.concurrency) for kind, route in parts.routes.items()}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._out: asyncio.Queue[Report] = asyncio.Queue()
+        self._closing = asyncio.Event()
+
+    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Work until the other side closes or asks to drain."""
+        reporting = asyncio.create_task(self._report(writer))
+        ordering = asyncio.create_task(self._orders(reader))
+        await self._closing.wait()
+        ordering.cancel()
+        # Production is not waited for: it is simply made again. What is being sent ends one way or another.
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._out.join()
+        reporting.cancel()
+        for route in self._parts.routes.values():
+            await route.sender.close()
+        writer.close()
+        self._cpu.shutdown(wait=False, cancel_futures=True)
+        self._journal.close()
+
+    def drain(self) -> None:
+        self._closing.set()
+
+    async def _orders(self, reader: asyncio.StreamReader) -> None:
+        while not self._closing.is_set():
+            order = await read_frame(reader, Order)
+            if order is None or order.drain:
+                break
+            for task in order.tasks:
+                work = self._produce if task.kind == "produce" else self._deliver
+                self._spawn(work(task), task)
+        self._closing.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, Report], task: Task) -> None:
+        async def guarded() -> None:
+            try:
+                report = await work
+            except Exception:
+                log.exception("task failed", extra={"task": task.kind, "id": task.id})
+                report = Report(returned=(task,))
+            self._out.put_nowait(report)
+
+        running = asyncio.create_task(guarded())
+        self._tasks.add(running)
+        running.add_done_callback(self._tasks.discard)
+
+    async def _report(self, writer: asyncio.StreamWriter) -> None:
+        """Send what is done, all in one frame. Nobody listening is no fault: the journal has it."""
+        while True:
+            reports = [await self._out.get()]
+            while not self._out.empty():
+                reports.append(self._out.get_nowait())
+            joined = Report(
+                produced=tuple(one for report in reports for one in report.produced),
+                attempted=tuple(one for report in reports for one in report.attempted),
+                returned=tuple(one for report in reports for one in report.returned),
+            )
+            try:
+                writer.write(frame(joined))
+                await writer.drain()
+            except OSError:  # the dispatcher is gone
+                self._closing.set()
+            finally:
+                for _ in reports:
+                    self._out.task_done()
+
+    # --- production
+
+    async def _produce(self, task: Task) -> Report:
+        def work() -> Produced:
+            self._journal.working(task)
+            version, blobs = self._parts.reader.version(task.id)
+            return Produced(version_id=task.id, documents=self._parts.produce(version, blobs))
+
+        try:
+            produced = await self._on_cpu(work)
+        except (_ClosingError, StoreUnavailableError):
+            return Report(returned=(task,))
+        except Exception as error:
+            code, detail = explain(error, "production", task)
+            produced = Produced(version_id=task.id, problem=f"{code}: {detail}" if detail else code)
+        return Report(produced=(produced,))
+
+    # --- delivery
+
+    async def _deliver(self, task: Task) -> Report:
+        try:
+            job, route, request = await self._on_cpu(lambda: self._prepare(task))
+        except (_ClosingError, StoreUnavailableError):
+            return Report(returned=(task,))
+        except _NotToSendError:
+            return Report(returned=(task,))
+        except _RefusedError as refused:
+            now = self._parts.now()
+            settlement = Settlement(
+                delivery_id=task.id,
+                outcome=refused.outcome,
+                attempt=task.attempt,
+                started_at=now,
+                ended_at=now,
+            )
+            return Report(attempted=(Attempted(settlement=settlement, destination=refused.destination),))
+        async with self._slots[job.destination]:
+            if self._closing.is_set():
+                return Report(returned=(task,))
+            settlement = await self._send(task, job.destination, route, request)
+        return Report(attempted=(Attempted(settlement=settlement, destination=job.destination),))
+
+    def _prepare(self, task: Task) -> tuple[DeliveryJob, Route, Any]:
+        self._journal.working(task)
+        try:
+            job = self._parts.reader.job(task.id, task.attempt)
+        except LookupError as gone:
+            raise _NotToSendError from gone
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            raise _RefusedError(_permanent(error, "reading", task)) from error
+        route = self._parts.routes.get(job.destination)
+        if route is None:
+            code = "DESTINATION-OFF"
+            raise _RefusedError(Outcome(kind=OutcomeKind.PERMANENT, code=code), job.destination)
+        try:
+            return job, route, route.prepare(job)
+        except Exception as error:
+            raise _RefusedError(_permanent(error, "preparation", task), job.destination) from error
+
+    async def _send(self, task: Task, destination: Destination, route: Route, request: Any) -> Settlement:
+        """One attempt, journalled before and after. Never raises once something may have left."""
+        started, left = self._parts.now(), not route.marks
+
+        def begun() -> None:
+            nonlocal left
+            self._journal.begun(task, self._parts.now())
+            left = True
+
+        self._journal.started(task, destination, started, marks=route.marks)
+        try:
+            async with asyncio.timeout(SEND_LIMIT):
+                outcome = await route.send(request, begun)
+        except Exception as error:
+            # Senders do not raise; when one does, what it did is unknown.
+            log.exception("sender failed", extra={"destination": destination.value, "id": task.id})
+            kind = OutcomeKind.AMBIGUOUS if left else OutcomeKind.TRANSIENT
+            outcome = Outcome(kind=kind, code="INTERNAL", detail=type(error).__name__)
+        settlement = Settlement(
+            delivery_id=task.id,
+            outcome=outcome,
+            attempt=task.attempt,
+            started_at=started,
+            ended_at=self._parts.now(),
+        )
+        try:
+            self._journal.ended(task, settlement)
+        except OSError:
+            log.exception("journal not written", extra={"id": task.id})
+        return settlement
+
+    async def _on_cpu(self, work: Callable[[], T]) -> T:
+        """`work` in the CPU thread; raises _ClosingError when the worker closes before it is done."""
+
+        def begin() -> T:
+            if self._closing.is_set():
+                raise _ClosingError
+            return work()
+
+        running = asyncio.get_running_loop().run_in_executor(self._cpu, begin)
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            await asyncio.wait((running, closing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closing.cancel()
+        if not running.done():
+            running.cancel()
+            raise _ClosingError
+        return running.result()
+
+
+class _ClosingError(Exception):
+    """Nothing new is begun any more."""
+
+
+class _NotToSendError(Exception):
+    """The delivery was cancelled since it was claimed."""
+
+
+class _RefusedError(Exception):
+    """No request could be made; `outcome` says why."""
+
+    def __init__(self, outcome: Outcome, destination: Destination | None = None) -> None:
+        super().__init__(outcome.code)
+        self.outcome, self.destination = outcome, destination
+
+
+def explain(error: Exception, step: str, task: Task) -> tuple[str, str]:
+    """(code, detail) for the ledger: the finding codes that the error carries, else INTERNAL and a log line.
+
+    The text of an unexpected error is not kept: it may quote its input.
+    """
+    findings = tuple(getattr(error, "findings", ()))
+    if findings:
+        codes = dict.fromkeys(found.code for found in findings)
+        places = dict.fromkeys(found.location for found in findings if found.location)
+        return " ".join(codes), ", ".join(places)
+    log.exception("%s failed", step, extra={"task": task.kind, "id": task.id})
+    return "INTERNAL", f"{step}: {type(error).__name__}"
+
+
+def _permanent(error: Exception, step: str, task: Task) -> Outcome:
+    code, detail = explain(error, step, task)
+    return Outcome(kind=OutcomeKind.PERMANENT, code=code, detail=detail)
+
+
+async def work(sock: socket.socket, on_start: Callable[["Worker"], None] = lambda worker: None) -> None:
+    """Serve the dispatcher behind `sock` until it closes."""
+    reader, writer = await asyncio.open_unix_connection(sock=sock)
+    try:
+        hello = await read_frame(reader, Hello)
+        if hello is None:
+            return
+        module, _, name = hello.factory.partition(":")
+        settings = Settings(**hello.settings)
+        parts: WorkerParts = getattr(import_module(module), name)(settings)
+        worker = Worker(parts, Journal(Path(hello.journal), WINDOW))
+        on_start(worker)
+        await worker.run(reader, writer)
+    except Exception:
+        log.exception("worker ends")
+        raise SystemExit(1) from None
+    finally:
+        writer.close()
+
+
+def run_in_thread(sock: socket.socket) -> threading.Thread:
+    """The same worker as a thread of this process (`workers = 0`)."""
+
+    def run() -> None:
+        try:
+            asyncio.run(work(sock))
+        except SystemExit:  # logged; the dispatcher sees the closed socket
+            return
+
+    thread = threading.Thread(target=run, name="worker", daemon=True)
+    thread.start()
+    return thread
+
+
+def main(descriptor: int) -> None:
+    """The worker process around the inherited socket `descriptor`."""
+    from gateway import telemetry
+
+    telemetry.configure()
+    os.nice(NICE)
+    # Ctrl-C goes to the whole group: the dispatcher is told, and closes the socket when it is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def on_start(worker: Worker) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
+
+    asyncio.run(work(socket.socket(fileno=descriptor), on_start))
+    logging.shutdown()
+    os._exit(0)  # a production that still runs must not hold the process
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -12,7 +12,7 @@ def finish_acts(report: ImagingReport, codes: CodeMaps, trail: Trail) -> Imaging
     accessions = {order.accession for order in report.orders if order.accession is not None}
     only = accessions.pop() if len(accessions) == 1 else None
     acts = tuple(_act(act, f"acts[{place}]", codes, only, trail) for place, act in enumerate(report.acts))
-    return replace(report, acts=acts, studies=_studies(report.studies, acts, trail))
+    return replace(report, acts=acts, studies=studies_of(report.studies, acts, trail))
 
 
 def _act(act: Act, path: str, codes: CodeMaps, accession: Identifier | None, trail: Trail) -> Act:
@@ -78,7 +78,7 @@ def _word(code: Code, codes: CodeMaps, kind: TableKind) -> Code:
     return known.value if known is not None else code
 
 
-def _studies(
+def studies_of(
     studies: tuple[ImagingStudy, ...], acts: tuple[Act, ...], trail: Trail
 ) -> tuple[ImagingStudy, ...]:
     """`studies` completed from the acts that name them, then those that only an act names."""

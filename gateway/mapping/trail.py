@@ -14,6 +14,7 @@ class Trail:
         self._name = name
         self._provenance = list(provenance)
         self._findings: list[Finding] = []
+        self._zone_assumed = False
 
     def source(self, path: str, location: str, rule: str = "") -> None:
         """`path` came from `location` of the message, through `rule` when a table translated it."""
@@ -34,6 +35,12 @@ class Trail:
     def at(self, code: str, location: str, detail: str = "", severity: Severity | None = None) -> None:
         """A finding about a place of the message."""
         self._findings.append(finding(code, location, detail, severity))
+
+    def assumed_zone(self, location: str) -> None:
+        """A time without offset was read in the site's zone: said once a report."""
+        if not self._zone_assumed:
+            self._zone_assumed = True
+            self.at("TIMEZONE-ASSUMED", location)
 
     def take(self, findings: Iterable[Finding]) -> None:
         self._findings.extend(findings)

@@ -1,0 +1,110 @@
+"""Documents embedded in observations (ED): found by their first bytes, whatever OBX-5.2–5.4 say."""
+
+import hashlib
+from typing import NamedTuple
+
+from gateway.hl7v2 import Base64Error, Segment
+from gateway.mapping.hl7_reader import Group, Reader
+from gateway.mapping.hl7_text import is_text
+from gateway.model.findings import Severity
+from gateway.model.report import Attachment
+from gateway.model.submission import Blob
+
+PDF = "application/pdf"
+CDA = "text/xml"
+_HEAD = 1024
+"""Bytes within which a PDF must show its mark (ISO 32000-1 annex H: some writers put blanks before it)."""
+_METADATA = "MetaDMPMSS"
+
+
+class Embedded(NamedTuple):
+    """One embedded document: its bytes, media type by its first bytes ("" unknown), and where it stood."""
+
+    data: bytes
+    media_type: str
+    segment: Segment
+    location: str
+
+    @property
+    def blob(self) -> Blob:
+        return Blob(sha256=hashlib.sha256(self.data).hexdigest(), media_type=self.media_type, data=self.data)
+
+    @property
+    def attachment(self) -> Attachment:
+        return Attachment(
+            sha256=hashlib.sha256(self.data).hexdigest(),
+            media_type=self.media_type,
+            size=len(self.data),
+            title=self.segment.value(3, 1, 2).strip(),
+        )
+
+
+def is_document(segment: Segment) -> bool:
+    """An OBX with an embedded document: ED, or a text whose OBX-5.4 says Base64; no mail body."""
+    if segment.value(3, 1, 3).strip() == _METADATA:
+        return False
+    return segment.value(2).strip() == "ED" or segment.value(5, 1, 4).strip().upper() == "BASE64"
+
+
+def is_content(segment: Segment) -> bool:
+    """Whether this OBX carries the report: narrative or a document."""
+    return is_document(segment) or (is_text(segment) and bool(segment.value(5).strip()))
+
+
+def sniff(data: bytes) -> str:
+    """`application/pdf`, `text/xml` (a ClinicalDocument) or ""."""
+    if b"%PDF-" in data[:_HEAD]:
+        return PDF
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"ClinicalDocument" in data[:65536]:
+        return CDA
+    return ""
+
+
+def embedded(scope: Group, reader: Reader) -> tuple[Embedded, ...]:
+    """All embedded documents, in order; broken Base64 is a finding."""
+    made: list[Embedded] = []
+    for segment in scope.segments:
+        if segment.name != "OBX" or not is_document(segment):
+            continue
+        reader.mark(segment, 2, 3, 4, 5, 11)
+        for repetition in range(1, segment.repetitions(5) + 1):
+            if (document := _embedded(segment, repetition, reader)) is not None:
+                made.append(document)
+    return tuple(made)
+
+
+def _embedded(segment: Segment, repetition: int, reader: Reader) -> Embedded | None:
+    """ED.5; senders that leave ED.2–4 out put the Base64 into another component."""
+    components = segment.components(5, repetition)
+    place = 5 if len(components) >= 5 and components[4] else _longest(components)
+    if "://" in components[place - 1][:16]:
+        return None  # a pointer: nothing is fetched from an address inside a message
+    try:
+        data = segment.binary(5, repetition, place)
+    except Base64Error as wrong:
+        reader.trail.take((wrong.finding,))
+        return None
+    return Embedded(data, sniff(data), segment, segment.location(5, repetition, place)) if data else None
+
+
+def _longest(components: tuple[str, ...]) -> int:
+    return max(range(len(components)), key=lambda place: len(components[place])) + 1
+
+
+def attachments(
+    documents: tuple[Embedded, ...], reader: Reader, *, alone: bool
+) -> tuple[tuple[Attachment, ...], tuple[Blob, ...]]:
+    """The PDFs of a classic report, each once. Another kind of document is PDF-INVALID: an error when the
+    report has nothing else (`alone`)."""
+    kept: dict[str, tuple[Attachment, Blob]] = {}
+    for document in documents:
+        if document.media_type == PDF:
+            attachment = document.attachment
+            if attachment.sha256 not in kept:
+                reader.trail.source(f"attachments[{len(kept)}]", document.location)
+                kept[attachment.sha256] = (attachment, document.blob)
+    others = [document for document in documents if document.media_type != PDF]
+    for document in others:
+        severity = Severity.ERROR if alone and not kept else Severity.WARNING
+        reader.trail.at("PDF-INVALID", document.location, "no PDF mark", severity)
+    return tuple(one for one, _ in kept.values()), tuple(one for _, one in kept.values())

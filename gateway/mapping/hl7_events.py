@@ -1,0 +1,65 @@
+"""Which messages are served, and what they ask for (volet Transmission 2.1 §1.1, §1.2)."""
+
+from gateway.hl7v2 import Message, Segment, cisis
+from gateway.model.findings import Finding, Severity, finding
+from gateway.model.submission import Action
+
+SERVED: dict[tuple[str, str], Action | None] = {
+    ("ORU", "R01"): None,
+    ("MDM", "T02"): Action.CREATE,
+    ("MDM", "T10"): Action.REPLACE,
+}
+"""(message code, event) → what the event itself asks for; None: ORC-1 or the status tells it.
+
+T04 (deletion) is not here: nothing is acknowledged that the DMP is not asked for.
+"""
+_TYPES = frozenset(code for code, _ in SERVED)
+
+
+def refused(message: Message) -> tuple[Finding, ...]:
+    """Why a message is not served, () when it is. Some senders of 2.3 leave the event of an ORU empty."""
+    code, event = message.message_code, message.trigger_event
+    if (code, event) in SERVED or (code == "ORU" and not event):
+        return ()
+    if code in _TYPES:
+        return (finding("HL7-EVENT-UNSUPPORTED", "MSH-9.2", f"{code}^{event[:8]}"),)
+    return (finding("HL7-TYPE-UNSUPPORTED", "MSH-9.1", code[:8] or "no type"),)
+
+
+def action(message: Message) -> Action:
+    """Of a classic report: the MDM event, else ORC-1 = RO; a new status alone is judged by the rules."""
+    asked = SERVED.get((message.message_code, message.trigger_event))
+    if asked is not None:
+        return asked
+    control = message.value("ORC", 1).strip()
+    return Action.REPLACE if control == "RO" else Action.CREATE
+
+
+def document_action(message: Message, document: Segment) -> tuple[Action, tuple[Finding, ...]]:
+    """Of a message that carries a CDA: event, ORC-1 and OBX-11 of the document must name one action (§1.2).
+
+    A deletion is refused: it is not served yet.
+    """
+    said: list[tuple[Action | None, str, str]] = []
+    if message.message_code == "MDM":
+        event = message.trigger_event
+        said.append((cisis.ACTION_BY_MDM_EVENT.get(event), "MSH-9.2", event))
+    found: list[Finding] = []
+    control = message.value("ORC", 1).strip()
+    if control:
+        said.append((cisis.ACTION_BY_ORDER_CONTROL.get(control), "ORC-1", control))
+    else:
+        found.append(finding("HL7-FIELD-MISSING", "ORC-1", severity=Severity.WARNING))
+    result = document.value(11).strip()
+    if result:
+        said.append((cisis.ACTION_BY_RESULT_STATUS.get(result), document.location(11), result))
+    else:
+        found.append(finding("HL7-FIELD-MISSING", document.location(11), severity=Severity.WARNING))
+    actions = {asked for asked, _, _ in said}
+    if len(actions) > 1 or None in actions:
+        detail = ", ".join(f"{place} {value[:4]}" for _, place, value in said)
+        return Action.CREATE, (*found, finding("HL7-ACTION-MISMATCH", "ORC-1", detail))
+    asked = next(iter(actions), None) or Action.CREATE
+    if asked is Action.DELETE:
+        found.append(finding("HL7-EVENT-UNSUPPORTED", "ORC-1", "deletion"))
+    return asked, tuple(found)

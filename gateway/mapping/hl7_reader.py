@@ -1,0 +1,112 @@
+"""Reading by the profile's locators: every value leaves its place behind, every field read is mapped."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from gateway.hl7v2 import Message, Segment, has_offset, parse_dtm
+from gateway.mapping.locator import Found
+from gateway.mapping.sites import Profile
+from gateway.mapping.trail import Trail
+from gateway.model.findings import Severity
+
+GROUP_STARTS = ("ORC", "OBR", "TXA", "OBX")
+"""Segments that open the order group of a report message when none is open."""
+
+
+class Group:
+    """Segments that belong together, seen with those of the message's head (MSH, PID, PV1…).
+
+    The `Scope` of locators: a name that the group has hides the head's segments of that name.
+    """
+
+    __slots__ = ("_named", "head", "segments")
+
+    def __init__(self, segments: Iterable[Segment], head: "Group | None" = None) -> None:
+        self.segments, self.head = tuple(segments), head
+        named: dict[str, list[Segment]] = {}
+        for segment in self.segments:
+            named.setdefault(segment.name, []).append(segment)
+        self._named = {name: tuple(found) for name, found in named.items()}
+
+    def all(self, name: str, /) -> tuple[Segment, ...]:
+        found = self._named.get(name, ())
+        return found if found or self.head is None else self.head.all(name)
+
+    def first(self, name: str) -> Segment | None:
+        found = self.all(name)
+        return found[0] if found else None
+
+
+def groups(message: Message) -> tuple[Group, tuple[Group, ...]]:
+    """The head of the message and its order groups: `{ ORC OBR NTE TXA OBX PRT NTE ZDS … }`.
+
+    ORC opens a group, and so does an OBR behind what belongs to another; observations alone make one too.
+    """
+    head: list[Segment] = []
+    orders: list[list[Segment]] = []
+    for segment in message.segments:
+        behind = any(one.name in ("OBR", "TXA", "OBX") for one in (orders[-1] if orders else ()))
+        opens = segment.name == "ORC" or (segment.name == "OBR" and behind)
+        if opens or (not orders and segment.name in GROUP_STARTS):
+            orders.append([segment])
+        elif orders:
+            orders[-1].append(segment)
+        else:
+            head.append(segment)
+    top = Group(head)
+    return top, tuple(Group(found, top) for found in orders)
+
+
+class Reader:
+    """Locators of `profile` over `scope`. Readers of one report share `trail` and the `used` fields."""
+
+    __slots__ = ("profile", "scope", "trail", "used")
+
+    def __init__(self, scope: Group, profile: Profile, trail: Trail, used: set[tuple[int, int]]) -> None:
+        self.scope, self.profile, self.trail, self.used = scope, profile, trail, used
+
+    def over(self, scope: Group) -> "Reader":
+        """The same reader over other segments."""
+        return Reader(scope, self.profile, self.trail, self.used)
+
+    def mark(self, segment: Segment, *fields: int) -> None:
+        """These fields were read."""
+        for field in fields:
+            self.used.add((segment.index, field))
+
+    def find(self, name: str) -> Found | None:
+        """First value of the locator `name`; leaves no provenance: the caller names the canonical path."""
+        found = self.profile.locators[name].find(self.scope)
+        if found is not None:
+            self.used.add((found.segment.index, found.field))
+        return found
+
+    def find_all(self, name: str) -> tuple[Found, ...]:
+        every = self.profile.locators[name].find_all(self.scope)
+        for found in every:
+            self.used.add((found.segment.index, found.field))
+        return every
+
+    def text(self, path: str, name: str) -> str:
+        """First value of the locator `name`, as the source of `path`; "" when nothing is there."""
+        found = self.find(name)
+        if found is None:
+            return ""
+        self.trail.source(path, found.location)
+        return found.value
+
+    def time(self, path: str, name: str, severity: Severity = Severity.WARNING) -> datetime | None:
+        """A moment with its offset. What is no time is the finding HL7-DATATYPE of `severity`."""
+        found = self.find(name)
+        return None if found is None else self.moment(path, found, severity)
+
+    def moment(self, path: str, found: Found, severity: Severity = Severity.WARNING) -> datetime | None:
+        """The time that stands at `found`, as the source of `path`."""
+        moment = parse_dtm(found.value, self.profile.site.tz)
+        if moment is None:
+            self.trail.at("HL7-DATATYPE", found.location, "no time", severity)
+            return None
+        if not has_offset(found.value):
+            self.trail.assumed_zone(found.location)
+        self.trail.source(path, found.location)
+        return moment

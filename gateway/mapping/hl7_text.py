@@ -1,0 +1,133 @@
+"""The narrative of a report: text observations in order → sections (spec hl7v2.md §4.3, §4.6).
+
+A section is told by OBX-3 (LOINC, suffix `&GDT` `&IMP`), else by headings inside the text; a text without any
+is one section of kind REPORT.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.hl7v2 import Segment
+from gateway.mapping.codes import CodeMaps
+from gateway.mapping.hl7_reader import Group, Reader
+from gateway.model.report import Section, SectionKind
+
+TEXT_TYPES = frozenset({"TX", "FT", "ST", ""})
+"""OBX-2 of report text; some feeds leave OBX-2 empty (LinuxForHealth samples)."""
+WITHDRAWN = frozenset({"D", "X", "W"})
+"""OBX-11 of lines that no longer belong to the report."""
+_NOT_NARRATIVE = re.compile(
+    r"study instance uid|series instance uid|sop instance uid|sr instance uid|113014", re.I
+)
+_HEADING = re.compile(r"\s*(?P<words>[^\W\d][^:\n]{1,48}?)\s*(?:(?P<colon>:)\s*(?P<rest>.*)|)$", re.DOTALL)
+_METADATA = "MetaDMPMSS"
+
+
+class Line(NamedTuple):
+    """One line of narrative, where it stood and the section that its observation names."""
+
+    text: str
+    location: str
+    kind: SectionKind | None
+
+
+def is_text(segment: Segment) -> bool:
+    """Whether this OBX carries narrative (not an identifier, a flag or an embedded document)."""
+    if segment.value(2).strip() not in TEXT_TYPES or segment.value(11).strip() in WITHDRAWN:
+        return False
+    name = f"{segment.value(3)} {segment.value(3, 1, 2)}"
+    if segment.value(3, 1, 3).strip() == _METADATA or _NOT_NARRATIVE.search(name):
+        return False
+    return not _embeds(segment)
+
+
+def _embeds(segment: Segment) -> bool:
+    """An ED whose OBX-2 says text: `^application^pdf^Base64^…`."""
+    return segment.value(5, 1, 4).strip().upper() == "BASE64"
+
+
+def sections(scope: Group, reader: Reader) -> tuple[Section, ...]:
+    """All sections of the report, in the order of their first line."""
+    gathered: dict[tuple[SectionKind, str], list[Line]] = {}
+    current: tuple[SectionKind, str] = (SectionKind.REPORT, "")
+    for line in _lines(scope, reader):
+        if line.kind is not None and line.kind is not SectionKind.REPORT:
+            gathered.setdefault((line.kind, ""), []).append(line)
+            continue
+        heading = _heading(line.text, reader.profile.codes)
+        if heading is None:
+            gathered.setdefault(current, []).append(line)
+            continue
+        kind, title, rest = heading
+        current = (kind, title)
+        first = gathered.setdefault(current, [])
+        if rest:
+            first.append(line._replace(text=rest))
+    return _assemble(gathered, reader)
+
+
+def _assemble(gathered: dict[tuple[SectionKind, str], list[Line]], reader: Reader) -> tuple[Section, ...]:
+    made: list[Section] = []
+    for (kind, title), lines in gathered.items():
+        text = "\n".join(line.text for line in lines).strip("\n")
+        if not text.strip():
+            continue
+        seen = ""
+        for line in lines:
+            if line.location != seen:
+                seen = line.location
+                reader.trail.source(f"sections[{len(made)}].text", seen)
+        made.append(Section(kind=kind, text=text, title=title))
+    return tuple(made)
+
+
+def _lines(scope: Group, reader: Reader) -> Iterator[Line]:
+    """Lines of all text observations: one OBX per line, `\\.br\\`, repetitions, an empty OBX as blank line.
+
+    An NTE behind a text observation goes on with it. Trailing blanks are dropped, indentation stays.
+    """
+    kind: SectionKind | None = None
+    narrative = False
+    for segment in scope.segments:
+        if segment.name == "OBX":
+            narrative = is_text(segment)
+            if narrative:
+                kind = _kind(segment, reader)
+                reader.mark(segment, 2, 3, 4, 5, 11)
+                yield from _split(segment, 5, kind)
+        elif segment.name == "NTE" and narrative and segment.value(3):
+            reader.mark(segment, 2, 3, 4)
+            yield from _split(segment, 3, kind)
+
+
+def _split(segment: Segment, field: int, kind: SectionKind | None) -> Iterator[Line]:
+    location = segment.location(field)
+    for text in re.split(r"\r\n|\r|\n", segment.text(field)):
+        yield Line(text.rstrip(), location, kind)
+
+
+def _kind(segment: Segment, reader: Reader) -> SectionKind | None:
+    """By suffix (`71020&IMP`), by LOINC code in either triple, by label; None when OBX-3 tells nothing."""
+    codes = reader.profile.codes
+    if suffix := segment.value(3, 1, 1, 2).strip():
+        hit = codes.section("suffix", suffix)
+        return hit.value if hit else None
+    for place in (1, 4):
+        if (code := segment.value(3, 1, place).strip()) and (hit := codes.section("loinc", code)):
+            return hit.value
+    label = segment.value(3, 1, 2).strip()
+    hit = codes.section("heading", label) if label and len(label) < 50 else None
+    return hit.value if hit else None
+
+
+def _heading(text: str, codes: CodeMaps) -> tuple[SectionKind, str, str] | None:
+    """(kind, title, rest of the line) when a line is a known heading: alone, or before a colon."""
+    match = _HEADING.fullmatch(text)
+    if match is None:
+        return None
+    words = match["words"].strip(" .-–_*#=")
+    hit = codes.section("heading", words)
+    if hit is None:
+        return None
+    return hit.value, words, (match["rest"] or "").strip()

@@ -1,0 +1,214 @@
+"""Data types of HL7 2.5 (chapter 2A) → values of the model: CX, EI, XPN, XAD, XTN, XCN, NDL, XON, CE.
+
+Each function reads one repetition of one field. French constraints: spec hl7v2.md §1.4, §1.5, §4.3.
+"""
+
+import re
+from typing import NamedTuple
+
+from gateway.hl7v2 import Segment
+from gateway.model.people import Organization, Practitioner
+from gateway.model.terms import CCAM, INS_ROOTS, LOINC, PS_IDNAT, Address, Code, Identifier, Telecom
+from gateway.rules.professional import ps_idnat, struct_idnat
+
+OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
+UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){2,}")
+"""A DICOM UID of at least three arcs; PS3.5 §9.1 allows at most 64 characters (checked by `valid_uid`)."""
+
+NATIONAL_TYPES = frozenset({"RPPS", "IDNPS", "ADELI"})
+"""XCN.13 of national identifiers of professionals."""
+_NATIONAL_FORM = re.compile(r"8?\d{11}")
+_SPACES = re.compile(r"\s+")
+
+
+def valid_uid(text: str) -> bool:
+    return len(text) <= 64 and UID.fullmatch(text) is not None
+
+
+def oid_of(*candidates: str) -> str:
+    """The first candidate that is an OID, without `urn:oid:`; "" when none is."""
+    for candidate in candidates:
+        bare = candidate.strip().removeprefix("urn:oid:")
+        if "." in bare and OID.fullmatch(bare):
+            return bare
+    return ""
+
+
+def _authority(segment: Segment, field: int, repetition: int, component: int) -> str:
+    """OID of an HD in one component: universal id, else a bare OID as namespace (official files)."""
+    parts = segment.subcomponents(field, repetition, component)
+    return oid_of(*parts[1:2], *parts[:1])
+
+
+def cx(segment: Segment, field: int, repetition: int) -> Identifier:
+    """CX: number and assigning authority (CX.4)."""
+    return Identifier(
+        value=_plain(segment.value(field, repetition)), system=_authority(segment, field, repetition, 4)
+    )
+
+
+def ei(segment: Segment, field: int, repetition: int = 1) -> Identifier:
+    """EI: number, with its authority in EI.3 (OID) or a bare OID in EI.2."""
+    value = segment.value(field, repetition).strip()
+    system = oid_of(segment.value(field, repetition, 3), segment.value(field, repetition, 2))
+    return Identifier(value=value, system=system)
+
+
+def _plain(value: str) -> str:
+    """A matricule or number without the blanks that people group digits with."""
+    return _SPACES.sub("", value)
+
+
+class Name(NamedTuple):
+    """XPN. `further` is XPN.3: in France all given names in order, elsewhere the middle names."""
+
+    family: str
+    given: str
+    further: str
+    prefix: str
+
+
+def xpn(segment: Segment, field: int, repetition: int) -> Name:
+    parts = (*(segment.value(field, repetition, place).strip() for place in (1, 2, 3, 5)),)
+    return Name(*parts)
+
+
+_ADDRESS_USES = {"H": "H", "C": "TMP", "O": "WP", "B": "WP"}
+"""XAD.7 (HL7 table 0190) → AddressUse; other types say nothing of the use."""
+
+
+def xad(segment: Segment, field: int, repetition: int) -> Address | None:
+    """XAD; None when only the type stands there. XAD.9 is the COG of the place."""
+    value = [segment.value(field, repetition, place).strip() for place in range(1, 10)]
+    lines = tuple(line for line in (value[0], value[1]) if line)
+    if not (lines or value[2] or value[4]):
+        return None
+    return Address(
+        lines=lines,
+        city=value[2],
+        postal_code=value[4],
+        country=value[5],
+        insee_code=value[8],
+        use=_ADDRESS_USES.get(value[6], ""),
+    )
+
+
+_PHONE_USES = {"PRN": "H", "ORN": "H", "VHN": "HV", "WPN": "WP", "EMR": "EC"}
+"""XTN.2 (HL7 table 0201) → TelecomUse."""
+_SCHEMES = {"FX": "fax:", "INTERNET": "mailto:", "X.400": "mailto:"}
+"""XTN.3 (HL7 table 0202) → scheme; everything else is a telephone."""
+
+
+def xtn(segment: Segment, field: int, repetition: int) -> Telecom | None:
+    """XTN: telephone, fax or mailbox. Number in XTN.1, XTN.12 or XTN.6/7; address in XTN.4."""
+    value = [segment.value(field, repetition, place).strip() for place in range(1, 13)]
+    equipment = value[2].upper()
+    scheme = _SCHEMES.get(equipment, "mailto:" if value[1] == "NET" or "@" in value[0] else "tel:")
+    if scheme == "mailto:":
+        number = value[3] or (value[0] if "@" in value[0] else "")
+    else:
+        number = re.sub(r"[\s().-]", "", value[0] or value[11] or value[5] + value[6])
+    if not number:
+        return None
+    use = "MC" if equipment == "CP" else _PHONE_USES.get(value[1], "")
+    return Telecom(value=number if number.startswith(scheme) else scheme + number, use=use)
+
+
+def _national(value: str, system: str, kind: str) -> str:
+    """PS_IdNat of an identifier: by its authority or type, or by its form when neither is named; else ""."""
+    bare = _plain(value)
+    if not bare or (bool(system or kind) and system != PS_IDNAT and kind not in NATIONAL_TYPES):
+        return ""
+    if system == PS_IDNAT or kind in NATIONAL_TYPES or _NATIONAL_FORM.fullmatch(bare):
+        return ps_idnat(bare, kind)
+    return ""
+
+
+_XCN_TYPES = frozenset({"D", "L", "U", ""})
+
+
+def xcn(segment: Segment, field: int, repetition: int) -> Practitioner | None:
+    """XCN, or an NDL whose name stands in subcomponents of its first component; None without any name or id.
+
+    The identifier is kept when it is national: by authority, by type, or by its form when neither is said.
+    """
+    parts = segment.subcomponents(field, repetition, 1)
+    if len(parts) > 1:
+        value = [*parts, *[""] * 11]
+        system, kind = oid_of(value[9], value[8]), ""
+        number, family, given, suffix, prefix, degree = (value[i].strip() for i in (0, 1, 2, 4, 5, 6))
+    else:
+        read = [segment.value(field, repetition, place).strip() for place in (1, 2, 3, 5, 6, 7, 13)]
+        number, family, given, suffix, prefix, degree, kind = read
+        system = _authority(segment, field, repetition, 9)
+    found = Practitioner(
+        id=_national(number, system, kind),
+        family=family,
+        given=given,
+        prefix=prefix,
+        suffix=suffix or degree,
+    )
+    return found if found.id or found.family else None
+
+
+def xon(segment: Segment, field: int, repetition: int = 1) -> Organization | None:
+    """XON: name (.1), identifier (.10, else .3) with its type (.7); None when empty."""
+    name = segment.value(field, repetition).strip()
+    number = _plain(segment.value(field, repetition, 10) or segment.value(field, repetition, 3))
+    kind = segment.value(field, repetition, 7).strip()
+    if not (name or number):
+        return None
+    return Organization(id=struct_idnat(number, kind) if number else "", name=name)
+
+
+_LOINC_SYSTEMS = frozenset({"LN", "LOINC", LOINC})
+_LOINC_FORM = re.compile(r"\d{1,6}-\d")
+_CCAM_FORM = re.compile(r"[A-Z]{4}\d{3}(?:[-+ ]?\d{1,3})?")
+
+
+class Coded(NamedTuple):
+    """One triple of a CE: what `system` the model knows it under ("" local), code and text."""
+
+    system: str
+    code: str
+    text: str
+
+    def as_code(self) -> Code:
+        return Code(code=self.code, system=self.system, display=self.text)
+
+
+def ce(segment: Segment, field: int, repetition: int = 1) -> tuple[Coded, ...]:
+    """The two triples of a CE or CWE, each under LOINC, CCAM or "" (the sender's own codes).
+
+    CCAM and LOINC are known by their system, or by the form of the code when no system is named.
+    """
+    read: list[Coded] = []
+    for place in (1, 4):
+        code, text, system = (segment.value(field, repetition, place + step).strip() for step in range(3))
+        if code or text:
+            read.append(Coded(_coding(code, system.upper()), code, text))
+    return tuple(read)
+
+
+def _coding(code: str, system: str) -> str:
+    if system in _LOINC_SYSTEMS or (not system and _LOINC_FORM.fullmatch(code)):
+        return LOINC
+    if "CCAM" in system or (_CCAM_FORM.fullmatch(code) and system in ("", "L", "99CCAM", CCAM)):
+        return CCAM
+    return ""
+
+
+def is_ins(identifier: Identifier, kind: str) -> bool:
+    """A matricule INS, by its root or by CX.5 (INS, INS-NIR…)."""
+    return identifier.system in INS_ROOTS or kind.startswith("INS")
+
+
+def document_id(segment: Segment, field: int, repetition: int = 1) -> str:
+    """TXA-12, TXA-13 as an XDS unique id, `root` or `root^extension` (volet Transmission 2.1 §1.4).
+
+    The root stands alone in EI.1, or as `extension^^root^ISO`. EI.2 is not read: official samples put an
+    organisation there against the rule.
+    """
+    first = segment.value(field, repetition).strip()
+    root = oid_of(segment.value(field, repetition, 3))
+    return f"{root}^{first}" if root and first != root else first

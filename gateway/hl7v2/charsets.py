@@ -1,5 +1,6 @@
 """Which character set the bytes of a message really are in (spec hl7v2.md §4.5 rule 3, HL7 table 0211)."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 UTF_8 = "utf-8"
@@ -40,6 +41,7 @@ class Charset(NamedTuple):
     problem: str = ""
 
 
+@lru_cache(maxsize=64)
 def codec_of(name: str) -> str | None:
     """Python codec of a MSH-18 value or a codec name, None when it is not one of ours."""
     wanted = name.strip().upper().replace("_", "-")

@@ -4,12 +4,11 @@ Rules: spec hl7v2.md §4.5. Bytes are cut into segments here; a segment is cut i
 """
 
 import re
-from collections import defaultdict
 from functools import lru_cache
 from itertools import islice
 
 from gateway.hl7v2 import charsets
-from gateway.hl7v2.dialect import Dialect, delimiters, dialect, is_field_separator
+from gateway.hl7v2.dialect import Delimiters, Dialect, delimiters, dialect, is_field_separator
 from gateway.hl7v2.faults import Base64Error, NotHl7Error
 from gateway.hl7v2.message import VERSIONS, Message
 from gateway.hl7v2.segment import Segment, part
@@ -46,25 +45,27 @@ def read(data: bytes, charset: str | None = None) -> Message:
     body = data if data[:3] == b"MSH" else data.lstrip(PADDING)
     if body[:3] != b"MSH" or not is_field_separator(body[3:4]):
         raise NotHl7Error(_why_not(data, body))
-    separator = body[3:4]
-    rows, broken = _rows(_lines(body), separator)
+    rows, broken = _rows(_lines(body), body[3:4])
     if len(rows) > _MOST_SEGMENTS:
         raise NotHl7Error(f"{len(rows)} segments", "HL7-TOO-LARGE")
-    encoding = part(rows[0], separator, 2)[:16].decode("utf-8", "replace").rstrip()
-    chosen, odd = delimiters(separator.decode("ascii"), encoding)
-    found = charsets.detect(body, _declared(rows[0], separator, chosen.repetition.encode()), charset)
-    spoken = dialect(chosen, found.codec)
-    counts: dict[str, int] = defaultdict(int)
-    segments = []
-    for index, row in enumerate(rows):
-        name = row[:3].decode("ascii")
-        counts[name] += 1
-        if index in broken:
-            row = _joined(row, broken[index], spoken)
-        segments.append(Segment(name, index, counts[name], row, spoken))
-    message = Message(data, tuple(segments), charset=found.codec, delimiters=chosen)
+    encoding = part(rows[0], body[3:4], 2)[:16].decode("utf-8", "replace").rstrip()
+    chosen, odd = delimiters(body[3:4].decode("ascii"), encoding)
+    for index, lines in broken.items():
+        rows[index] = _joined(rows[index], lines, chosen)
+    found = charsets.detect(body, _declared(rows[0], chosen), charset)
+    message = Message(data, _segments(rows, dialect(chosen, found.codec)), found.codec, chosen)
     message.findings = _findings(message, odd, found.problem, broken, _line_feeds(body))
     return message
+
+
+def _segments(rows: list[bytes], spoken: Dialect) -> tuple[Segment, ...]:
+    numbers: dict[bytes, int] = {}
+    segments = []
+    for index, row in enumerate(rows):
+        name = row[:3]
+        numbers[name] = number = numbers.get(name, 0) + 1
+        segments.append(Segment(name.decode("ascii"), index, number, row, spoken))
+    return tuple(segments)
 
 
 def _why_not(data: bytes, body: bytes) -> str:
@@ -121,26 +122,26 @@ def _rows(lines: list[bytes], separator: bytes) -> tuple[list[bytes], dict[int, 
     return rows, broken
 
 
-def _joined(row: bytes, lines: list[bytes], spoken: Dialect) -> bytes:
+def _joined(row: bytes, lines: list[bytes], chosen: Delimiters) -> bytes:
     """A segment that raw line breaks cut: joined by nothing inside Base64, by a blank elsewhere."""
-    pieces = [row]
-    within = _in_base64(row, spoken)
+    field, marker = chosen.field.encode(), f"{chosen.component}base64{chosen.component}".encode()
+
+    def ends_in_base64(line: bytes) -> bool:
+        return marker in line.rpartition(field)[2][:_BASE64_WITHIN].lower()
+
+    pieces, within = [row], ends_in_base64(row)
     for line in lines:
-        head = line.partition(spoken.field)[0]
+        head = line.partition(field)[0]
         pieces.append(line if within and _BASE64_LINE.fullmatch(head) else b" " + line)
-        if spoken.field in line:
-            within = _in_base64(line, spoken)
+        if field in line:
+            within = ends_in_base64(line)
     return b"".join(pieces)
 
 
-def _in_base64(line: bytes, spoken: Dialect) -> bool:
-    head = line.rpartition(spoken.field)[2][:_BASE64_WITHIN].lower()
-    return spoken.component + b"base64" + spoken.component in head
-
-
-def _declared(header: bytes, separator: bytes, repetition: bytes) -> str:
+def _declared(header: bytes, chosen: Delimiters) -> str:
     """MSH-18, first repetition."""
-    return part(part(header, separator, 18), repetition, 1).decode("ascii", "replace")
+    value = part(header, chosen.field.encode(), 18)[:32].decode("ascii", "replace")
+    return value.split(chosen.repetition)[0] if chosen.repetition else value
 
 
 def _findings(
@@ -160,6 +161,7 @@ def _findings(
         found.append(finding("HL7-CONTINUATION-LINE", place, f"{len(lines)} lines joined"))
     if terminated_otherwise:
         found.append(finding("HL7-TERMINATOR", "MSH"))
-    if len(message.all("MSH")) > 1:
-        found.append(finding("HL7-SEVERAL-MESSAGES", "MSH(2)", f"{len(message.all('MSH'))} messages"))
+    headers = sum(one.name == "MSH" for one in message.segments)
+    if headers > 1:
+        found.append(finding("HL7-SEVERAL-MESSAGES", "MSH(2)", f"{headers} messages"))
     return tuple(found)

@@ -41,13 +41,11 @@ class Message:
         self,
         raw: bytes,
         segments: tuple[Segment, ...],
-        *,
         charset: str,
         delimiters: Delimiters,
-        findings: tuple[Finding, ...] = (),
     ) -> None:
-        self.raw, self.segments = raw, segments
-        self.charset, self.delimiters, self.findings = charset, delimiters, findings
+        self.raw, self.segments, self.charset, self.delimiters = raw, segments, charset, delimiters
+        self.findings: tuple[Finding, ...] = ()
 
     def __repr__(self) -> str:
         return f"<{self.message_code}^{self.trigger_event} {len(self.segments)} segments>"

@@ -16,14 +16,14 @@ _MOST_PARTS = 100_000
 """Bounds of one split: what lies beyond stays in the last part, so that 50 MB of delimiters do no harm."""
 _NULL = b'""'
 _WHITESPACE = b" \t\r\n\x00\x0b\x0c"
-_BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _ESCAPED_BREAKS = re.compile(rb"\\(?:\.br|X(?:0[DAda])+)\\")
 
 
 def part(data: bytes, delimiter: bytes, number: int) -> bytes:
     """The part `number` (from 1) of `data`, b"" when it has none."""
     if delimiter and delimiter in data:
-        found = data.split(delimiter, min(number, _MOST_PARTS)) if number > 0 else []
+        found = data.split(delimiter, number)
         return found[number - 1] if 0 < number <= len(found) else b""
     return data if number == 1 else b""
 
@@ -143,13 +143,13 @@ class Segment:
             data = _ESCAPED_BREAKS.sub(b"", data)
         data = data.translate(None, _WHITESPACE).rstrip(b"=")
         where = self.location(field, repetition, component)
-        if not _BASE64.fullmatch(data):
+        if data.translate(None, _BASE64):  # far faster than a pattern on 50 MB
             raise Base64Error(where, "characters outside the Base64 alphabet")
         if len(data) % 4 == 1:
             if not partial:
                 raise Base64Error(where, f"cut off: {len(data)} characters")
             data = data[:-1]
-        return base64.b64decode(data + b"=" * (-len(data) % 4))
+        return base64.b64decode(data + b"=" * (-len(data) % 4) if len(data) % 4 else data)
 
     @property
     def field_count(self) -> int:

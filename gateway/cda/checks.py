@@ -105,8 +105,8 @@ def _other_times(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
                 yield finding("CDA-ADVICE", path_of(node), "a time without offset, or finer than seconds")
 
 
-_NATIONAL_ID = re.compile(r"8\d{11}|[013456].+")
-"""PS_IdNat: 8 + RPPS, or another type digit (dmp-mss.md §1.2)."""
+_NATIONAL_ID = re.compile(r"8\d{11}|(?!\d{11}$)[013456].+")
+"""PS_IdNat: 8 + RPPS, or another type digit (dmp-mss.md §1.2); 11 digits are an RPPS that lost its 8."""
 
 
 def _national_ids(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:

@@ -31,7 +31,10 @@ def header(out: Writer, version: ReportVersion, templates: Sequence[Identifier])
     _document(out, version, templates)
     record_target(out, report.patient, site)
     _authors(out, report, site)
-    _custodian(out, report.custodian or site.keeper)
+    if report.custodian is not None:
+        _custodian(out, report.custodian, "custodian")
+    else:
+        _custodian(out, site.keeper, "site.custodian" if site.custodian else "site.structure")
     for index, who in enumerate(report.copies_to):
         _recipient(out, who, f"copies_to[{index}]")
     _signatures(out, report, site)
@@ -115,21 +118,21 @@ def _professional(
     out: Writer, node: etree._Element, who: Practitioner, source: str, report: ImagingReport, site: Site
 ) -> None:
     """A radiologist of the house: profession and structure come from the profile where he names none."""
-    structure = performing_structure(report, site)
-    entity(out, node, who, source, specialty=site.author_specialty, employer=structure)
+    employer = performing_structure(report, site)
+    entity(out, node, who, source, specialty=site.author_specialty, employer=employer)
 
 
-def _custodian(out: Writer, keeper: Organization) -> None:
+def _custodian(out: Writer, keeper: Organization, source: str) -> None:
     """The structure that keeps the document: id under 1.2.250.1.71.4.2.2, at most one telecom and addr."""
     assigned = out.add(out.add(out.root, "custodian"), "assignedCustodian")
     if not keeper.id:
-        out.find("STRUCTURE-MISSING", "custodian.id")
+        out.find("STRUCTURE-MISSING", f"{source}.id")
     organization(
         out,
         assigned,
         "representedCustodianOrganization",
         keeper,
-        "custodian",
+        source,
         setting=False,
         most_telecoms=1,
     )
@@ -151,7 +154,14 @@ def _recipient(out: Writer, who: Practitioner, source: str) -> None:
 
 def _participants(out: Writer, report: ImagingReport) -> None:
     """REF: who asked, at the time of the request; INF, PCP: the médecin traitant (cda.md §3.4)."""
-    asked = next((order.requested_at for order in report.orders if order.requested_at), None)
+    asked = next(
+        (
+            (order.requested_at, f"orders[{index}].requested_at")
+            for index, order in enumerate(report.orders)
+            if order.requested_at
+        ),
+        None,
+    )
     if report.requester is None:
         out.find("REQUESTER-MISSING", "requester")
     else:
@@ -160,13 +170,15 @@ def _participants(out: Writer, report: ImagingReport) -> None:
         _participant(out, "INF", replace(report.attending, function=_PRIMARY_CARE), "attending", None)
 
 
-def _participant(out: Writer, type_code: str, who: Practitioner, source: str, until: datetime | None) -> None:
+def _participant(
+    out: Writer, type_code: str, who: Practitioner, source: str, until: tuple[datetime, str] | None
+) -> None:
     node = out.add(out.root, "participant", "", source, typeCode=type_code)
     function_code(out, node, who.function, source)
     if until is None:
         out.null(node, "time")
     else:
-        out.time(out.add(node, "time"), "high", until, "orders[].requested_at")
+        out.time(out.add(node, "time"), "high", *until)
     entity(
         out,
         out.add(node, "associatedEntity", classCode="PROV"),

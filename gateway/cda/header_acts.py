@@ -135,11 +135,11 @@ def _performer(out: Writer, node: etree._Element, report: ImagingReport, site: S
     """The radiologist in the structure that did the exam, whose practice setting the rules require."""
     source = "authors[0]" if report.authors else "legal_authenticator"
     who = report.authors[0] if report.authors else report.legal_authenticator or Practitioner()
-    structure = performing_structure(report, site)
+    structure, path = performing_structure(report, site)
     if structure.practice_setting is None:
-        out.find("STRUCTURE-MISSING", "performer.practice_setting", "no practice setting (JDV_J04)")
+        out.find("STRUCTURE-MISSING", f"{path}.practice_setting", "no practice setting (JDV_J04)")
     if not structure.id:
-        out.find("STRUCTURE-MISSING", "performer.id")
+        out.find("STRUCTURE-MISSING", f"{path}.id")
     person = replace(who, organization=None)
     wrapper = out.add(node, "performer", typeCode="PRF")
     entity(
@@ -148,20 +148,25 @@ def _performer(out: Writer, node: etree._Element, report: ImagingReport, site: S
         person,
         source,
         specialty=site.author_specialty,
-        employer=structure,
+        employer=(structure, path),
     )
 
 
-def performing_structure(report: ImagingReport, site: Site) -> Organization:
-    """The structure that did the exam: of the report, else of its author, else the site's.
+def performing_structure(report: ImagingReport, site: Site) -> tuple[Organization, str]:
+    """The structure that did the exam, with its canonical path: of the report, of its author, or the site's.
 
     What the report leaves open about the site's own structure is completed from the profile.
     """
     author = report.authors[0] if report.authors else report.legal_authenticator
-    found = report.performer or (author.organization if author else None) or site.structure
+    found, path = site.structure, "site.structure"
+    if report.performer is not None:
+        found, path = report.performer, "performer"
+    elif author is not None and author.organization is not None:
+        path = "authors[0].organization" if report.authors else "legal_authenticator.organization"
+        found = author.organization
     if found.id and found.id != site.structure.id:
-        return found
-    return Organization(
+        return found, path
+    completed = Organization(
         id=found.id or site.structure.id,
         name=found.name or site.structure.name,
         telecoms=found.telecoms or site.structure.telecoms,
@@ -169,6 +174,7 @@ def performing_structure(report: ImagingReport, site: Site) -> Organization:
         practice_setting=found.practice_setting or site.structure.practice_setting,
         facility_type=found.facility_type or site.structure.facility_type,
     )
+    return completed, path
 
 
 def encounter(out: Writer, report: ImagingReport, site: Site) -> None:
@@ -187,20 +193,20 @@ def encounter(out: Writer, report: ImagingReport, site: Site) -> None:
         out.time(interval, "high", visit.end, "encounter.end")
     else:
         out.null(node, "effectiveTime")
-    _facility(out, node, performing_structure(report, site))
+    _facility(out, node, *performing_structure(report, site))
 
 
-def _facility(out: Writer, node: etree._Element, structure: Organization) -> None:
+def _facility(out: Writer, node: etree._Element, structure: Organization, path: str) -> None:
     facility = out.add(out.add(node, "location"), "healthCareFacility")
     if structure.id:
-        out.identifier(facility, "id", Identifier(value=structure.id, system=STRUCT_IDNAT), "performer.id")
+        out.identifier(facility, "id", Identifier(value=structure.id, system=STRUCT_IDNAT), f"{path}.id")
     if structure.facility_type is not None:
         kind = replace(structure.facility_type, system=structure.facility_type.system or FACILITY_TYPE)
-        out.code(facility, "code", kind, "performer.facility_type")
+        out.code(facility, "code", kind, f"{path}.facility_type")
     else:
         out.null(facility, "code")
-        out.find("STRUCTURE-MISSING", "performer.facility_type", "no facility type (JDV_J02)")
+        out.find("STRUCTURE-MISSING", f"{path}.facility_type", "no facility type (JDV_J02)")
     if structure.name or structure.address:
         place = out.add(facility, "location")
-        out.text(place, "name", structure.name, "performer.name")
-        address(out, place, structure.address, "performer.address")
+        out.text(place, "name", structure.name, f"{path}.name")
+        address(out, place, structure.address, f"{path}.address")

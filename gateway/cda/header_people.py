@@ -148,13 +148,13 @@ def entity(
     person: str = "assignedPerson",
     structure: str = "representedOrganization",
     specialty: Code | None = None,
-    employer: Organization | None = None,
+    employer: tuple[Organization, str] | None = None,
     id_required: bool = True,
 ) -> None:
     """The content shared by assignedAuthor, assignedEntity, associatedEntity and intendedRecipient.
 
-    `specialty` and `employer` stand in for what the message does not say. An id is required of authors and
-    entities (RPPS-MISSING), optional elsewhere; `structure` = "" for none.
+    `specialty` and `employer` (with its canonical path) stand in for what the message does not say. An id is
+    required of authors and entities (RPPS-MISSING), optional elsewhere.
     """
     if who.id:
         out.add(parent, "id", "", f"{source}.id", root=PS_IDNAT, extension=who.id)
@@ -168,7 +168,7 @@ def entity(
     telecoms(out, parent, who.telecoms, source)
     if who.family:
         person_name(out, out.add(parent, person), who, source)
-    organisation = who.organization or employer
-    if organisation is not None:
-        place = f"{source}.organization" if who.organization else "performer"
-        organization(out, parent, structure, organisation, place)
+    if who.organization is not None:
+        organization(out, parent, structure, who.organization, f"{source}.organization")
+    elif employer is not None:
+        organization(out, parent, structure, *employer)

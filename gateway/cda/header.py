@@ -125,17 +125,7 @@ def _professional(
 def _custodian(out: Writer, keeper: Organization, source: str) -> None:
     """The structure that keeps the document: id under 1.2.250.1.71.4.2.2, at most one telecom and addr."""
     assigned = out.add(out.add(out.root, "custodian"), "assignedCustodian")
-    if not keeper.id:
-        out.find("STRUCTURE-MISSING", f"{source}.id")
-    organization(
-        out,
-        assigned,
-        "representedCustodianOrganization",
-        keeper,
-        source,
-        setting=False,
-        most_telecoms=1,
-    )
+    organization(out, assigned, "representedCustodianOrganization", keeper, source, keeper=True)
 
 
 def _recipient(out: Writer, who: Practitioner, source: str) -> None:

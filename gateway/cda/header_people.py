@@ -100,17 +100,22 @@ def organization(
     found: Organization,
     source: str,
     *,
-    setting: bool = True,
-    most_telecoms: int = 99,
+    keeper: bool = False,
 ) -> None:
-    """An organisation: id (Struct_IdNat), name, telecom, addr, then its practice setting (JDV_J04)."""
+    """An organisation: id (Struct_IdNat), name, telecom, addr, then its practice setting (JDV_J04).
+
+    A `keeper` (custodian) must have an id, at most one telecom, and no practice setting.
+    """
     node = out.add(parent, tag, "", source)
     if found.id:
         out.add(node, "id", "", f"{source}.id", root=STRUCT_IDNAT, extension=found.id)
+    elif keeper:
+        out.null(node, "id")
+        out.find("STRUCTURE-MISSING", f"{source}.id")
     out.text(node, "name", found.name, f"{source}.name")
-    telecoms(out, node, found.telecoms, source, most_telecoms)
+    telecoms(out, node, found.telecoms, source, 1 if keeper else 99)
     address(out, node, found.address, f"{source}.address")
-    if setting and found.practice_setting is not None:
+    if found.practice_setting is not None and not keeper:
         practice_setting(out, node, found.practice_setting, f"{source}.practice_setting")
 
 

@@ -91,6 +91,23 @@ def simulate_mssante(
     )
 
 
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Files to judge.", exists=True, dir_okay=False)],
+    kit: Annotated[
+        Path | None, typer.Option(help="Official CI-SIS validation kit.", exists=True, file_okay=False)
+    ] = None,
+    kind: Annotated[str, typer.Option("--as", help="Take the files for this kind.")] = "",
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write a JUnit report.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
+) -> None:
+    """Judge documents, messages, archives, mails and pages; the kind is recognised. Exit 1 on an error."""
+    from conformance.validate.command import run
+
+    raise typer.Exit(run(tuple(files), kit=kit, kind=kind, json_lines=json_lines, junit=junit, html=html))
+
+
 def _pair(cert: Path | None, key: Path | None, client_ca: Path | None) -> None:
     if (cert is None) != (key is None) or (client_ca is not None and cert is None):
         raise typer.BadParameter("--cert and --key go together, --client-ca needs both")

@@ -1,0 +1,48 @@
+"""What a validator found, as values that travel between processes and into reports."""
+
+from gateway.model.base import Value
+from gateway.model.findings import Severity
+
+
+class Remark(Value):
+    """One thing found. `step` is the validation step, `rule` a pattern or finding code, `source` the rule
+    file with its line; `location` an XPath with indexes, a segment or a file name."""
+
+    severity: Severity
+    step: str
+    text: str
+    location: str = ""
+    rule: str = ""
+    source: str = ""
+    line: int = 0
+    """Line in the validated document, 0 when unknown."""
+
+
+class Step(Value):
+    """One step of a validation: what it was, whether it ran (`skipped` says why not), how long."""
+
+    name: str
+    skipped: str = ""
+    seconds: float = 0.0
+
+
+class Verdict(Value):
+    """Outcome for one file. `kind` is what it was taken for, `sha256` names the bytes that were judged."""
+
+    name: str
+    kind: str
+    sha256: str
+    steps: tuple[Step, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        return sum(remark.severity is Severity.ERROR for remark in self.remarks)
+
+    @property
+    def warnings(self) -> int:
+        return sum(remark.severity is Severity.WARNING for remark in self.remarks)
+
+    @property
+    def valid(self) -> bool:
+        return not self.errors

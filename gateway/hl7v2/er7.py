@@ -81,7 +81,7 @@ def _why_not(data: bytes, body: bytes) -> str:
 
 
 def _lines(body: bytes) -> list[bytes]:
-    """Lines by CR, LF and CRLF alike, without NUL and the MLLP bytes that saved frames leave there."""
+    """Lines by CR, LF and CRLF alike, without the FS that a saved frame leaves at an end, nor NUL."""
     if body.count(b"\r") + body.count(b"\n") > _MOST_LINES:
         raise NotHl7Error(f"more than {_MOST_LINES} lines", "HL7-TOO-LARGE")
     if b"\n" not in body:
@@ -90,8 +90,8 @@ def _lines(body: bytes) -> list[bytes]:
         lines = body.split(b"\n")
     else:
         lines = body.replace(b"\r\n", b"\r").replace(b"\n", b"\r").split(b"\r")
-    if b"\x1c" in body or b"\x0b" in body or b"\x00" in body:
-        return [line.lstrip(b"\x0b\x00").rstrip(b"\x1c\x00") for line in lines]
+    if b"\x1c" in body or b"\x00" in body:
+        return [line.rstrip(b"\x1c\x00") for line in lines]
     return lines
 
 

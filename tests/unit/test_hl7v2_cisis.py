@@ -6,10 +6,10 @@ from gateway.model.submission import Action, Flags, SubmissionContext
 
 
 def test_every_action_has_one_row() -> None:
-    assert [row.action for row in cisis.ACTION_MATRIX] == list(Action)
-    assert cisis.ACTION_BY_ORDER_CONTROL["RO"] is Action.REPLACE
-    assert cisis.ACTION_BY_MDM_EVENT["T04"] is Action.DELETE
-    assert cisis.ACTION_BY_RESULT_STATUS["F"] is Action.CREATE
+    create, replace, delete = Action.CREATE, Action.REPLACE, Action.DELETE
+    assert {"NW": create, "RO": replace, "CA": delete} == cisis.ACTION_BY_ORDER_CONTROL
+    assert {"T02": create, "T10": replace, "T04": delete} == cisis.ACTION_BY_MDM_EVENT
+    assert {"F": create, "C": replace, "D": delete} == cisis.ACTION_BY_RESULT_STATUS
 
 
 def test_every_coded_flag_fills_a_field_of_the_model() -> None:

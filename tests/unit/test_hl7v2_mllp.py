@@ -147,9 +147,9 @@ def test_frame_above_the_limit_is_not_held_in_memory() -> None:
     [
         (VT + b"x" * 20_000_000 + FS, 65_536),
         (VT + b"x" * 300_000 + FS, 1),
-        (VT * 300_000, 300_000),
+        (VT * 600_000, 600_000),
         ((VT + FS) * 100_000 + b"x" * 1_000_000, 1_200_000),
-        (FS * 300_000, 300_000),
+        (FS * 600_000, 600_000),
     ],
     ids=["large frame", "single bytes", "starts only", "empty frames", "ends only"],
 )
@@ -157,7 +157,7 @@ def test_work_grows_with_the_bytes_only(stream: bytes, size: int) -> None:
     framer, started = Framer(50_000_000), time.process_time()
     for position in range(0, len(stream), size):
         framer.receive(stream[position : position + size])
-    assert time.process_time() - started < 10  # quadratic work would need minutes
+    assert time.process_time() - started < 8  # quadratic work needs more for each of these
 
 
 def test_payload_is_wrapped() -> None:

@@ -82,7 +82,7 @@ MEANINGS: dict[Stage, dict[Cause, Meaning]] = {
         Cause.LOST: Meaning(_A, _UNKNOWN),
         Cause.TIMEOUT: Meaning(_A, _UNKNOWN),
         Cause.TLS: Meaning(_A, _UNKNOWN),
-        Cause.UNSUPPORTED: Meaning(_P, "the server does not support what this mail needs"),
+        Cause.UNSUPPORTED: Meaning(_A, _UNKNOWN),
     },
 }
 """The one table: where it happened, what happened → class and a line for people."""
@@ -94,11 +94,14 @@ CAUSES: dict[type[BaseException], Cause] = {
     aiosmtplib.SMTPServerDisconnected: Cause.LOST,
     aiosmtplib.SMTPConnectError: Cause.LOST,
     aiosmtplib.SMTPNotSupported: Cause.UNSUPPORTED,
-    aiosmtplib.SMTPException: Cause.LOST,
+    # The bare class is what aiosmtplib raises for a server without STARTTLS or a known AUTH method.
+    aiosmtplib.SMTPException: Cause.UNSUPPORTED,
     TimeoutError: Cause.TIMEOUT,
     ssl.SSLError: Cause.TLS,
     OSError: Cause.LOST,
     tls.TlsSettingsError: Cause.TLS,
+    # Whatever else: judged by its stage alone, so that a fault of ours never counts a mail as taken or lost.
+    Exception: Cause.LOST,
 }
 """Exceptions without a reply code; the most specific class wins. Those with one go by its first digit."""
 
@@ -153,7 +156,7 @@ class SmtpSender:
                 begun()
                 stage = Stage.CONTENT
                 reply = await client.data(request.data, timeout=FINAL_REPLY * self._settings.timeout)
-            except (aiosmtplib.SMTPException, OSError, tls.TlsSettingsError) as error:
+            except Exception as error:
                 self._drop()
                 outcome = classify(stage, error)
                 log.warning("mail not taken", extra={"code": outcome.code, "outcome": str(outcome.kind)})
@@ -199,6 +202,8 @@ class SmtpSender:
         # connect() bounds each step by itself; the sum of greeting, TLS and AUTH must end, too.
         async with asyncio.timeout(3 * settings.timeout):
             await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await client.ehlo()
         self._opened = asyncio.get_running_loop().time()
         return client
 

@@ -1,0 +1,105 @@
+"""An MLLP sender that measures: many connections, as fast as they go or at a steady rate."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "fixtures" / "hl7v2" / "oru_report.er7"
+SIZE = 2048
+"""Bytes of one message."""
+_CONTROL, _SET = b"RIS-2021-000042-1", b"CR-2021-000042^"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Result of one load: acknowledged (AA) and refused messages, seconds, sorted latencies in seconds."""
+
+    taken: int
+    refused: int
+    seconds: float
+    latencies: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        return self.taken / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """Latency in milliseconds that `share` of the messages stay below; nan without messages."""
+        if not self.latencies:
+            return float("nan")
+        return 1000 * self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
+
+
+def messages(prefix: str) -> Iterator[bytes]:
+    """Frames that differ in control id and report set, so that each is a new report of its own."""
+    text = FIXTURE.read_bytes().rstrip(b"\r\n")
+    control, report = prefix.encode() + b"-%010d", b"CR-" + prefix.encode() + b"-%010d^"
+    text = text.replace(_CONTROL, b"<control>").replace(_SET, b"<set>").replace(b"%", b"%%")
+    text = text.replace(b"<control>", control).replace(b"<set>", report)
+    sets = text.count(report)
+    filled = len(text % ((0,) * (1 + sets)))
+    padding = b" Examen de contr\xc3\xb4le." * 200
+    text = text.replace(b"|Examen sans", b"|" + padding[: max(0, SIZE - filled)] + b"Examen sans", 1)
+    for number in count():
+        yield b"\x0b" + text % ((number,) * (1 + sets)) + b"\x1c\r"
+
+
+async def closed_loop(port: int, *, connections: int, seconds: float, prefix: str) -> Figures:
+    """Each connection sends the next message as soon as the last one is acknowledged."""
+    stream, end = messages(prefix), time.perf_counter() + seconds
+    return await _run(port, connections, [_as_fast(stream, end) for _ in range(connections)])
+
+
+async def steady(port: int, *, connections: int, seconds: float, rate: float, prefix: str) -> Figures:
+    """`rate` messages a second over all connections; latency counts from the moment that was planned."""
+    stream, start = messages(prefix), time.perf_counter() + 0.1
+    step = connections / rate
+    turns = [
+        _planned(stream, start + number / rate, step, int(seconds / step)) for number in range(connections)
+    ]
+    return await _run(port, connections, turns)
+
+
+Turn = Iterator[tuple[float, bytes]]
+"""(moment planned, 0 = at once; frame) of one connection."""
+
+
+def _as_fast(stream: Iterator[bytes], end: float) -> Turn:
+    while time.perf_counter() < end:
+        yield 0.0, next(stream)
+
+
+def _planned(stream: Iterator[bytes], first: float, step: float, number: int) -> Turn:
+    for turn in range(number):
+        yield first + turn * step, next(stream)
+
+
+async def _run(port: int, connections: int, turns: list[Turn]) -> Figures:
+    assert len(turns) == connections
+    start = time.perf_counter()
+    results = await asyncio.gather(*(_connection(port, turn) for turn in turns))
+    seconds = time.perf_counter() - start
+    latencies = sorted(latency for taken, _ in results for latency in taken)
+    return Figures(len(latencies), sum(refused for _, refused in results), seconds, tuple(latencies))
+
+
+async def _connection(port: int, turns: Turn) -> tuple[list[float], int]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    taken: list[float] = []
+    refused = 0
+    for planned, frame in turns:
+        now = time.perf_counter()
+        if planned > now:
+            await asyncio.sleep(planned - now)
+        begin = planned or now
+        writer.write(frame)
+        answer = await reader.readuntil(b"\x1c\r")
+        if b"MSA|AA|" in answer:
+            taken.append(time.perf_counter() - begin)
+        else:
+            refused += 1
+    writer.close()
+    return taken, refused

@@ -2,6 +2,7 @@
 
 import io
 import re
+import zlib
 from typing import Any
 
 from gateway.model.base import Value
@@ -10,6 +11,14 @@ from gateway.model.findings import Finding, finding
 MAGIC = b"%PDF-"
 _WINDOW = 1024
 """Readers accept the magic anywhere in the first KiB (ISO 32000-1, implementation note 13); we do not."""
+
+_DAMAGE = (AttributeError, LookupError, RuntimeError, TypeError, ValueError, zlib.error)
+"""What a broken object graph makes of reading it: a missing key, a number where a stream should be…"""
+
+_LOOK = 1 << 20
+"""Bytes of a stream that are looked at: a bomb of a stream must not be unpacked whole."""
+_RARE_LOOK = 1 << 16
+"""Packed size up to which streams of rarer filters (LZW, ASCII85) are unpacked."""
 
 _PART = re.compile(rb"pdfaid:part\s*(?:=\s*[\"']|>)\s*(\d)")
 _CONFORMANCE = re.compile(rb"pdfaid:conformance\s*(?:=\s*[\"']|>)\s*([A-Za-z])")
@@ -44,7 +53,7 @@ def inspect(data: bytes, location: str = "") -> PdfFacts:
     except pikepdf.PasswordError:
         problem = finding("PDF-INVALID", location, "protected by a password")
         return PdfFacts(encrypted=True, findings=(problem,))
-    except pikepdf.PdfError:
+    except (pikepdf.PdfError, *_DAMAGE):
         return PdfFacts(findings=(finding("PDF-INVALID", location, "damaged"),))
 
 
@@ -75,16 +84,26 @@ _SHOWS_TEXT = re.compile(rb"(?:^|[\s\])>])(?:Tj|TJ|'|\")(?=\s|$)")
 def _has_text(page: Any) -> bool:
     """Whether a page, or a form on it, shows text: a scan has no text operator."""
     contents = page.get("/Contents")
-    streams = [] if contents is None else _streams(contents)
-    return any(_SHOWS_TEXT.search(bytes(stream.read_bytes())) for stream in streams) or any(
-        _SHOWS_TEXT.search(bytes(form.read_bytes())) for form in _forms(page)
-    )
+    streams = [] if contents is None else _each(contents)
+    return any(_SHOWS_TEXT.search(_start_of(stream)) for stream in (*streams, *_forms(page)))
 
 
-def _streams(contents: Any) -> list[Any]:
+def _start_of(stream: Any) -> bytes:
+    """The first MiB of a stream's content."""
+    packed = bytes(stream.read_raw_bytes())
+    kind = stream.get("/Filter")
+    if kind is None:
+        return packed[:_LOOK]
+    if [str(item) for item in _each(kind)] == ["/FlateDecode"] and stream.get("/DecodeParms") is None:
+        return zlib.decompressobj().decompress(packed, _LOOK)
+    return bytes(stream.read_bytes()) if len(packed) <= _RARE_LOOK else b""
+
+
+def _each(one_or_array: Any) -> list[Any]:
+    """PDF writes a list of one as the thing itself."""
     import pikepdf
 
-    return list(contents) if isinstance(contents, pikepdf.Array) else [contents]
+    return list(one_or_array) if isinstance(one_or_array, pikepdf.Array) else [one_or_array]
 
 
 def _forms(page: Any) -> list[Any]:
@@ -101,6 +120,6 @@ def _claim(pdf: Any) -> str:
     metadata = pdf.Root.get("/Metadata")
     if metadata is None:
         return ""
-    packet = bytes(metadata.read_bytes())
+    packet = _start_of(metadata)
     part, conformance = _PART.search(packet), _CONFORMANCE.search(packet)
     return (part[1] + (conformance[1] if conformance else b"")).decode("ascii").lower() if part else ""

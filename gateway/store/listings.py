@@ -137,7 +137,7 @@ DOCUMENTS_OF_VERSION = (
 # --- counts and the balance of the ledger
 
 DELIVERY_COUNTS = select(delivery.c.destination, delivery.c.state, func.count()).group_by(
-    delivery.c.state, delivery.c.destination
+    delivery.c.destination, delivery.c.state
 )
 MESSAGE_COUNTS = select(message.c.state, func.count()).group_by(message.c.state)
 OWED = select(func.coalesce(func.sum(message_report.c.owed), 0))

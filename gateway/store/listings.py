@@ -99,8 +99,7 @@ DELIVERIES = (
     .order_by(delivery.c.id.desc())
     .limit(bindparam("most"))
 )
-DELIVERIES_TO = DELIVERIES.where(delivery.c.destination == bindparam("destination"))
-# One seek a destination: the state alone would have to sort all delivered rows.
+# One seek a destination and state: either alone would have to sort all its rows.
 DELIVERIES_BY_STATE = (
     _deliveries.where(
         delivery.c.state == bindparam("state"),

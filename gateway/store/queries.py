@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.model.base import decode
-from gateway.model.delivery import Destination, Outcome
+from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Recipient
 from gateway.ports import Row
@@ -161,18 +161,18 @@ class SqliteQueries:
     ) -> list[Row]:
         params: dict[str, Any] = {"cursor": cursor or _FIRST_PAGE, "most": limit}
         kinds = [destination] if destination else [kind.value for kind in Destination]
+        states = [state] if state else [one.value for one in DeliveryState]
         with self._lock:
             if not state and not destination:
                 rows = self._session.rows(listings.DELIVERIES, params)
-            elif not state:
-                rows = self._session.rows(listings.DELIVERIES_TO, params | {"destination": destination})
             else:
-                pages = (
+                pages = [
                     self._session.rows(
-                        listings.DELIVERIES_BY_STATE, params | {"state": state, "destination": kind}
+                        listings.DELIVERIES_BY_STATE, params | {"state": one, "destination": kind}
                     )
                     for kind in kinds
-                )
+                    for one in states
+                ]
                 rows = list(islice(merge(*pages, key=lambda row: -row[0]), limit))
         return [_delivery(row) for row in rows]
 

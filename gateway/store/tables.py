@@ -142,7 +142,7 @@ delivery = Table(
     Column("created_at", _Time, nullable=False),
     Column("updated_at", _Time, nullable=False),
     Index("delivery_by_lane", "report_id", "destination", "lane_recipient", "id", "state"),
-    Index("delivery_by_version", "version_id", "state"),
+    Index("delivery_by_version", "version_id"),
     # Destination first, else the planner prefers it to `delivery_planned`.
     Index("delivery_by_state", "destination", "state", "id"),
     Index(

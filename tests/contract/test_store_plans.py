@@ -40,7 +40,7 @@ LANE = "delivery_by_lane (report_id=? AND destination=? AND lane_recipient=? AND
         (named.DUPLICATE, ["sqlite_autoindex_message_1 (dedupe_key=?)"]),
         (named.REPORT_OF_SET, ["sqlite_autoindex_report_1 (site=? AND set_key=?)"]),
         (named.ARTIFACT_KNOWN, ["sqlite_autoindex_artifact_1 (sha256=?)"]),
-        (named.PLANNED_VERSIONS, ["SCAN delivery USING COVERING INDEX delivery_planned"]),
+        (named.PLANNED_VERSIONS, ["SCAN delivery USING INDEX delivery_planned"]),
         (
             named.DUE,
             [
@@ -51,7 +51,7 @@ LANE = "delivery_by_lane (report_id=? AND destination=? AND lane_recipient=? AND
         ),
         (named.NEXT_DUE, ["COVERING INDEX delivery_due (destination=? AND next_try>?)"]),
         (named.DELIVERY_STATE, ["INTEGER PRIMARY KEY (rowid=?)"]),
-        (named.VERSION_DELIVERIES, ["COVERING INDEX delivery_by_version (version_id=?)"]),
+        (named.VERSION_DELIVERIES, ["INDEX delivery_by_version (version_id=?)"]),
         (named.PREDECESSORS, [LANE]),
         (listings.MESSAGES_BY_CONTROL_ID, ["message_by_control_id (control_id=? AND id<?)"]),
         (listings.MESSAGES_BY_STATE, ["message_by_state (state=? AND id<?)"]),

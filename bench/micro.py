@@ -15,6 +15,8 @@ from conformance.pki import make
 from gateway import hl7v2, pdf
 from gateway.cda.builder import build_n1
 from gateway.dmp import claims_for, provide
+from gateway.mapping import hl7 as hl7_mapping
+from gateway.mapping import sites
 from gateway.security import Cachet, vihf
 from tests.reports import VERSION
 from tests.unit.dmp_jobs import URL, job
@@ -38,6 +40,13 @@ def steps() -> Iterator[Step]:
         lambda: hl7v2.read(frame),
         "split into segments and fields",
         lambda: [line.split(b"|") for line in frame.split(b"\r")],
+    )
+    known = sites.load()
+    yield Step(
+        "HL7 v2 message read and mapped",
+        lambda: hl7_mapping.reports(message := hl7v2.read(frame), known.match(message)),
+        "read alone",
+        lambda: hl7v2.read(frame),
     )
     letter = pdf.letter(VERSION)
     typeset = pdf.typeset(letter, now)

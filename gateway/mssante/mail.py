@@ -4,10 +4,8 @@ Rules: spec dmp-mss.md §3.1 (ECO.2.1.x, 2.2.x, 2.4.x) and volet Transmission 2.
 bytes: Date, Message-ID and boundary follow from the version's identity.
 """
 
+from collections.abc import Iterator
 from datetime import UTC
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from uuid import UUID
 
@@ -20,8 +18,10 @@ from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob
 from gateway.mssante import texts
 from gateway.mssante.address import patient_address, trusted, well_formed
-from gateway.mssante.naming import pdf_name, plain, subject
+from gateway.mssante.message import Attachment, mailbox, write
+from gateway.mssante.naming import pdf_name, subject
 
+Headers = Iterator[tuple[str, str]]
 ARCHIVE_NAME = "IHE_XDM.ZIP"
 
 
@@ -50,21 +50,26 @@ def mail(job: DeliveryJob, *, xdm: bytes, pdf: bytes, header: CdaHeader) -> Mail
     """
     recipient = _recipient(job, header)
     _check(job, header, recipient)
-    mailbox = job.version.site.mail.mailbox
+    settings = job.version.site.mail
     seed = job.version.identity.uuid(f"mail/{job.action}/{job.destination}/{recipient}")
-    message_id = f"{seed}@{mailbox.rpartition('@')[2]}"
-    message = EmailMessage(policy=SMTP)
-    _address(message, job, recipient)
-    message["Subject"] = subject(header)
-    message["Date"] = format_datetime(job.version.identity.created_at.astimezone(UTC))
-    message["Message-ID"] = f"<{message_id}>"
-    _thread(message, job)
-    _mss_headers(message, job, header)
-    message.set_content(_text(job, header), charset="utf-8", cte="quoted-printable")
-    message.add_attachment(xdm, "application", "zip", filename=ARCHIVE_NAME)
-    message.add_attachment(pdf, "application", "pdf", filename=pdf_name(header))
-    message.set_boundary(_boundary(seed))
-    return MailRequest(sender=mailbox, recipient=recipient, message_id=message_id, data=message.as_bytes())
+    message_id = f"{seed}@{settings.mailbox.rpartition('@')[2]}"
+    data = write(
+        (
+            *_addresses(job, recipient),
+            ("Subject", subject(header)),
+            ("Date", format_datetime(job.version.identity.created_at.astimezone(UTC))),
+            ("Message-ID", f"<{message_id}>"),
+            *_thread(job),
+            *_mss_headers(job, header),
+        ),
+        _text(job, header),
+        (
+            Attachment(name=ARCHIVE_NAME, subtype="zip", data=xdm),
+            Attachment(name=pdf_name(header), subtype="pdf", data=pdf),
+        ),
+        _boundary(seed),
+    )
+    return MailRequest(sender=settings.mailbox, recipient=recipient, message_id=message_id, data=data)
 
 
 def has_ins(patient: Patient) -> bool:
@@ -124,30 +129,31 @@ def _patient_faults(job: DeliveryJob, header: CdaHeader, recipient: str) -> list
     return found
 
 
-def _address(message: EmailMessage, job: DeliveryJob, recipient: str) -> None:
-    settings = job.version.site.mail
-    message["From"] = Address(settings.display_name, addr_spec=settings.mailbox)
-    if job.version.context.reply_to:
-        message["Reply-To"] = job.version.context.reply_to
-    message["To"] = recipient
-    if job.version.context.flags.acknowledge_reading:
-        message["Disposition-Notification-To"] = settings.mailbox
+def _addresses(job: DeliveryJob, recipient: str) -> Headers:
+    """From is the applicative mailbox (ECO.2.2.7); To, Reply-To and MDN as the message asks (PRT, ACK_*)."""
+    settings, context = job.version.site.mail, job.version.context
+    yield "From", mailbox(settings.display_name, settings.mailbox)
+    if context.reply_to:
+        yield "Reply-To", context.reply_to
+    yield "To", recipient
+    if context.flags.acknowledge_reading:
+        yield "Disposition-Notification-To", settings.mailbox
 
 
-def _thread(message: EmailMessage, job: DeliveryJob) -> None:
+def _thread(job: DeliveryJob) -> Headers:
     """A replacement answers the mail of the version before, when that one's Message-ID is known."""
     previous = dict(job.previous_remote_ids).get("message-id", "")
     if previous and job.action is not Action.CREATE:
-        message["In-Reply-To"] = f"<{previous}>"
-        message["References"] = f"<{previous}>"
+        yield "In-Reply-To", f"<{previous}>"
+        yield "References", f"<{previous}>"
 
 
-def _mss_headers(message: EmailMessage, job: DeliveryJob, header: CdaHeader) -> None:
-    message["X-MSS-CODECDA"] = plain(header.code.code)
-    message["X-MSS-INS"] = "O" if has_ins(header.patient) else "N"
-    message["X-MSS-NIL"] = job.version.site.mail.nil
+def _mss_headers(job: DeliveryJob, header: CdaHeader) -> Headers:
+    yield "X-MSS-CODECDA", header.code.code
+    yield "X-MSS-INS", "O" if has_ins(header.patient) else "N"
+    yield "X-MSS-NIL", job.version.site.mail.nil
     if _to_patient(job) and job.version.context.flags.patient_may_not_reply:
-        message["X-MSS-MES"] = "FIN"
+        yield "X-MSS-MES", "FIN"
 
 
 def effective_action(job: DeliveryJob, header: CdaHeader) -> Action:

@@ -20,6 +20,8 @@ class TimeFormError(ValueError):
 
 def clean(text: str) -> str:
     """`text` on one line: runs of blanks and control characters (illegal in XML) become one space."""
+    if text.isprintable() and "  " not in text and text == text.strip(" "):
+        return text  # nearly always
     return _BLANKS.sub(" ", text).strip()
 
 

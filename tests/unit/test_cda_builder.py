@@ -430,6 +430,13 @@ def test_a_missing_exam_time_is_an_error() -> None:
     assert ("CDA-RULE", "acts[0].start") in codes(version)
 
 
+def test_a_further_act_may_have_no_time() -> None:
+    """effectiveTime is required of the principal act only (SM)."""
+    version = with_report(acts=(HEAD, replace(THORAX, start=None)))
+    assert xpath(version, "h:documentationOf[2]//h:effectiveTime") == []
+    assert codes(version) == []
+
+
 def test_the_visit_has_its_number_and_own_times() -> None:
     encounter = "h:componentOf/h:encompassingEncounter"
     assert xpath(VERSION, f"{encounter}/h:id/@extension") == ["V2021-1"]

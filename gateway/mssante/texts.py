@@ -19,8 +19,7 @@ Veuillez trouver ci-joint le document « {title} » concernant :
 {patient}
 {exam}
 {notice}
-Le document est joint sous deux formes : l'archive IHE_XDM.ZIP, à intégrer dans votre logiciel métier, et un
-fichier PDF.
+L'archive IHE_XDM.ZIP est destinée à votre logiciel métier ; le fichier PDF se lit directement.
 
 {signature}
 """
@@ -28,11 +27,11 @@ fichier PDF.
 PATIENT = """\
 Bonjour,
 
-Votre document « {title} » est disponible en pièce jointe de ce message (fichier PDF).
+Votre document « {title} » est joint à ce message (fichier PDF).
+
 {exam}
 {notice}
-Pour toute question sur ce document, adressez-vous au médecin qui a demandé l'examen ou au centre qui l'a
-réalisé.
+Pour toute question, adressez-vous au médecin qui a demandé l'examen ou au centre qui l'a réalisé.
 {no_reply}
 {signature}
 """

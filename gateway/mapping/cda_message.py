@@ -52,7 +52,7 @@ def carries_cda(message: Message) -> bool:
 
 def with_document(message: Message, profile: Profile, used: set[tuple[int, int]]) -> Mapped:
     """The report of a message that carries a CDA; several CDAs (N1 + N3) are documents of one version."""
-    scope = Group(message.segments)
+    scope = Group(message.segments, message)
     reader = Reader(scope, profile, Trail(profile.site.name), used)
     embedded = documents.embedded(scope, reader)
     received = _read(embedded, reader)
@@ -144,14 +144,14 @@ def _compare(header: CdaHeader, scope: Group, reader: Reader) -> None:
     """PID-3 and TXA-12 against the header (volet 2.1: PID-3 equals the recordTarget ids; REQ-32)."""
     found = reader.find("patient.ins")
     if found is not None:
-        stated = cx(found.segment, found.field, found.repetition)
+        stated = cx(scope, found.segment, found.field, found.repetition)
         if header.patient.ins is not None and stated.value != header.patient.ins.value:
             reader.trail.at("CDA-MISMATCH", found.location, "INS")
     txa = scope.first("TXA")
     if txa is None:
         return
     reader.mark(txa, 2, 12, 13, 17)
-    if (stated_id := document_id(txa, 12)) and stated_id != header.unique_id:
+    if (stated_id := document_id(scope, txa, 12)) and stated_id != header.unique_id:
         reader.trail.at("CDA-MISMATCH", txa.location(12), "document id")
-    if (prior := document_id(txa, 13)) and prior not in {join_id(one) for one in header.replaces}:
+    if (prior := document_id(scope, txa, 13)) and prior not in {join_id(one) for one in header.replaces}:
         reader.trail.at("CDA-MISMATCH", txa.location(13), "replaced document")

@@ -15,8 +15,9 @@ def coverage(message: Message, used: AbstractSet[tuple[int, int]], profile: Prof
     ignored: list[tuple[str, str]] = []
     rules = profile.ignored
     for segment in message.segments:
+        base = segment.location()
         for field in segment.populated():
-            place = segment.location(field)
+            place = f"{base}-{field}"
             if (segment.index, field) in used:
                 mapped.append(place)
             elif rule := rules.get(f"{segment.name}-{field}"):

@@ -13,8 +13,15 @@ from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.base import replace
 from gateway.model.findings import Finding
-from gateway.model.people import Organization, Practitioner
-from gateway.model.report import Act, Encounter, ImagingReport, ImagingStudy, OrderReference
+from gateway.model.people import Organization, Patient, Practitioner
+from gateway.model.report import (
+    Act,
+    Encounter,
+    ImagingReport,
+    ImagingStudy,
+    OrderReference,
+    ReportStatus,
+)
 from gateway.model.submission import Provenance
 from gateway.model.terms import Identifier
 
@@ -49,7 +56,29 @@ def finish(
         report = finish_acts(report, profile.codes, trail)
         report = _organizations(report, profile, trail)
         report = _people(report, profile, trail)
-    return Finished(report, trail.provenance, trail.findings)
+    return Finished(_with_default_objects(report), trail.provenance, trail.findings)
+
+
+_DEFAULTS = ImagingReport(report_set=Identifier(value=""), status=ReportStatus.FINAL, patient=Patient())
+
+
+def _with_default_objects(report: ImagingReport) -> ImagingReport:
+    """The same value, with the model's own objects where a field equals its default.
+
+    The encoder leaves out a default by identity: without this, equal reports of HL7 v2 and FHIR would give
+    different bytes, and the same content a new version.
+    """
+    encounter = report.encounter
+    if encounter == _DEFAULTS.encounter:
+        encounter = _DEFAULTS.encounter
+    elif encounter.kind == _DEFAULTS.encounter.kind:
+        encounter = replace(encounter, kind=_DEFAULTS.encounter.kind)
+    return replace(
+        report,
+        title=_DEFAULTS.title if report.title == _DEFAULTS.title else report.title,
+        language=_DEFAULTS.language if report.language == _DEFAULTS.language else report.language,
+        encounter=encounter,
+    )
 
 
 # --- times

@@ -33,7 +33,7 @@ def reports(message: Message, profile: Profile) -> tuple[Mapped, ...]:
 def _reports(message: Message, profile: Profile, used: set[tuple[int, int]]) -> tuple[Mapped, ...]:
     why_not = refused(message)
     if why_not:
-        scope = Group(message.segments)
+        scope = Group(message.segments, message)
         reader = Reader(scope, profile, Trail(profile.site.name), used)
         came = context(message, scope, reader, action(message))
         return (Mapped(report=None, context=came, findings=(*why_not, *reader.trail.findings)),)

@@ -111,7 +111,7 @@ def _participations(
         if role in cisis.PARTICIPATIONS:
             reader.mark(segment, 4, 5, 8, 10, 14, 15)
         if role == cisis.PRT_SENDER and sender is None:
-            sender = _sender(segment)
+            sender = _sender(segment, reader)
         elif role == cisis.PRT_REPLY_TO:
             reply_to = reply_to or _mailbox(segment, reader)
         elif role == cisis.PRT_RECIPIENT:
@@ -119,15 +119,15 @@ def _participations(
     return sender, reply_to, tuple(recipients)
 
 
-def _sender(segment: Segment) -> Practitioner:
-    person = types.xcn(segment, 5, 1) or Practitioner()
+def _sender(segment: Segment, reader: Reader) -> Practitioner:
+    person = types.xcn(reader.scope, segment, 5, 1) or Practitioner()
     return Practitioner(
         id=person.id,
         family=person.family,
         given=person.given,
         prefix=person.prefix,
         suffix=person.suffix,
-        organization=types.xon(segment, 8),
+        organization=types.xon(reader.scope, segment, 8),
     )
 
 
@@ -141,11 +141,11 @@ def _recipient(segment: Segment, reader: Reader) -> Recipient:
         patient = authority in INS_ROOTS or segment.value(5, 1, 13).strip().startswith("INS")
         if patient:
             return Recipient(kind=RecipientKind.PATIENT, id=number, name=name, address=address)
-        person = types.xcn(segment, 5, 1)
+        person = types.xcn(reader.scope, segment, 5, 1)
         return Recipient(
             kind=RecipientKind.PROFESSIONAL, id=person.id if person else "", name=name, address=address
         )
-    if (organization := types.xon(segment, 8)) is not None:
+    if (organization := types.xon(reader.scope, segment, 8)) is not None:
         return Recipient(
             kind=RecipientKind.ORGANIZATION, id=organization.id, name=organization.name, address=address
         )

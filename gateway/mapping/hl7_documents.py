@@ -3,9 +3,9 @@
 import hashlib
 from typing import NamedTuple
 
-from gateway.hl7v2 import Base64Error, Segment
+from gateway.hl7v2 import Base64Error, Segment, cisis
 from gateway.mapping.hl7_reader import Group, Reader
-from gateway.mapping.hl7_text import is_text
+from gateway.mapping.hl7_text import carries_base64, is_text
 from gateway.model.findings import Severity
 from gateway.model.report import Attachment
 from gateway.model.submission import Blob
@@ -14,7 +14,6 @@ PDF = "application/pdf"
 CDA = "text/xml"
 _HEAD = 1024
 """Bytes within which a PDF must show its mark (ISO 32000-1 annex H: some writers put blanks before it)."""
-_METADATA = "MetaDMPMSS"
 
 
 class Embedded(NamedTuple):
@@ -41,14 +40,14 @@ class Embedded(NamedTuple):
 
 def is_document(segment: Segment) -> bool:
     """An OBX with an embedded document: ED, or a text whose OBX-5.4 says Base64; no mail body."""
-    if segment.value(3, 1, 3).strip() == _METADATA:
+    if segment.field(2).strip() != b"ED" and not carries_base64(segment):
         return False
-    return segment.value(2).strip() == "ED" or segment.value(5, 1, 4).strip().upper() == "BASE64"
+    return segment.value(3, 1, 3).strip() != cisis.METADATA_SYSTEM
 
 
 def is_content(segment: Segment) -> bool:
     """Whether this OBX carries the report: narrative or a document."""
-    return is_document(segment) or (is_text(segment) and bool(segment.value(5).strip()))
+    return is_document(segment) or (is_text(segment) and bool(segment.field(5).strip()))
 
 
 def sniff(data: bytes) -> str:

@@ -28,7 +28,7 @@ def order_number(reader: Reader, name: str, path: str) -> Identifier | None:
     if found is None:
         return None
     reader.trail.source(path, found.location)
-    return types.ei(found.segment, found.field, found.repetition)
+    return types.ei(reader.scope, found.segment, found.field, found.repetition)
 
 
 def _accession(reader: Reader, path: str) -> Identifier | None:
@@ -41,7 +41,7 @@ def _accession(reader: Reader, path: str) -> Identifier | None:
         return None
     reader.trail.at("ACCESSION-GUESSED", found.location)
     reader.trail.source(path, found.location)
-    return types.ei(found.segment, found.field, found.repetition)
+    return types.ei(reader.scope, found.segment, found.field, found.repetition)
 
 
 class Orders(NamedTuple):
@@ -127,7 +127,7 @@ def _codes(reader: Reader, path: str) -> tuple[Code | None, Code | None, Code | 
     for name_path in reader.profile.locators["act.code"].paths:
         for hit in name_path.matches(reader.scope):
             reader.mark(hit.segment, hit.field)
-            for coded in types.ce(hit.segment, hit.field, hit.repetition):
+            for coded in types.ce(reader.scope, hit.segment, hit.field, hit.repetition):
                 if coded.system == LOINC and coded.code in _DOCUMENT_CODES:
                     continue
                 if not label and coded.text:

@@ -19,7 +19,7 @@ def patient(reader: Reader) -> Patient:
     """The patient of the message; what is missing stays empty and is judged by the rules."""
     birth = _birth_name(reader)
     used = reader.find("patient.used_name")
-    used_name = types.xpn(used.segment, used.field, used.repetition) if used else None
+    used_name = types.xpn(reader.scope, used.segment, used.field, used.repetition) if used else None
     if used is not None:
         reader.trail.source("patient.used_family", used.location)
     found = Patient(
@@ -69,14 +69,14 @@ def _ins(reader: Reader) -> Identifier | None:
     if found is None:
         return None
     reader.trail.source(_INS, found.location)
-    return types.cx(found.segment, found.field, found.repetition)
+    return types.cx(reader.scope, found.segment, found.field, found.repetition)
 
 
 def _identifiers(reader: Reader) -> tuple[Identifier, ...]:
     """Local identifiers; a matricule without type is none of them."""
     made: list[Identifier] = []
     for found in reader.find_all("patient.identifiers"):
-        identifier = types.cx(found.segment, found.field, found.repetition)
+        identifier = types.cx(reader.scope, found.segment, found.field, found.repetition)
         kind = found.segment.value(found.field, found.repetition, 5).strip()
         if types.is_ins(identifier, kind) or identifier in made:
             continue
@@ -93,7 +93,7 @@ def _birth_name(reader: Reader) -> types.Name:
         reader.trail.at("NAME-TYPE-MISSING", found.location)
     for path in ("birth_family", "birth_given", "birth_given_names"):
         reader.trail.source(f"patient.{path}", found.location)
-    return types.xpn(found.segment, found.field, found.repetition)
+    return types.xpn(reader.scope, found.segment, found.field, found.repetition)
 
 
 def _all_given(name: types.Name) -> str:
@@ -132,7 +132,7 @@ def _address(reader: Reader) -> Address | None:
     if found is None:
         return None
     reader.trail.source("patient.address", found.location)
-    return types.xad(found.segment, found.field, found.repetition)
+    return types.xad(reader.scope, found.segment, found.field, found.repetition)
 
 
 def _telecoms(reader: Reader) -> tuple[Telecom, ...]:
@@ -147,7 +147,7 @@ def _telecoms(reader: Reader) -> tuple[Telecom, ...]:
 
 def _telecoms_of(segment: Segment, field: int, reader: Reader, made: list[Telecom]) -> None:
     for repetition in range(1, segment.repetitions(field) + 1):
-        telecom = types.xtn(segment, field, repetition)
+        telecom = types.xtn(reader.scope, segment, field, repetition)
         reader.mark(segment, field)
         if telecom is not None and telecom not in made:
             reader.trail.source(f"patient.telecoms[{len(made)}]", segment.location(field, repetition))
@@ -189,4 +189,4 @@ def _visit(reader: Reader) -> Identifier | None:
     if found is None:
         return None
     reader.trail.source("encounter.number", found.location)
-    return types.cx(found.segment, found.field, found.repetition)
+    return types.cx(reader.scope, found.segment, found.field, found.repetition)

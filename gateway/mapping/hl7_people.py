@@ -47,7 +47,7 @@ def _person(reader: Reader, name: str, path: str) -> Practitioner | None:
     Feeds repeat one person with several identifiers (OBR-32, OBR-16).
     """
     every = reader.find_all(name)
-    read = [(found, person) for found in every if (person := _xcn(found)) is not None]
+    read = [(found, person) for found in every if (person := _xcn(reader, found)) is not None]
     if not read:
         return None
     found, person = next(((found, person) for found, person in read if person.id), read[0])
@@ -58,15 +58,15 @@ def _person(reader: Reader, name: str, path: str) -> Practitioner | None:
 def _persons(reader: Reader, name: str, path: str) -> tuple[Practitioner, ...]:
     made: list[Practitioner] = []
     for found in reader.find_all(name):
-        person = _xcn(found)
+        person = _xcn(reader, found)
         if person is not None and person not in made:
             _trace(reader, f"{path}[{len(made)}]", found, person)
             made.append(person)
     return tuple(made)
 
 
-def _xcn(found: Found) -> Practitioner | None:
-    return types.xcn(found.segment, found.field, found.repetition)
+def _xcn(reader: Reader, found: Found) -> Practitioner | None:
+    return types.xcn(reader.scope, found.segment, found.field, found.repetition)
 
 
 def _trace(reader: Reader, path: str, found: Found, person: Practitioner) -> None:
@@ -84,4 +84,4 @@ def performer(reader: Reader) -> Organization | None:
     if found is None:
         return None
     reader.trail.source("performer", found.segment.location(found.field, found.repetition))
-    return types.xon(found.segment, found.field, found.repetition)
+    return types.xon(reader.scope, found.segment, found.field, found.repetition)

@@ -1,10 +1,10 @@
 """Reading by the profile's locators: every value leaves its place behind, every field read is mapped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from gateway.hl7v2 import Message, Segment, has_offset, parse_dtm
-from gateway.mapping.locator import Found
+from gateway.mapping.locator import Found, Place, Row
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.findings import Severity
@@ -19,18 +19,75 @@ class Group:
     The `Scope` of locators: a name that the group has hides the head's segments of that name.
     """
 
-    __slots__ = ("_named", "head", "segments")
+    __slots__ = ("_charset", "_delimiters", "_having", "_named", "_rows", "_special", "segments")
 
-    def __init__(self, segments: Iterable[Segment], head: "Group | None" = None) -> None:
-        self.segments, self.head = tuple(segments), head
+    def __init__(self, segments: Iterable[Segment], message: Message, head: "Group | None" = None) -> None:
+        self.segments = tuple(segments)
         named: dict[str, list[Segment]] = {}
         for segment in self.segments:
             named.setdefault(segment.name, []).append(segment)
         self._named = {name: tuple(found) for name, found in named.items()}
+        self._rows: dict[tuple[int, int], list[Row]] = {}
+        if head is not None:
+            self._named = {**head._named, **self._named}
+            self._rows = head._rows
+        self._having: dict[tuple[str, Place], dict[str, tuple[Segment, ...]]] = {}
+        chosen = message.delimiters
+        self._charset = message.charset
+        self._delimiters = (chosen.repetition.encode(), chosen.component.encode())
+        self._special = (chosen.subcomponent.encode(), chosen.escape.encode())
 
     def all(self, name: str, /) -> tuple[Segment, ...]:
-        found = self._named.get(name, ())
-        return found if found or self.head is None else self.head.all(name)
+        return self._named.get(name, ())
+
+    def having(self, name: str, place: Place, /) -> Mapping[str, tuple[Segment, ...]]:
+        found = self._having.get((name, place))
+        if found is None:
+            found = self._having[name, place] = {}
+            for segment in self.all(name):
+                rows = self.rows(segment, place[0])
+                value = self.leaf(segment, place, rows[0] if rows else [])
+                found[value] = (*found.get(value, ()), segment)
+        return found
+
+    def texts(self, segment: Segment, field: int, repetition: int, count: int) -> list[str]:
+        """The first subcomponent of at least `count` components, trimmed and unescaped."""
+        rows = self.rows(segment, field)
+        row = rows[repetition - 1] if repetition <= len(rows) else []
+        read = [self.leaf(segment, (field, repetition, place, 1), row) for place in range(1, len(row) + 1)]
+        return read + [""] * (count - len(read)) if len(read) < count else read
+
+    def divided(self, segment: Segment, field: int, repetition: int, component: int) -> tuple[str, ...]:
+        """The subcomponents of a component; () when it has at most one."""
+        rows = self.rows(segment, field)
+        row = rows[repetition - 1] if repetition <= len(rows) else []
+        sub = self._special[0]
+        if component > len(row) or not sub or sub not in row[component - 1]:
+            return ()
+        return tuple(one.strip() for one in segment.subcomponents(field, repetition, component))
+
+    def rows(self, segment: Segment, field: int, /) -> list[Row]:
+        key = (segment.index, field)
+        found = self._rows.get(key)
+        if found is None:
+            repetition, component = self._delimiters
+            data = segment.field(field)
+            repeated = data.split(repetition) if repetition else [data]
+            found = [one.split(component) if component else [one] for one in repeated]
+            self._rows[key] = found
+        return found
+
+    def leaf(self, segment: Segment, place: Place, row: Row, /) -> str:
+        if place[2] > len(row):
+            return ""
+        data = row[place[2] - 1]
+        if not data:
+            return ""
+        sub, escape = self._special
+        # What is escaped, null or divided further is left to the reader of the segment.
+        if place[3] > 1 or (sub and sub in data) or (escape and escape in data) or data == b'""':
+            return segment.value(*place).strip()
+        return data.decode(self._charset).strip()
 
     def first(self, name: str) -> Segment | None:
         found = self.all(name)
@@ -53,8 +110,8 @@ def groups(message: Message) -> tuple[Group, tuple[Group, ...]]:
             orders[-1].append(segment)
         else:
             head.append(segment)
-    top = Group(head)
-    return top, tuple(Group(found, top) for found in orders)
+    top = Group(head, message)
+    return top, tuple(Group(found, message, top) for found in orders)
 
 
 class Reader:

@@ -1,7 +1,5 @@
 """Classic RIS reports (ORU with text or PDF, MDM instead) → canonical reports (spec hl7v2.md §4)."""
 
-import re
-
 from gateway.hl7v2 import Message, Segment
 from gateway.mapping import hl7_documents as documents
 from gateway.mapping import hl7_types as types
@@ -39,7 +37,7 @@ def classic(message: Message, profile: Profile, used: set[tuple[int, int]]) -> t
 def _one(
     message: Message, bundle: tuple[Group, ...], head: Group, profile: Profile, used: set[tuple[int, int]]
 ) -> Mapped:
-    scope = Group([segment for group in bundle for segment in group.segments], head)
+    scope = Group([segment for group in bundle for segment in group.segments], message, head)
     reader = Reader(scope, profile, Trail(profile.site.name), used)
     reader.trail.take(_unreadable(head, bundle))
     report: ImagingReport | None = None
@@ -117,7 +115,7 @@ def _report_set(references: tuple[OrderReference, ...], reader: Reader) -> Ident
     found = reader.find("report.set")
     if found is not None:
         reader.trail.source("report_set", found.location)
-        return types.ei(found.segment, found.field, found.repetition)
+        return types.ei(reader.scope, found.segment, found.field, found.repetition)
     for place, order in enumerate(references):
         if order.accession is not None:
             reader.trail.rule("report_set", f"orders[{place}].accession")
@@ -131,7 +129,7 @@ def _replaces(reader: Reader) -> Identifier | None:
     if found is None:
         return None
     reader.trail.source("replaces", found.location)
-    return Identifier(value=types.document_id(found.segment, found.field, found.repetition))
+    return Identifier(value=types.document_id(reader.scope, found.segment, found.field, found.repetition))
 
 
 # --- which groups make one report (architecture decision 12)
@@ -139,6 +137,8 @@ def _replaces(reader: Reader) -> Identifier | None:
 
 def _bundles(found: tuple[Group, ...]) -> tuple[tuple[Group, ...], ...]:
     """Groups that share a filler or accession number; all of them when only one carries content."""
+    if len(found) == 1:
+        return (found,)
     bundles: list[list[Group]] = []
     numbers: list[set[str]] = []
     for group in found:
@@ -172,8 +172,8 @@ def _numbers(group: Group) -> set[str]:
     for name, field in _NUMBERS:
         for segment in group.segments:
             if segment.name == name and segment.value(field).strip():
-                number = types.ei(segment, field)
-                made.add(f"{field}:{re.sub(r'[ ]', '', number.value)}^{number.system}")
+                number = types.ei(group, segment, field)
+                made.add(f"{field}:{number.value.replace(' ', '')}^{number.system}")
     return made
 
 

@@ -13,15 +13,15 @@ from gateway.mapping.codes import CodeMaps
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.model.report import Section, SectionKind
 
-TEXT_TYPES = frozenset({"TX", "FT", "ST", ""})
+TEXT_TYPES = frozenset({b"TX", b"FT", b"ST", b""})
 """OBX-2 of report text; some feeds leave OBX-2 empty (LinuxForHealth samples)."""
-WITHDRAWN = frozenset({"D", "X", "W"})
+WITHDRAWN = frozenset({b"D", b"X", b"W"})
 """OBX-11 of lines that no longer belong to the report."""
 _NOT_NARRATIVE = re.compile(
-    r"study instance uid|series instance uid|sop instance uid|sr instance uid|113014", re.I
+    rb"(?:study|series|sop|sr) instance uid|(?:^|\^)113014(?:$|\^)|MetaDMPMSS", re.IGNORECASE
 )
+"""OBX-3 of identifiers (RAD-28, RAD-128) and of the volet's metadata."""
 _HEADING = re.compile(r"\s*(?P<words>[^\W\d][^:\n]{1,48}?)\s*(?:(?P<colon>:)\s*(?P<rest>.*)|)$", re.DOTALL)
-_METADATA = "MetaDMPMSS"
 
 
 class Line(NamedTuple):
@@ -34,17 +34,15 @@ class Line(NamedTuple):
 
 def is_text(segment: Segment) -> bool:
     """Whether this OBX carries narrative (not an identifier, a flag or an embedded document)."""
-    if segment.value(2).strip() not in TEXT_TYPES or segment.value(11).strip() in WITHDRAWN:
+    if segment.field(2).strip() not in TEXT_TYPES or segment.field(11).strip() in WITHDRAWN:
         return False
-    name = f"{segment.value(3)} {segment.value(3, 1, 2)}"
-    if segment.value(3, 1, 3).strip() == _METADATA or _NOT_NARRATIVE.search(name):
-        return False
-    return not _embeds(segment)
+    return not _NOT_NARRATIVE.search(segment.field(3)) and not carries_base64(segment)
 
 
-def _embeds(segment: Segment) -> bool:
-    """An ED whose OBX-2 says text: `^application^pdf^Base64^…`."""
-    return segment.value(5, 1, 4).strip().upper() == "BASE64"
+def carries_base64(segment: Segment) -> bool:
+    """An ED by OBX-5.4, even where OBX-2 says text: `^application^pdf^Base64^…`."""
+    head = segment.field(5)[:512]
+    return b"base64" in head.lower() and segment.value(5, 1, 4).strip().upper() == "BASE64"
 
 
 def sections(scope: Group, reader: Reader) -> tuple[Section, ...]:

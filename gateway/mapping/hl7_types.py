@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 
 from gateway.hl7v2 import Segment
+from gateway.mapping.hl7_reader import Group
 from gateway.model.people import Organization, Practitioner
 from gateway.model.terms import CCAM, INS_ROOTS, LOINC, PS_IDNAT, Address, Code, Identifier, Telecom
 from gateway.rules.professional import ps_idnat, struct_idnat
@@ -34,24 +35,24 @@ def oid_of(*candidates: str) -> str:
     return ""
 
 
-def _authority(segment: Segment, field: int, repetition: int, component: int) -> str:
-    """OID of an HD in one component: universal id, else a bare OID as namespace (official files)."""
-    parts = segment.subcomponents(field, repetition, component)
-    return oid_of(*parts[1:2], *parts[:1])
+def _authority(scope: Group, segment: Segment, place: tuple[int, int, int], namespace: str) -> str:
+    """OID of the HD at (field, repetition, component): its universal id, else a bare OID as namespace."""
+    parts = scope.divided(segment, *place)
+    return oid_of(*parts[1:2], namespace)
 
 
-def cx(segment: Segment, field: int, repetition: int) -> Identifier:
+def cx(scope: Group, segment: Segment, field: int, repetition: int) -> Identifier:
     """CX: number and assigning authority (CX.4)."""
+    value = scope.texts(segment, field, repetition, 4)
     return Identifier(
-        value=_plain(segment.value(field, repetition)), system=_authority(segment, field, repetition, 4)
+        value=_plain(value[0]), system=_authority(scope, segment, (field, repetition, 4), value[3])
     )
 
 
-def ei(segment: Segment, field: int, repetition: int = 1) -> Identifier:
+def ei(scope: Group, segment: Segment, field: int, repetition: int = 1) -> Identifier:
     """EI: number, with its authority in EI.3 (OID) or a bare OID in EI.2."""
-    value = segment.value(field, repetition).strip()
-    system = oid_of(segment.value(field, repetition, 3), segment.value(field, repetition, 2))
-    return Identifier(value=value, system=system)
+    value = scope.texts(segment, field, repetition, 3)
+    return Identifier(value=value[0], system=oid_of(value[2], value[1]))
 
 
 def _plain(value: str) -> str:
@@ -68,18 +69,18 @@ class Name(NamedTuple):
     prefix: str
 
 
-def xpn(segment: Segment, field: int, repetition: int) -> Name:
-    parts = (*(segment.value(field, repetition, place).strip() for place in (1, 2, 3, 5)),)
-    return Name(*parts)
+def xpn(scope: Group, segment: Segment, field: int, repetition: int) -> Name:
+    value = scope.texts(segment, field, repetition, 5)
+    return Name(value[0], value[1], value[2], value[4])
 
 
 _ADDRESS_USES = {"H": "H", "C": "TMP", "O": "WP", "B": "WP"}
 """XAD.7 (HL7 table 0190) → AddressUse; other types say nothing of the use."""
 
 
-def xad(segment: Segment, field: int, repetition: int) -> Address | None:
+def xad(scope: Group, segment: Segment, field: int, repetition: int) -> Address | None:
     """XAD; None when only the type stands there. XAD.9 is the COG of the place."""
-    value = [segment.value(field, repetition, place).strip() for place in range(1, 10)]
+    value = scope.texts(segment, field, repetition, 9)
     lines = tuple(line for line in (value[0], value[1]) if line)
     if not (lines or value[2] or value[4]):
         return None
@@ -99,9 +100,9 @@ _SCHEMES = {"FX": "fax:", "INTERNET": "mailto:", "X.400": "mailto:"}
 """XTN.3 (HL7 table 0202) → scheme; everything else is a telephone."""
 
 
-def xtn(segment: Segment, field: int, repetition: int) -> Telecom | None:
+def xtn(scope: Group, segment: Segment, field: int, repetition: int) -> Telecom | None:
     """XTN: telephone, fax or mailbox. Number in XTN.1, XTN.12 or XTN.6/7; address in XTN.4."""
-    value = [segment.value(field, repetition, place).strip() for place in range(1, 13)]
+    value = scope.texts(segment, field, repetition, 12)
     equipment = value[2].upper()
     scheme = _SCHEMES.get(equipment, "mailto:" if value[1] == "NET" or "@" in value[0] else "tel:")
     if scheme == "mailto:":
@@ -127,20 +128,20 @@ def _national(value: str, system: str, kind: str) -> str:
 _XCN_TYPES = frozenset({"D", "L", "U", ""})
 
 
-def xcn(segment: Segment, field: int, repetition: int) -> Practitioner | None:
+def xcn(scope: Group, segment: Segment, field: int, repetition: int) -> Practitioner | None:
     """XCN, or an NDL whose name stands in subcomponents of its first component; None without any name or id.
 
     The identifier is kept when it is national: by authority, by type, or by its form when neither is said.
     """
-    parts = segment.subcomponents(field, repetition, 1)
-    if len(parts) > 1:
+    read = scope.texts(segment, field, repetition, 13)
+    if parts := scope.divided(segment, field, repetition, 1):
         value = [*parts, *[""] * 11]
         system, kind = oid_of(value[9], value[8]), ""
         number, family, given, suffix, prefix, degree = (value[i].strip() for i in (0, 1, 2, 4, 5, 6))
     else:
-        read = [segment.value(field, repetition, place).strip() for place in (1, 2, 3, 5, 6, 7, 13)]
-        number, family, given, suffix, prefix, degree, kind = read
-        system = _authority(segment, field, repetition, 9)
+        number, given, suffix, prefix, degree, kind = (read[i] for i in (0, 2, 4, 5, 6, 12))
+        family = read[1]
+        system = _authority(scope, segment, (field, repetition, 9), read[8])
     found = Practitioner(
         id=_national(number, system, kind),
         family=family,
@@ -151,11 +152,10 @@ def xcn(segment: Segment, field: int, repetition: int) -> Practitioner | None:
     return found if found.id or found.family else None
 
 
-def xon(segment: Segment, field: int, repetition: int = 1) -> Organization | None:
+def xon(scope: Group, segment: Segment, field: int, repetition: int = 1) -> Organization | None:
     """XON: name (.1), identifier (.10, else .3) with its type (.7); None when empty."""
-    name = segment.value(field, repetition).strip()
-    number = _plain(segment.value(field, repetition, 10) or segment.value(field, repetition, 3))
-    kind = segment.value(field, repetition, 7).strip()
+    value = scope.texts(segment, field, repetition, 10)
+    name, number, kind = value[0], _plain(value[9] or value[2]), value[6]
     if not (name or number):
         return None
     return Organization(id=struct_idnat(number, kind) if number else "", name=name)
@@ -177,14 +177,14 @@ class Coded(NamedTuple):
         return Code(code=self.code, system=self.system, display=self.text)
 
 
-def ce(segment: Segment, field: int, repetition: int = 1) -> tuple[Coded, ...]:
+def ce(scope: Group, segment: Segment, field: int, repetition: int = 1) -> tuple[Coded, ...]:
     """The two triples of a CE or CWE, each under LOINC, CCAM or "" (the sender's own codes).
 
     CCAM and LOINC are known by their system, or by the form of the code when no system is named.
     """
     read: list[Coded] = []
-    for place in (1, 4):
-        code, text, system = (segment.value(field, repetition, place + step).strip() for step in range(3))
+    value = scope.texts(segment, field, repetition, 6)
+    for code, text, system in (value[:3], value[3:6]):
         if code or text:
             read.append(Coded(_coding(code, system.upper()), code, text))
     return tuple(read)
@@ -203,12 +203,12 @@ def is_ins(identifier: Identifier, kind: str) -> bool:
     return identifier.system in INS_ROOTS or kind.startswith("INS")
 
 
-def document_id(segment: Segment, field: int, repetition: int = 1) -> str:
+def document_id(scope: Group, segment: Segment, field: int, repetition: int = 1) -> str:
     """TXA-12, TXA-13 as an XDS unique id, `root` or `root^extension` (volet Transmission 2.1 §1.4).
 
     The root stands alone in EI.1, or as `extension^^root^ISO`. EI.2 is not read: official samples put an
     organisation there against the rule.
     """
-    first = segment.value(field, repetition).strip()
-    root = oid_of(segment.value(field, repetition, 3))
+    first, _, third = scope.texts(segment, field, repetition, 3)[:3]
+    root = oid_of(third)
     return f"{root}^{first}" if root and first != root else first

@@ -11,11 +11,18 @@ conditions beyond the predicate: anything more is Python with a name.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple, Protocol
 
 from gateway.hl7v2 import Segment
+
+Row = list[bytes]
+"""The components of one repetition, as received."""
+
+
+Place = tuple[int, int, int, int]
+"""(field, repetition, component, subcomponent) of a leaf inside its segment, each from 1."""
 
 
 class Scope(Protocol):
@@ -23,6 +30,18 @@ class Scope(Protocol):
 
     def all(self, name: str, /) -> tuple[Segment, ...]:
         """The segments of that name, in message order."""
+        ...
+
+    def having(self, name: str, place: Place, /) -> Mapping[str, tuple[Segment, ...]]:
+        """The segments of that name by the leaf they have at `place`; looked at once."""
+        ...
+
+    def rows(self, segment: Segment, field: int, /) -> list[Row]:
+        """The repetitions of a field, split once."""
+        ...
+
+    def leaf(self, segment: Segment, place: Place, row: Row, /) -> str:
+        """The trimmed, unescaped leaf at `place`, whose repetition is `row`."""
         ...
 
 
@@ -46,15 +65,12 @@ class Found(NamedTuple):
 
 
 class _Test(NamedTuple):
-    """A predicate: one element must have one of `values`."""
+    """A predicate: one element must have one of `values`. `field` is 0 inside a repetition."""
 
     field: int
     component: int
     subcomponent: int
     values: frozenset[str]
-
-    def holds(self, segment: Segment, field: int, repetition: int) -> bool:
-        return segment.value(field, repetition, self.component, self.subcomponent).strip() in self.values
 
 
 class Path(NamedTuple):
@@ -70,21 +86,30 @@ class Path(NamedTuple):
 
     def matches(self, scope: Scope) -> Iterator[Found]:
         """All values that this path leads to, in message order, empty ones left out."""
-        component, sub = self.component or 1, self.subcomponent or 1
-        for segment in scope.all(self.segment):
-            if self.where is not None and not self.where.holds(segment, self.where.field, 1):
+        field, component, sub = self.field, self.component or 1, self.subcomponent or 1
+        for segment in self._segments(scope):
+            if not segment.field(field):
                 continue
-            for repetition in self._repetitions(segment):
-                if self.pick is not None and not self.pick.holds(segment, self.field, repetition):
+            for repetition, row in enumerate(scope.rows(segment, field), 1):
+                if (self.pick or self.repetition) and not self._picks(scope, segment, repetition, row):
                     continue
-                value = segment.value(self.field, repetition, component, sub).strip()
+                value = scope.leaf(segment, (field, repetition, component, sub), row)
                 if value:
-                    yield Found(value, segment, self.field, repetition, self.component, self.subcomponent)
+                    yield Found(value, segment, field, repetition, self.component, self.subcomponent)
 
-    def _repetitions(self, segment: Segment) -> range:
-        if self.repetition:
-            return range(self.repetition, self.repetition + 1)
-        return range(1, segment.repetitions(self.field) + 1)
+    def _segments(self, scope: Scope) -> Iterable[Segment]:
+        where = self.where
+        if where is None:
+            return scope.all(self.segment)
+        known = scope.having(self.segment, (where.field, 1, where.component, where.subcomponent))
+        found = [segment for value in where.values for segment in known.get(value, ())]
+        return found if len(where.values) == 1 else sorted(found, key=lambda segment: segment.index)
+
+    def _picks(self, scope: Scope, segment: Segment, repetition: int, row: Row) -> bool:
+        if self.pick is None:
+            return repetition == self.repetition
+        place = (self.field, repetition, self.pick.component, self.pick.subcomponent)
+        return scope.leaf(segment, place, row) in self.pick.values
 
 
 class Locator:

@@ -18,10 +18,6 @@ STATUSES: dict[str, str] = {
     "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Failure": FAILURE,
     "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess": PARTIAL_SUCCESS,
 }
-SEVERITIES: dict[str, str] = {
-    "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error": "Error",
-    "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Warning": "Warning",
-}
 
 
 class NotXdsError(ValueError):
@@ -89,11 +85,11 @@ def _root(content_type: str, body: bytes) -> etree._Element:
 
 
 def _error(element: etree._Element) -> RegistryError:
-    severity = element.get("severity", "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error")
+    severity = element.get("severity", "").rpartition(":")[2]
     return RegistryError(
         code=element.get("errorCode", "").rpartition("#")[2].rpartition(":")[2],
         context=element.get("codeContext", "") or (element.text or "").strip(),
-        severity=SEVERITIES.get(severity, severity.rpartition(":")[2]),
+        severity=severity or "Error",
         location=element.get("location", ""),
     )
 

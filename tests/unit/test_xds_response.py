@@ -41,6 +41,14 @@ def test_failure_with_its_errors_in_order() -> None:
     )
 
 
+def test_an_error_without_severity_is_an_error() -> None:
+    inner = (
+        f'<r:RegistryResponse xmlns:r="{RS}" status="{STATUS}Failure"><r:RegistryErrorList>'
+        '<r:RegistryError errorCode="X" codeContext="y"/></r:RegistryErrorList></r:RegistryResponse>'
+    )
+    assert read_registry_response(SOAP, answer(inner)).errors[0].severity == "Error"
+
+
 def test_partial_success_has_the_urn_of_ihe() -> None:
     inner = (
         f'<r:RegistryResponse xmlns:r="{RS}" status="urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"/>'

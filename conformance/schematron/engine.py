@@ -8,6 +8,7 @@ from lxml import etree
 
 from conformance.schematron import cache
 from conformance.schematron.compiler import OUT, Check, Compiled
+from conformance.schematron.source import SchematronError
 from conformance.verdict import Remark
 from gateway.model.findings import Severity
 
@@ -65,11 +66,17 @@ class Engine:
         return tuple(_remark(element, compiled.checks, step) for element in root)
 
     def _load(self, rules: Path, careful: bool) -> tuple[Any, Compiled]:
+        from saxonche import PySaxonApiError
+
         found = self._loaded.get((rules, careful))
         if found is None:
             compiled = cache.compiled(rules, careful=careful, cache=self._cache)
             processor = self._processor.new_xslt30_processor()
-            executable = processor.compile_stylesheet(stylesheet_text=compiled.xslt)
+            try:
+                executable = processor.compile_stylesheet(stylesheet_text=compiled.xslt)
+            except PySaxonApiError as error:
+                reason = " ".join(str(error).split())
+                raise SchematronError(f"{rules.name} cannot be compiled: {reason}") from None
             found = self._loaded[rules, careful] = (executable, compiled)
         return found
 

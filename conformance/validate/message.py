@@ -1,5 +1,6 @@
 """A message: HL7 v2 by the gateway's reader and rules with hl7apy as second opinion, or a FHIR Bundle."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -88,7 +89,7 @@ def _second_opinion(message: "Message") -> Iterator[Remark]:
         text = segment.raw.decode(message.charset, "replace")
         try:
             parsed = parse_segment(text, version=message.known_version)
-            if parsed.to_er7().rstrip("|") != text.rstrip("|\r\n"):
+            if _bare(parsed.to_er7()) != _bare(text):
                 yield _lost(segment.location())
             Hl7apyValidator.validate(parsed)
         except HL7apyException as error:
@@ -108,6 +109,11 @@ def _second_opinion(message: "Message") -> Iterator[Remark]:
         names = ", ".join(sorted(unknown))
         text = f"hl7apy cannot read {names}: these segments have no second opinion"
         yield Remark(severity=Severity.INFO, step=SECOND, text=text)
+
+
+def _bare(text: str) -> str:
+    """Without the separators that close a field or a segment and carry nothing."""
+    return re.sub(r"[\^&~]+(?=\||$)", "", text.rstrip("|\r\n"))
 
 
 def _lost(location: str) -> Remark:

@@ -55,7 +55,7 @@ def test_what_is_written_is_read_back(data: bytes) -> None:
 
 
 def test_a_part_of_headers_only() -> None:
-    """RFC 2046 §5.1.1: the body and its line break are optional; the boundary may follow the headers at once."""
+    """RFC 2046 §5.1.1: the body is optional; the boundary may follow the headers at once."""
     body = b"--edge\r\nContent-ID: <a@x>\r\n\r\n--edge\r\n\r\nb\r\n--edge--"
     assert [(part.content_id, part.data) for part in mtom.read(CONTENT_TYPE, body).parts] == [
         ("a@x", b""),

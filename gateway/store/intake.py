@@ -16,7 +16,7 @@ from gateway.store.moments import to_micros
 from gateway.store.session import Session
 
 _UNREPEATED = frozenset({MessageState.REJECTED, MessageState.DUPLICATE})
-_PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
+PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
 
 
 class Trace(Value):
@@ -232,7 +232,7 @@ def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now
 
 def _lane(destination: Destination, recipient: Recipient | None) -> str:
     """Mails wait for each other by recipient: by id, since a mailbox may change between versions."""
-    if recipient is None or destination not in _PER_RECIPIENT:
+    if recipient is None or destination not in PER_RECIPIENT:
         return ""
     return f"{recipient.kind}:{recipient.id or recipient.address or recipient.name}"
 

@@ -1,4 +1,4 @@
-"""The one place that makes TLS contexts, outgoing and incoming (REQ-72, REQ-75: TLS ≥ 1.2, verified, mutual)."""
+"""The one place that makes TLS contexts, out and in (REQ-72, REQ-75: TLS ≥ 1.2, verified, mutual)."""
 
 import ssl
 from collections.abc import Callable

@@ -59,6 +59,8 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     profiles = _profiles(settings)
+    if settings.dmp.url:
+        _dmp_route(settings)  # a wrong cachet stops the start here, not each worker later
     store = _store(settings)
     clock = SystemClock()
     dispatcher = Dispatcher(store, settings, clock)
@@ -232,15 +234,21 @@ def worker_parts(settings: Settings) -> WorkerParts:
 def _dmp_route(settings: Settings) -> Route:
     from gateway.connectors.dmp import DmpSender
     from gateway.pipeline.destinations import dmp
-    from gateway.security import Cachet
+    from gateway.security import CachetError
 
     certificate, key = settings.dmp.cachet_certificate, settings.dmp.cachet_key
     if certificate is None or key is None:
         raise StartError("dmp.cachet_certificate and dmp.cachet_key must be set: the DMP wants a signed VIHF")
-    cachet = Cachet.load(certificate.read_bytes(), key.read_bytes())
+    try:
+        files = dmp.CachetFiles(certificate, key)
+    except (CachetError, OSError) as wrong:
+        raise StartError(f"cachet: {wrong}") from None
     return Route(
-        lambda job: dmp.prepare(job, cachet=cachet, url=settings.dmp.url, now=datetime.now(UTC), ids=uuid4),
+        lambda job: dmp.prepare(
+            job, cachet=files.current(), url=settings.dmp.url, now=datetime.now(UTC), ids=uuid4
+        ),
         DmpSender(settings.dmp),
+        concurrency=settings.dmp.concurrency,
     )
 
 

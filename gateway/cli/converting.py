@@ -53,7 +53,9 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
                 data, profiles, site=site, environment=current.environment, now=datetime.now(UTC)
             )
             verdict = max((one.decision.verdict for one in judged), key=list(Verdict).index)
-            findings = tuple(found for one in judged for found in one.decision.findings)
+            findings = tuple(
+                found for one in judged for found in (*one.decision.findings, *offline.document_findings(one))
+            )
         except offline.UnreadableError as unreadable:
             verdict, findings = Verdict.REJECT, unreadable.findings
         except KeyError:

@@ -13,11 +13,11 @@ from gateway.mapping import hl7 as hl7_mapping
 from gateway.mapping.sites import Profile, Sites
 from gateway.model.decision import Decision, KnownReport, Verdict
 from gateway.model.delivery import Destination
-from gateway.model.findings import Finding, finding
+from gateway.model.findings import Finding
 from gateway.model.submission import Mapped
 from gateway.model.version import DeliveryJob, ReportVersion
 from gateway.pipeline.identity import content_hash, identity, set_key
-from gateway.pipeline.production import produce
+from gateway.pipeline.production import ProductionError, compose, produce
 from gateway.rules.decide import decide
 
 OFFLINE_DESTINATIONS = frozenset(
@@ -129,9 +129,11 @@ def jobs(judged: Judged, destination: Destination) -> tuple[DeliveryJob, ...]:
     )
 
 
-def not_validated(judged: Judged) -> Finding:
-    """Why there is no document of this report."""
-    return next(
-        (found for found in judged.decision.findings if found.code == "NOT-VALIDATED"),
-        finding("NOT-VALIDATED"),
-    )
+def document_findings(judged: Judged) -> tuple[Finding, ...]:
+    """What there is to say about the documents that this report would become; empty without a version."""
+    if judged.version is None:
+        return ()
+    try:
+        return compose(judged.version, judged.mapped.blobs).findings
+    except ProductionError as refused:
+        return refused.findings

@@ -4,6 +4,7 @@ Built N1: letter → PDF → CDA. Received CDA: kept byte for byte; its PDF, or 
 """
 
 import hashlib
+from dataclasses import dataclass
 
 from gateway import cda, pdf
 from gateway.model.findings import Finding, errors
@@ -20,25 +21,44 @@ class ProductionError(Exception):
         self.findings = findings
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The documents of a version, and what there is to say about them (warnings, infos)."""
+
+    documents: tuple[Document, ...]
+    findings: tuple[Finding, ...]
+
+
 def produce(version: ReportVersion, blobs: tuple[Blob, ...]) -> tuple[Document, ...]:
-    """The CDA and its PDF. Same version and blobs give the same bytes.
+    """The CDA and its PDF. Same version and blobs give the same bytes. Raises ProductionError."""
+    return compose(version, blobs).documents
+
+
+def compose(version: ReportVersion, blobs: tuple[Blob, ...]) -> Composed:
+    """The documents with their findings.
 
     Raises ProductionError when our own checks refuse the document (architecture decision 20).
     """
     received = version.context.received_document
+    found: tuple[Finding, ...] = ()
     if received:
         document = next(blob.data for blob in blobs if blob.sha256 == received)
         page = cda.embedded_pdf(document) or _typeset(version)
     else:
-        page = _received_pdf(version.report.attachments, blobs) or _typeset(version)
-        document = cda.build_n1(version, page).data
-    refused = errors(cda.check(document))
-    if refused:
-        raise ProductionError(refused)
-    return (
+        given = _received_pdf(version.report.attachments, blobs)
+        if given is not None:
+            found = pdf.inspect(given, "attachments").findings
+        page = given or _typeset(version)
+        built = cda.build_n1(version, page)
+        document, found = built.data, (*found, *built.findings)
+    found = (*found, *cda.check(document))
+    if errors(found):
+        raise ProductionError(found)
+    documents = (
         _document(DocumentKind.CDA, "text/xml", document, version.report.title),
         _document(DocumentKind.PDF, "application/pdf", page, version.report.title),
     )
+    return Composed(documents, found)
 
 
 def _received_pdf(attachments: tuple[Attachment, ...], blobs: tuple[Blob, ...]) -> bytes | None:

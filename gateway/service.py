@@ -59,8 +59,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     profiles = _profiles(settings)
-    if settings.dmp.url:
-        _dmp_route(settings)  # a wrong cachet stops the start here, not each worker later
+    _check_cachet(settings)  # a wrong one stops the start here, not each worker later
     store = _store(settings)
     clock = SystemClock()
     dispatcher = Dispatcher(store, settings, clock)
@@ -231,18 +230,28 @@ def worker_parts(settings: Settings) -> WorkerParts:
     return WorkerParts(reader=SqliteReader.open(settings.database, site), produce=produce, routes=routes)
 
 
-def _dmp_route(settings: Settings) -> Route:
-    from gateway.connectors.dmp import DmpSender
-    from gateway.pipeline.destinations import dmp
-    from gateway.security import CachetError
+def _check_cachet(settings: Settings) -> None:
+    if not settings.dmp.url:
+        return
+    from gateway.security import Cachet, CachetError
 
     certificate, key = settings.dmp.cachet_certificate, settings.dmp.cachet_key
     if certificate is None or key is None:
         raise StartError("dmp.cachet_certificate and dmp.cachet_key must be set: the DMP wants a signed VIHF")
     try:
-        files = dmp.CachetFiles(certificate, key)
+        Cachet.load(certificate.read_bytes(), key.read_bytes())
     except (CachetError, OSError) as wrong:
         raise StartError(f"cachet: {wrong}") from None
+
+
+def _dmp_route(settings: Settings) -> Route:
+    from gateway.connectors.dmp import DmpSender
+    from gateway.pipeline.destinations import dmp
+
+    certificate, key = settings.dmp.cachet_certificate, settings.dmp.cachet_key
+    assert certificate is not None, "checked at the start"
+    assert key is not None, "checked at the start"
+    files = dmp.CachetFiles(certificate, key)
     return Route(
         lambda job: dmp.prepare(
             job, cachet=files.current(), url=settings.dmp.url, now=datetime.now(UTC), ids=uuid4

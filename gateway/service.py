@@ -265,4 +265,5 @@ def _mssante_route(settings: Settings) -> Route:
     from gateway.connectors.smtp import SmtpSender
     from gateway.pipeline.destinations import mssante
 
-    return Route(mssante.prepare, SmtpSender(settings.mssante))
+    limit = settings.mssante.max_bytes
+    return Route(lambda job: mssante.prepare(job, patient_limit=limit), SmtpSender(settings.mssante))

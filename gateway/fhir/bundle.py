@@ -55,7 +55,7 @@ class ReportBundle:
         if text.startswith("#"):
             return self._contained(reference.resource, text[1:])
         index = self._find(text.split("/_history/")[0], reference.resource.path) if text else None
-        if index is None and not text:
+        if index is None:
             index = self._by_logical(reference)
         return None if index is None else self._resource(index, reference.reads)
 

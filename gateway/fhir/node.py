@@ -1,7 +1,10 @@
 """A place in a FHIR resource: its JSON value and its FHIRPath, which every finding and provenance names."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
+
+_UNWRITABLE = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff]")
 
 
 class Node:
@@ -52,12 +55,13 @@ class Node:
         return Node(item, f"{self.path}[0]", self.reads, self.resource)
 
     def text(self, *names: str) -> str:
-        """The primitive at `names` as text without outer blanks, "" when absent; marks it as read."""
+        """The primitive at `names` as text, "" when absent; marks it as read. Outer blanks are left out, and
+        characters that FHIR strings and XML may not hold."""
         node = self.get(*names)
         if node.value is None or isinstance(node.value, dict | list):
             return ""
         node.reads.add(node.path)
-        return node.value.strip() if isinstance(node.value, str) else str(node.value)
+        return _UNWRITABLE.sub("", node.value).strip() if isinstance(node.value, str) else str(node.value)
 
     def flag(self, name: str) -> bool:
         """A boolean element that is present and true."""

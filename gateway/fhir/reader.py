@@ -74,6 +74,8 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise FhirError(finding("FHIR-SYNTAX", "", "no resourceType"))
     if _depth(tree) > MAX_DEPTH:
         raise FhirError(finding("FHIR-SYNTAX", "", f"more than {MAX_DEPTH} levels"))
+    if b"\\ud" in body.lower() and not _encodable(tree):
+        raise FhirError(finding("FHIR-SYNTAX", "", "half a character (a lone surrogate)"))
     return tree
 
 
@@ -91,6 +93,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _encodable(tree: Any) -> bool:
+    """JSON lets `\\ud83d` stand alone; no UTF-8 document can hold it."""
+    try:
+        json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _depth(tree: Any) -> int:

@@ -63,7 +63,7 @@ FOREIGN_TYPES = {
 
 def foreign(resource: dict[str, Any]) -> tuple[str, str]:
     """(version, element) that show `resource` to be of another FHIR version, ("", "") when none does."""
-    kind = resource.get("resourceType")
+    kind = str(resource.get("resourceType"))
     if kind in FOREIGN_TYPES:
         return FOREIGN_TYPES[kind], "resourceType"
     for marker in MARKERS:

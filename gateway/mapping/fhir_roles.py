@@ -2,7 +2,8 @@
 
 from gateway.fhir import Node
 from gateway.mapping.fhir_exam import Order
-from gateway.mapping.fhir_people import organization, patient, practitioner
+from gateway.mapping.fhir_patient import patient
+from gateway.mapping.fhir_people import professional, structure
 from gateway.mapping.fhir_walk import Walk
 from gateway.model.base import replace
 from gateway.model.people import Organization, Patient, Practitioner
@@ -32,7 +33,7 @@ def authors(walk: Walk, node: Node) -> tuple[Practitioner, ...]:
     made: list[Practitioner] = []
     for name in ("resultsInterpreter", "performer"):
         for reference in node.all(name):
-            person = practitioner(walk, f"authors[{len(made)}]", walk.follow(reference))
+            person = professional(walk, f"authors[{len(made)}]", reference)
             if person is not None:
                 made.append(person)
         if made:
@@ -44,8 +45,7 @@ def interpreter(walk: Walk, node: Node) -> Practitioner | None:
     """The first interpreter answers for the report (spec fhir.md §6.1). A performer does not: FHIR calls it
     the service that issues the report."""
     for reference in node.all("resultsInterpreter"):
-        found = walk.bundle.resolve(reference)
-        person = practitioner(walk, "legal_authenticator", found)
+        person = professional(walk, "legal_authenticator", reference)
         if person is not None:
             return person
         walk.trail.source("legal_authenticator", reference.path)
@@ -57,7 +57,7 @@ def attested(walk: Walk, composition: Node | None, report: ImagingReport) -> Ima
     for attester in composition.all("attester") if composition else ():
         if attester.text("mode") != "legal":
             continue
-        person = practitioner(walk, "legal_authenticator", walk.follow(attester.get("party")))
+        person = professional(walk, "legal_authenticator", attester.get("party"))
         time = report.validated_at or walk.moment("validated_at", attester, "time")
         return replace(report, legal_authenticator=person or report.legal_authenticator, validated_at=time)
     return report
@@ -66,22 +66,19 @@ def attested(walk: Walk, composition: Node | None, report: ImagingReport) -> Ima
 def requester(walk: Walk, orders: tuple[Order, ...]) -> Practitioner | None:
     """ServiceRequest.requester, of the first order whose requester is a professional."""
     for order in orders:
-        if order.node is None or not order.node.get("requester"):
+        if order.node is None or not (named := order.node.get("requester")):
             continue
-        person = practitioner(walk, "requester", walk.follow(order.node.get("requester")))
+        person = professional(walk, "requester", named)
         if person is not None:
             return person
-        walk.trail.source("requester", order.node.get("requester").path)
+        walk.trail.source("requester", named.path)
     return None
 
 
 def performer(walk: Walk, node: Node) -> Organization | None:
     """The Organization among `performer`, or that of a role."""
     for reference in node.all("performer"):
-        found = walk.follow(reference)
-        if found is not None and found.kind == "PractitionerRole":
-            found = walk.bundle.resolve(found.get("organization"))
-        made = organization(walk, "performer", found)
+        made = structure(walk, "performer", reference)
         if made is not None:
             return made
     return None
@@ -91,4 +88,4 @@ def custodian(walk: Walk, composition: Node | None) -> Organization | None:
     """Composition.custodian; the profile's keeper stands in where there is none."""
     if composition is None or not composition.get("custodian"):
         return None
-    return organization(walk, "custodian", walk.follow(composition.get("custodian")))
+    return structure(walk, "custodian", composition.get("custodian"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.cda import CdaError, CdaHeader, read
 from gateway.cda.values import join_id
-from gateway.hl7v2 import Message, cisis
+from gateway.hl7v2 import Message, Segment, cisis
 from gateway.mapping import cda
 from gateway.mapping import hl7_documents as documents
 from gateway.mapping.finish import finish
@@ -41,13 +41,14 @@ class Received(NamedTuple):
 
 def carries_cda(message: Message) -> bool:
     """By MSH-21 (`…^CISIS_CDA_HL7_V2`), or by an observation that says XML in OBX-5.3."""
-    profile = message.profile.partition("^")[2]
-    if profile in cisis.TRANSMISSION_PROFILES or profile == cisis.PROFILE_LPS:
+    if message.profile.partition("^")[2] in cisis.TRANSMISSION_PROFILES:
         return True
-    return any(
-        segment.value(5, 1, 3).strip().upper() == "XML" and documents.is_document(segment)
-        for segment in message.all("OBX")
-    )
+    return any(_says_xml(segment) and documents.is_document(segment) for segment in message.all("OBX"))
+
+
+def _says_xml(segment: Segment) -> bool:
+    head = segment.field(5)[:512].upper()
+    return b"XML" in head and segment.value(5, 1, 3).strip().upper() == "XML"
 
 
 def with_document(message: Message, profile: Profile, used: set[tuple[int, int]]) -> Mapped:
@@ -85,9 +86,10 @@ def with_document(message: Message, profile: Profile, used: set[tuple[int, int]]
 
 
 def _read(embedded: tuple[documents.Embedded, ...], reader: Reader) -> tuple[Received, ...]:
-    """The CDAs among the documents. Anything else in their place is CDA-INVALID."""
+    """The CDAs among the documents. What stands in their place and is none is CDA-INVALID."""
     made: list[Received] = []
-    for document in embedded:
+    stated = [one for one in embedded if one.media_type == documents.CDA or _says_xml(one.segment)]
+    for document in stated or embedded:
         try:
             made.append(Received(document._replace(media_type=documents.CDA), read(document.data)))
         except CdaError as wrong:

@@ -14,11 +14,15 @@ SERVED: dict[tuple[str, str], Action | None] = {
 T04 (deletion) is not here: nothing is acknowledged that the DMP is not asked for.
 """
 _TYPES = frozenset(code for code, _ in SERVED)
+_OTHER_PROFILES = frozenset({cisis.PROFILE_LPS, cisis.PROFILE_TELERADIOLOGY})
+"""Volets whose ORU and MDM are no reports to share: documents that came by mail, answers of teleradiology."""
 
 
 def refused(message: Message) -> tuple[Finding, ...]:
     """Why a message is not served, () when it is. Some senders of 2.3 leave the event of an ORU empty."""
     code, event = message.message_code, message.trigger_event
+    if (profile := message.profile.partition("^")[2]) in _OTHER_PROFILES:
+        return (finding("HL7-TYPE-UNSUPPORTED", "MSH-21", f"profile {profile}"),)
     if (code, event) in SERVED or (code == "ORU" and not event):
         return ()
     if code in _TYPES:

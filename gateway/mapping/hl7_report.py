@@ -111,7 +111,8 @@ def _report(
 
 
 def _report_set(references: tuple[OrderReference, ...], reader: Reader) -> Identifier | None:
-    """What later messages replace: filler order number, else accession number (architecture decision 11)."""
+    """What later messages replace (architecture decision 11): filler order number, else accession number, else
+    the chain of document ids of an MDM (TXA-13, TXA-12)."""
     found = reader.find("report.set")
     if found is not None:
         reader.trail.source("report_set", found.location)
@@ -120,6 +121,12 @@ def _report_set(references: tuple[OrderReference, ...], reader: Reader) -> Ident
         if order.accession is not None:
             reader.trail.rule("report_set", f"orders[{place}].accession")
             return order.accession
+    for name in ("prior_document", "document"):
+        if (found := reader.find(name)) is not None:
+            reader.trail.source("report_set", found.location)
+            return Identifier(
+                value=types.document_id(reader.scope, found.segment, found.field, found.repetition)
+            )
     reader.trail.at("REPORT-SET-MISSING", "OBR-3")
     return None
 

@@ -108,6 +108,17 @@ def validate(
     raise typer.Exit(run(tuple(files), kit=kit, kind=kind, json_lines=json_lines, junit=junit, html=html))
 
 
+@app.command()
+def statement(
+    write: Annotated[bool, typer.Option("--write", help="Rewrite conformance/statement.md.")] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """The conformance statement: each requirement, its status, the tests that prove it."""
+    from conformance.statement import run
+
+    raise typer.Exit(run(write=write, json_lines=json_lines))
+
+
 def _pair(cert: Path | None, key: Path | None, client_ca: Path | None) -> None:
     if (cert is None) != (key is None) or (client_ca is not None and cert is None):
         raise typer.BadParameter("--cert and --key go together, --client-ca needs both")

@@ -57,6 +57,7 @@ class Link:
                     str(theirs.fileno()),
                     pass_fds=(theirs.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,  # whoever reads ours to its end must not wait for it
                     env=environment,
                 )
             else:

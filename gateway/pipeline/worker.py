@@ -104,8 +104,9 @@ class Worker:
                 returned=tuple(one for report in reports for one in report.returned),
             )
             try:
-                writer.write(frame(joined))
-                await writer.drain()
+                if not writer.is_closing():
+                    writer.write(frame(joined))
+                    await writer.drain()
             except OSError:  # the dispatcher is gone
                 self._closing.set()
             finally:

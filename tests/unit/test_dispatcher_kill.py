@@ -94,6 +94,22 @@ async def test_after_kill_9_of_gateway_and_workers_no_mail_goes_twice(tmp_path: 
         assert set(acknowledged) <= set(delivered(tmp_path, destination))
 
 
+@pytest.mark.req("REQ-78")
+async def test_a_restarted_gateway_waits_for_the_worker_that_is_still_sending(tmp_path: Path) -> None:
+    """Else it would settle as ambiguous, or send again, what is just about to end well."""
+    world(tmp_path, delay=2.0)
+    gateway = Gateway(tmp_path, 0)
+    await until(lambda: len(ledger(tmp_path, MAIL)) >= 1)
+    gateway.kill(workers_too=False)
+    async with running(settings(tmp_path, 1)) as (_, dispatcher, queries):
+        await asyncio.sleep(0.2)
+        assert dispatcher.status()["recovered"] is False
+        assert "delivered" not in states(queries)
+        world(tmp_path)
+        await until(lambda: set(states(queries)) == {"delivered"}, seconds=60)
+    assert set(delivered(tmp_path, MAIL).values()) == {1}
+
+
 def test_a_second_gateway_for_the_folder_is_refused_while_the_first_runs(tmp_path: Path) -> None:
     world(tmp_path)
     gateway = Gateway(tmp_path, 0)

@@ -71,7 +71,7 @@ def read(data: bytes) -> Archive:
             by_id[entry.id] = files[f"{SUBSET}{uri.removeprefix(SUBSET)}"]
         else:
             faults.append(Fault("XDM", "DocumentEntry.URI", "missing, or names no file of the subset"))
-    faults += xds_rules.check(Submission(metadata, by_id))
+    faults += xds_rules.check(Submission(metadata, by_id), xds_rules.EXCHANGE_RULES)
     documents = tuple(_cda(entry.id, by_id, faults) for entry in metadata.entries if entry.id in by_id)
     patients = {entry.patient_id for entry in metadata.entries}
     for document in documents:

@@ -37,6 +37,7 @@ OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 TIME = re.compile(r"\d{4}(\d\d(\d\d(\d\d(\d\d(\d\d)?)?)?)?)?")
 SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 PATIENT = re.compile(r"(?P<id>[^\^&]+)\^\^\^&(?P<root>[0-9.]+)&ISO\^NH")
+LOCAL_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^PI")
 SOURCE_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^[A-Z]{2}")
 XCN = re.compile(r"[^\^]+\^[^\^]*\^[^\^]*\^{6}&[0-9.]+&ISO\^[DU]\^\^\^(IDNPS|EI|RI|NH)")
 XON = re.compile(r"[^\^]*\^{5}(&[0-9.]+&ISO\^[A-Z]+\^\^\^[^\^]+|\^\^\^\^)?")
@@ -110,6 +111,18 @@ def patient(submission: Submission) -> Iterator[Fault]:
             yield Fault(METADATA, place, "is not <INS>^^^&<OID>&ISO^NH")
         elif match["root"] not in INS_ROOTS or len(match["id"]) != 15:
             yield Fault("XDSUnknownPatientId", place, "is no INS of 15 characters under an INS root")
+    yield from _one_patient(submission)
+
+
+def patient_of_a_mail(submission: Submission) -> Iterator[Fault]:
+    """As for the DMP, or the local number of a patient whose INS is not qualified (X-MSS-INS: N)."""
+    if all(LOCAL_PATIENT.fullmatch(found.patient_id) for found in _objects(submission)):
+        yield from _one_patient(submission)
+    else:
+        yield from patient(submission)
+
+
+def _one_patient(submission: Submission) -> Iterator[Fault]:
     if len({found.patient_id for found in _objects(submission)}) > 1:
         yield Fault("XDSPatientIdDoesNotMatch", "patientId", "submission set and entries name two patients")
 
@@ -285,6 +298,9 @@ METADATA_RULES: tuple[Rule, ...] = (
     associations,
 )
 RULES: tuple[Rule, ...] = (*METADATA_RULES, document_for_each_entry, hash_and_size)
+"""ITI-41 to the DMP."""
+EXCHANGE_RULES: tuple[Rule, ...] = tuple(patient_of_a_mail if rule is patient else rule for rule in RULES)
+"""ITI-32 in a mail."""
 
 
 def check(submission: Submission, rules: tuple[Rule, ...] = RULES) -> tuple[Fault, ...]:

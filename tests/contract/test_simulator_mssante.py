@@ -148,6 +148,18 @@ def test_a_citizen_gets_the_documents_of_no_other_patient(simulator: Simulator) 
     assert [check["place"] for check in second["checks"]] == ["RCPT TO"]
 
 
+def test_a_patient_without_ins_travels_under_the_local_number(simulator: Simulator) -> None:
+    local = cda_with_pdf(pdf()).replace(b"1.2.250.1.213.1.4.10", b"1.2.3.4.567.8.9.10")
+    edits = [("1.2.250.1.213.1.4.10", "1.2.3.4.567.8.9.10"), ("&amp;ISO^NH", "&amp;ISO^PI")]
+    metadata = submit_objects(Wish(document=local, edits=edits), uri="DOC00001.XML").encode()
+    files = {"IHE_XDM/SUBSET01/METADATA.XML": metadata, "IHE_XDM/SUBSET01/DOC00001.XML": local}
+    simulator.send(mail(files, **{"X-MSS-INS": "N"}))
+    simulator.send(mail(files, **{"X-MSS-INS": "O"}))
+    first, second = simulator.ledger()
+    assert first["checks"] == []
+    assert [check["place"] for check in second["checks"]] == ["X-MSS-INS"]
+
+
 def test_a_repeated_message_id_is_recorded_not_refused(simulator: Simulator) -> None:
     simulator.send(mail())
     simulator.send(mail())

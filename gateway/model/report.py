@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.model.base import Value
+from gateway.model.imaging import AdministeredProduct, ContraIndication, Device, RadiationExposure
+from gateway.model.narrative import Block
 from gateway.model.people import Organization, Patient, Practitioner
 from gateway.model.terms import Code, Identifier
 
@@ -50,23 +52,38 @@ class SectionKind(StrEnum):
     CONCLUSION = "19005-8"
     RECOMMENDATION = "18783-1"
     COMMENT = "55112-7"
+    MEDICAL_HISTORY = "11348-0"
+    SURGICAL_HISTORY = "47519-4"
+    CONTRAINDICATIONS = "64100-1"
+    PRIOR_RESULTS = "30954-2"
+    PATIENT_INFORMATION = "34895-3"
     REPORT = "18748-4"
     """The whole report as one text: the sender gave no structure."""
 
 
 class Section(Value):
-    """One section of narrative: `text` in the sender's lines, separated by LF; `title` its own heading."""
+    """One section of narrative: `text` in the sender's lines, separated by LF; `title` its own heading.
+
+    `blocks` say the same as `text` where the sender gave lists or tables. `act` is the index of the act that
+    a technique, complication or exposure is about; without it the first act is meant.
+    """
 
     kind: SectionKind
     text: str
     title: str = ""
+    blocks: tuple[Block, ...] = ()
+    act: int | None = None
+    author: Practitioner | None = None
+    """Who wrote an addendum, when he is another than the report's author."""
+    authored_at: datetime | None = None
 
 
 class Act(Value):
     """One imaging procedure of the report.
 
     `code` is LOINC (JDV 5.687), `ccam` the billing act, `local` what the RIS calls it. Modalities are DCM
-    codes of JDV 5.618 (MR, never RM), regions SNOMED CT of JDV 5.695.
+    codes of JDV 5.618 (MR, never RM), regions SNOMED CT of JDV 5.695, sites SNOMED CT of JDV 5.694;
+    `laterality` is SNOMED CT (24028007 right, 7771000 left, 51440002 both sides, 66459002 one side).
     """
 
     label: str = ""
@@ -79,6 +96,13 @@ class Act(Value):
     end: datetime | None = None
     study_uid: str = ""
     accession: Identifier | None = None
+    sites: tuple[Code, ...] = ()
+    laterality: Code | None = None
+    parameters: str = ""
+    """Equipment and acquisition parameters in words."""
+    products: tuple[AdministeredProduct, ...] = ()
+    radiopharmaceuticals: tuple[AdministeredProduct, ...] = ()
+    exposure: RadiationExposure | None = None
 
 
 class ImagingSeries(Value):
@@ -99,6 +123,8 @@ class ImagingStudy(Value):
     started: datetime | None = None
     description: str = ""
     series: tuple[ImagingSeries, ...] = ()
+    url: str = ""
+    """Where a person may see the images (IHE Invoke Image Display)."""
 
 
 class OrderReference(Value):
@@ -158,3 +184,9 @@ class ImagingReport(Value):
     attachments: tuple[Attachment, ...] = ()
     replaces: Identifier | None = None
     """Document that this one replaces, when the sender named it (CDA relatedDocument, TXA-13)."""
+    pregnancy: Code | None = None
+    """JDV 1.2.250.1.213.1.1.5.671: 60001007 not pregnant, 77386006 pregnant, 261665006 unknown."""
+    contraindications: tuple[ContraIndication, ...] = ()
+    devices: tuple[Device, ...] = ()
+    screening: bool = False
+    """An organised screening: one more documentationOf with CIM-10 Z13.9 (cda.md §3.6)."""

@@ -6,14 +6,14 @@ Nothing is added to what the report says except labels: the text of each section
 import re
 from datetime import tzinfo
 
+from gateway.model import wording
 from gateway.model.base import replace
 from gateway.model.letter import Letter, LetterSection
 from gateway.model.people import Organization, Patient, Practitioner
 from gateway.model.report import Act, ImagingReport, Section, SectionKind
 from gateway.model.site import Site
 from gateway.model.version import ReportVersion
-from gateway.pdf import wording
-from gateway.pdf.wording import NBSP
+from gateway.model.wording import NBSP
 
 Rows = tuple[tuple[str, str], ...]
 

@@ -3,13 +3,13 @@
 import pytest
 
 from gateway import pdf
+from gateway.model import wording
 from gateway.model.base import replace
 from gateway.model.letter import LetterSection
 from gateway.model.people import IdentityStatus, Organization, Practitioner, Sex
 from gateway.model.report import OrderReference, Section, SectionKind
 from gateway.model.terms import Address, Telecom
 from gateway.model.version import ReportVersion
-from gateway.pdf import wording
 from tests.reports import (
     BIDEAULT,
     DUPONT,

@@ -1,4 +1,4 @@
-"""French wording of the letter: names, dates, places, telephone numbers, headings."""
+"""How values read in French, on every page we set: names, dates, places, telephone numbers, headings."""
 
 from datetime import datetime, tzinfo
 from typing import Final
@@ -29,6 +29,11 @@ HEADINGS: Final[dict[SectionKind, str]] = {
     SectionKind.CONCLUSION: "Conclusion",
     SectionKind.RECOMMENDATION: "Recommandations",
     SectionKind.COMMENT: "Commentaire",
+    SectionKind.MEDICAL_HISTORY: "Antécédents médicaux",
+    SectionKind.SURGICAL_HISTORY: "Antécédents chirurgicaux",
+    SectionKind.CONTRAINDICATIONS: "Contre-indications",
+    SectionKind.PRIOR_RESULTS: "Résultats d'examens antérieurs",
+    SectionKind.PATIENT_INFORMATION: "Information du patient",
     SectionKind.REPORT: "Compte rendu",
 }
 """Heading of a section whose sender wrote none."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 
 from conformance.demo.scenario import MESSAGES, STEPS, Step
 from conformance.demo.stage import Stage, settled
@@ -17,6 +16,12 @@ from gateway.hl7v2 import read_ack
 
 console = Console(highlight=False)
 WAIT = 60.0
+_COLUMNS = {
+    "dmp": "DMP",
+    "mssante-ps": "MSSanté PS",
+    "mssante-patient": "MSSanté patient",
+    "folder": "folder",
+}
 
 
 def main() -> int:
@@ -27,7 +32,7 @@ def main() -> int:
     started = time.perf_counter()
 
     def say(text: str) -> None:
-        console.print(f"[dim]{time.perf_counter() - started:5.1f} s[/dim]  {text}")
+        console.print(f"[dim]{time.perf_counter() - started:5.1f} s[/dim]  {text}", soft_wrap=True)
 
     stage = Stage(options.dir, say=say)
     try:
@@ -75,27 +80,22 @@ def _wait(stage: Stage, message: int) -> dict[str, Any]:
 
 
 def _report(stage: Stage, results: list[tuple[Step, dict[str, Any]]]) -> bool:
-    table = Table(show_lines=True, title="What became of each message")
-    for column in ("message", "state", "report", "DMP", "MSSanté professional", "MSSanté patient", "folder"):
-        table.add_column(column, overflow="fold")
+    rows = [("message", "state", "report", *_COLUMNS.values())]
     good = True
     for step, row in results:
         reached = {one["destination"]: one["state"] for one in row["deliveries"]}
         expected = row["state"] == step.state and reached == step.deliveries
         good = good and expected
-        reports = ", ".join(str(one["set_key"]).split("^")[0] for one in row["reports"])
-        reasons = {
-            one["destination"]: one.get("reason") or one.get("outcome") or "" for one in row["deliveries"]
-        }
-        cells = [_cell(reached, reasons, name) for name in ("dmp", "mssante-ps", "mssante-patient", "folder")]
-        table.add_row(f"{step.file}\n{step.what}", row["state"] + ("" if expected else " ✗"), reports, *cells)
-    console.print(table)
+        reports = ", ".join(str(one["set_key"]).split("^")[0][-16:] for one in row["reports"])
+        cells = tuple(reached.get(name, "–") for name in _COLUMNS)
+        rows.append((step.file, row["state"] + ("" if expected else " ✗"), reports, *cells))
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    console.print()
+    for number, cells in enumerate(rows):
+        line = "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True))
+        console.print(f"[bold]{line}[/bold]" if number == 0 else line, soft_wrap=True)
+    console.print()
     return _peers_agree(stage) and good
-
-
-def _cell(reached: dict[str, str], reasons: dict[str, str], name: str) -> str:
-    state = reached.get(name, "–")
-    return state if state in ("delivered", "–") else f"{state}\n{reasons[name]}"
 
 
 def _peers_agree(stage: Stage) -> bool:

@@ -27,6 +27,9 @@ class Submission(NamedTuple):
 
     metadata: Metadata
     documents: dict[str, bytes]
+    exchange: bool = False
+    """Sent by mail, not shared: a local identifier (`^PI`) may stand for an INS that is not qualified, as the
+    mail then says with `X-MSS-INS: N` (Référentiel MSSanté #2, ECO.2.4.2)."""
 
 
 Rule = Callable[[Submission], Iterator[Fault]]
@@ -37,6 +40,7 @@ OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 TIME = re.compile(r"\d{4}(\d\d(\d\d(\d\d(\d\d(\d\d)?)?)?)?)?")
 SHA1 = re.compile(r"[0-9a-fA-F]{40}")
 PATIENT = re.compile(r"(?P<id>[^\^&]+)\^\^\^&(?P<root>[0-9.]+)&ISO\^NH")
+LOCAL_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^PI")
 LOCAL_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^PI")
 SOURCE_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^[A-Z]{2}")
 XCN = re.compile(r"[^\^]+\^[^\^]*\^[^\^]*\^{6}&[0-9.]+&ISO\^[DU]\^\^\^(IDNPS|EI|RI|NH)")
@@ -107,6 +111,8 @@ def patient(submission: Submission) -> Iterator[Fault]:
     for found in _objects(submission):
         place = f"{_label(found)}.patientId"
         match = PATIENT.fullmatch(found.patient_id)
+        if submission.exchange and LOCAL_PATIENT.fullmatch(found.patient_id):
+            continue
         if not match:
             yield Fault(METADATA, place, "is not <INS>^^^&<OID>&ISO^NH")
         elif match["root"] not in INS_ROOTS or len(match["id"]) != 15:

@@ -10,7 +10,8 @@ from email.parser import BytesParser
 from typing import NamedTuple
 
 from conformance.simulators import xdm
-from conformance.simulators.xds_rules import PATIENT, Fault
+from conformance.simulators.forms import PATIENT
+from conformance.simulators.xds_rules import Fault
 from gateway.model.terms import INS_ROOTS
 
 SUBJECT = re.compile(r"XDM/1\.0/DDM\+\S.{0,80}? [A-Z][A-Z' -]* \S.*?( \d{2}/\d{2}/\d{4})?")

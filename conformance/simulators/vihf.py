@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from lxml import etree
 
+from conformance.simulators.forms import PATIENT
 from conformance.simulators.signature import DS, SignatureRefusedError, verify
-from conformance.simulators.xds_rules import PATIENT, Fault
+from conformance.simulators.xds_rules import Fault
 from conformance.xml import text_of
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"

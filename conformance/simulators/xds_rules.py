@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from conformance.simulators import ebrim
+from conformance.simulators import ebrim, forms
 from conformance.simulators.ebrim import Metadata, RegistryObject, first, values
 from gateway.model.terms import INS_ROOTS
 
@@ -27,44 +27,12 @@ class Submission(NamedTuple):
 
     metadata: Metadata
     documents: dict[str, bytes]
-    exchange: bool = False
-    """Sent by mail, not shared: a local identifier (`^PI`) may stand for an INS that is not qualified, as the
-    mail then says with `X-MSS-INS: N` (Référentiel MSSanté #2, ECO.2.4.2)."""
 
 
 Rule = Callable[[Submission], Iterator[Fault]]
 
 METADATA = "XDSRegistryMetadataError"
 REPOSITORY = "XDSRepositoryMetadataError"
-OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
-TIME = re.compile(r"\d{4}(\d\d(\d\d(\d\d(\d\d(\d\d)?)?)?)?)?")
-SHA1 = re.compile(r"[0-9a-fA-F]{40}")
-PATIENT = re.compile(r"(?P<id>[^\^&]+)\^\^\^&(?P<root>[0-9.]+)&ISO\^NH")
-LOCAL_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^PI")
-LOCAL_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^PI")
-SOURCE_PATIENT = re.compile(r"[^\^&]+\^\^\^&[0-9.]+&ISO\^[A-Z]{2}")
-XCN = re.compile(r"[^\^]+\^[^\^]*\^[^\^]*\^{6}&[0-9.]+&ISO\^[DU]\^\^\^(IDNPS|EI|RI|NH)")
-XON = re.compile(r"[^\^]*\^{5}(&[0-9.]+&ISO\^[A-Z]+\^\^\^[^\^]+|\^\^\^\^)?")
-REFERENCE_ID = re.compile(
-    r"[^\^#]+\^\^\^(&[0-9.]+&ISO)?\^"
-    r"(urn:ihe:iti:xds:2013:(accession|order)|urn:ihe:iti:xds:2016:studyInstanceUID)"
-)
-MASKS = {"MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"}
-MASK_SCHEME = "1.2.250.1.213.1.1.4.13"
-CONFIDENTIALITY_SCHEME = "2.16.840.1.113883.5.25"
-ENTRY_SLOTS = (
-    "creationTime",
-    "hash",
-    "languageCode",
-    "legalAuthenticator",
-    "serviceStartTime",
-    "size",
-    "sourcePatientId",
-    "sourcePatientInfo",
-)
-MANY_VALUES = {"sourcePatientInfo", "urn:ihe:iti:xds:2013:referenceIdList"}
-CLASS_OF_TYPE = {"18748-4": "31", "55115-0": "42", "IMG-KOS": "31"}
-"""classCode by typeCode for imaging (NOS, ASS_X16)."""
 
 
 def one_submission_set(submission: Submission) -> Iterator[Fault]:
@@ -84,13 +52,13 @@ def unique_ids(submission: Submission) -> Iterator[Fault]:
             yield Fault(METADATA, place, "missing, or longer than 128 characters")
         elif seen[found.unique_id] > 1:
             yield Fault("XDSRegistryDuplicateUniqueIdInMessage", place, "used twice in one message")
-        elif not OID.fullmatch(found.unique_id.partition("^")[0]) or (
+        elif not forms.OID.fullmatch(found.unique_id.partition("^")[0]) or (
             found.kind == "set" and len(found.unique_id) > 64
         ):
             yield Fault(METADATA, place, "is not an OID (submission set: of at most 64 characters)")
     for entries in submission.metadata.sets:
         source = entries.identifier(ebrim.SET_IDS["XDSSubmissionSet.sourceId"])
-        if not OID.fullmatch(source) or len(source) > 64:
+        if not forms.OID.fullmatch(source) or len(source) > 64:
             yield Fault(METADATA, f"{_label(entries)}.sourceId", "is not an OID of at most 64 characters")
 
 
@@ -110,11 +78,9 @@ def identifiers_well_formed(submission: Submission) -> Iterator[Fault]:
 def patient(submission: Submission) -> Iterator[Fault]:
     for found in _objects(submission):
         place = f"{_label(found)}.patientId"
-        match = PATIENT.fullmatch(found.patient_id)
-        if submission.exchange and LOCAL_PATIENT.fullmatch(found.patient_id):
-            continue
+        match = forms.PATIENT.fullmatch(found.patient_id)
         if not match:
-            yield Fault(METADATA, place, "is not <INS>^^^&<OID>&ISO^NH")
+            yield Fault(METADATA, place, "is not <INS>^^^&<forms.OID>&ISO^NH")
         elif match["root"] not in INS_ROOTS or len(match["id"]) != 15:
             yield Fault("XDSUnknownPatientId", place, "is no INS of 15 characters under an INS root")
     yield from _one_patient(submission)
@@ -122,7 +88,7 @@ def patient(submission: Submission) -> Iterator[Fault]:
 
 def patient_of_a_mail(submission: Submission) -> Iterator[Fault]:
     """As for the DMP, or the local number of a patient whose INS is not qualified (X-MSS-INS: N)."""
-    if all(LOCAL_PATIENT.fullmatch(found.patient_id) for found in _objects(submission)):
+    if all(forms.LOCAL_PATIENT.fullmatch(found.patient_id) for found in _objects(submission)):
         yield from _one_patient(submission)
     else:
         yield from patient(submission)
@@ -155,7 +121,7 @@ def imaging_class(submission: Submission) -> Iterator[Fault]:
     for entry in submission.metadata.entries:
         kinds = [code.code for code in entry.codes(ebrim.SINGLE_CODES["typeCode"])]
         classes = [code.code for code in entry.codes(ebrim.SINGLE_CODES["classCode"])]
-        expected = CLASS_OF_TYPE.get(kinds[0] or "") if kinds else None
+        expected = forms.CLASS_OF_TYPE.get(kinds[0] or "") if kinds else None
         if expected and classes and classes[0] != expected:
             yield Fault(METADATA, f"{_label(entry)}.classCode", f"must be {expected} for this typeCode")
 
@@ -167,10 +133,10 @@ def confidentiality(submission: Submission) -> Iterator[Fault]:
         if not 1 <= len(found) <= 4:
             yield Fault(METADATA, place, f"{len(found)} codes instead of 1 to 4")
             continue
-        if found[0].code not in ("N", "R", "V") or found[0].coding_scheme != CONFIDENTIALITY_SCHEME:
+        if found[0].code not in ("N", "R", "V") or found[0].coding_scheme != forms.CONFIDENTIALITY_SCHEME:
             yield Fault(METADATA, place, "the first code must be that of the document: N, R or V")
         for mask in found[1:]:
-            if mask.code not in MASKS or mask.coding_scheme != MASK_SCHEME:
+            if mask.code not in forms.MASKS or mask.coding_scheme != forms.MASK_SCHEME:
                 yield Fault(METADATA, place, "a further code must be a mask of TRE_A07")
 
 
@@ -185,9 +151,9 @@ def authors(submission: Submission) -> Iterator[Fault]:
             person, institution = values(hit.slots, "authorPerson"), values(hit.slots, "authorInstitution")
             if hit.code != "" or not (person or institution):
                 yield Fault(METADATA, place, "nodeRepresentation must be empty; person or institution needed")
-            if not all(XCN.fullmatch(value) for value in person):
+            if not all(forms.XCN.fullmatch(value) for value in person):
                 yield Fault(METADATA, f"{place}.authorPerson", "is not an XCN of the French profile")
-            if not all(XON.fullmatch(value) for value in institution):
+            if not all(forms.XON.fullmatch(value) for value in institution):
                 yield Fault(METADATA, f"{place}.authorInstitution", "is not an XON of the French profile")
 
 
@@ -201,11 +167,11 @@ def slots(submission: Submission) -> Iterator[Fault]:
             place = f"{_label(found)}.{slot.name}"
             if not slot.values or not all(slot.values):
                 yield Fault(METADATA, place, "the slot is empty")
-            if len(slot.values) > 1 and slot.name not in MANY_VALUES:
+            if len(slot.values) > 1 and slot.name not in forms.MANY_VALUES:
                 yield Fault(METADATA, place, "the slot takes one value")
             if any(len(value) > 256 for value in slot.values):
                 yield Fault(METADATA, place, "a value is longer than 256 characters")
-        required = ENTRY_SLOTS if found.kind == "entry" else ("submissionTime",)
+        required = forms.ENTRY_SLOTS if found.kind == "entry" else ("submissionTime",)
         for name in required:
             if name not in names:
                 yield Fault(METADATA, f"{_label(found)}.{name}", "the slot is missing")
@@ -215,7 +181,7 @@ def times(submission: Submission) -> Iterator[Fault]:
     sent = [first(found.slots, "submissionTime") for found in submission.metadata.sets]
     for found in _objects(submission):
         for slot in found.slots:
-            if slot.name.endswith("Time") and not all(TIME.fullmatch(value) for value in slot.values):
+            if slot.name.endswith("Time") and not all(forms.TIME.fullmatch(value) for value in slot.values):
                 yield Fault(METADATA, f"{_label(found)}.{slot.name}", "is not a UTC time without offset")
     for entry in submission.metadata.entries:
         start, stop = first(entry.slots, "serviceStartTime"), first(entry.slots, "serviceStopTime")
@@ -236,15 +202,15 @@ def formats(submission: Submission) -> Iterator[Fault]:
             yield Fault(METADATA, f"{label}.title", "missing")
         if not re.fullmatch(r"[a-z]{2}-[A-Z]{2}|art", first(entry.slots, "languageCode")):
             yield Fault(METADATA, f"{label}.languageCode", "is not of the form fr-FR")
-        if not XCN.fullmatch(first(entry.slots, "legalAuthenticator")):
+        if not forms.XCN.fullmatch(first(entry.slots, "legalAuthenticator")):
             yield Fault(METADATA, f"{label}.legalAuthenticator", "is not an XCN of the French profile")
-        if not SOURCE_PATIENT.fullmatch(first(entry.slots, "sourcePatientId")):
+        if not forms.SOURCE_PATIENT.fullmatch(first(entry.slots, "sourcePatientId")):
             yield Fault(METADATA, f"{label}.sourcePatientId", "is not a CX with its authority and type")
         known = {line.partition("|")[0] for line in values(entry.slots, "sourcePatientInfo")}
         if not {"PID-5", "PID-7", "PID-8"} <= known:
             yield Fault(METADATA, f"{label}.sourcePatientInfo", "PID-5, PID-7 and PID-8 are needed")
         for value in values(entry.slots, "urn:ihe:iti:xds:2013:referenceIdList"):
-            if not REFERENCE_ID.fullmatch(value):
+            if not forms.REFERENCE_ID.fullmatch(value):
                 yield Fault(METADATA, f"{label}.referenceIdList", "is not a CXi of JDV_J231")
 
 
@@ -281,7 +247,7 @@ def hash_and_size(submission: Submission) -> Iterator[Fault]:
     for entry in submission.metadata.entries:
         data = submission.documents.get(entry.id)
         digest, size = first(entry.slots, "hash"), first(entry.slots, "size")
-        if not SHA1.fullmatch(digest):
+        if not forms.SHA1.fullmatch(digest):
             yield Fault(METADATA, f"{_label(entry)}.hash", "is not 40 hexadecimal digits")
         elif data is not None and digest.lower() != hashlib.sha1(data, usedforsecurity=False).hexdigest():
             yield Fault(REPOSITORY, f"{_label(entry)}.hash", "is not the SHA-1 of the bytes received")
@@ -305,7 +271,10 @@ METADATA_RULES: tuple[Rule, ...] = (
 )
 RULES: tuple[Rule, ...] = (*METADATA_RULES, document_for_each_entry, hash_and_size)
 """ITI-41 to the DMP."""
-EXCHANGE_RULES: tuple[Rule, ...] = tuple(patient_of_a_mail if rule is patient else rule for rule in RULES)
+EXCHANGE_METADATA_RULES: tuple[Rule, ...] = tuple(
+    patient_of_a_mail if rule is patient else rule for rule in METADATA_RULES
+)
+EXCHANGE_RULES: tuple[Rule, ...] = (*EXCHANGE_METADATA_RULES, document_for_each_entry, hash_and_size)
 """ITI-32 in a mail."""
 
 

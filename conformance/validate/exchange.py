@@ -6,7 +6,7 @@ from lxml import etree
 
 from conformance.schematron.official import schema_remarks
 from conformance.simulators import ebrim, mail_rules, xdm, xds_rules
-from conformance.simulators.xds_rules import METADATA_RULES, Fault, Submission
+from conformance.simulators.xds_rules import EXCHANGE_METADATA_RULES, Fault, Submission
 from conformance.validate.kinds import Kind
 from conformance.validate.validator import Judgement, joined, timed
 from conformance.verdict import Remark, Step
@@ -20,7 +20,10 @@ METADATA_STEP = "XDS metadata rules"
 
 
 def judge_xds(validator: "Validator", data: bytes) -> Judgement:
-    """An lcm:SubmitObjectsRequest, alone or inside an envelope: XSD where the kit has it, then §1.6."""
+    """An lcm:SubmitObjectsRequest: XSD where the kit has it, then §1.6, without the bytes it speaks of.
+
+    A local number instead of an INS is taken: METADATA.XML of a mail may carry it.
+    """
     try:
         root = parse(data)
     except XmlRefusedError as error:
@@ -30,7 +33,9 @@ def judge_xds(validator: "Validator", data: bytes) -> Judgement:
         nothing = Remark(severity=Severity.ERROR, step="XML", text="There is no SubmitObjectsRequest")
         return (Step(name="XML"),), (nothing,)
     submission = Submission(ebrim.read(request), {})
-    rules = timed(METADATA_STEP, lambda: _remarks(METADATA_STEP, xds_rules.check(submission, METADATA_RULES)))
+    rules = timed(
+        METADATA_STEP, lambda: _remarks(METADATA_STEP, xds_rules.check(submission, EXCHANGE_METADATA_RULES))
+    )
     return joined(_schema(validator, request), rules)
 
 

@@ -4,6 +4,8 @@ import re
 from enum import StrEnum
 
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?(ClinicalDocument|SubmitObjectsRequest|stylesheet|transform)[\s>]")
+_HEADER = re.compile(rb"[!-9;-~]+:")
+_MAIL = re.compile(rb"(?im)^(from|to|subject|message-id|received):")
 
 
 class Kind(StrEnum):
@@ -33,6 +35,6 @@ def recognise(data: bytes) -> Kind:
         if found is None:
             return Kind.UNKNOWN
         return Kind.XDS if found[1] == b"SubmitObjectsRequest" else Kind.CDA
-    if re.match(rb"(?i)(return-path|received|from|to|subject|date|message-id|mime-version|x-[\w-]+):", start):
+    if _HEADER.match(start) and _MAIL.search(start):
         return Kind.MAIL
     return Kind.UNKNOWN

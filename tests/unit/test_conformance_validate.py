@@ -37,6 +37,8 @@ LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><ClinicalDocument>
         (b"\x0bMSH|^~\\&|A", Kind.HL7V2),
         (b' {"resourceType": "Bundle"}', Kind.FHIR),
         (b"From: a@b\r\nTo: c@d\r\n\r\nx", Kind.MAIL),
+        (b"Content-Type: text/plain\r\nMessage-ID: <a@b>\r\n\r\nx", Kind.MAIL),
+        (b"Note: this is a text", Kind.UNKNOWN),
         (b"<other/>", Kind.UNKNOWN),
         (b"GIF89a", Kind.UNKNOWN),
         (b"", Kind.UNKNOWN),

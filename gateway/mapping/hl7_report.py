@@ -111,7 +111,7 @@ def _report(
 
 
 def _report_set(references: tuple[OrderReference, ...], reader: Reader) -> Identifier | None:
-    """What later messages replace (architecture decision 11): filler order number, else accession number, else
+    """What later messages replace (architecture decision 11): filler order or accession number, else
     the chain of document ids of an MDM (TXA-13, TXA-12)."""
     found = reader.find("report.set")
     if found is not None:

@@ -161,7 +161,7 @@ def parse(text: str) -> Locator:
 
 def _alternatives(text: str) -> list[str]:
     """Split at `|` outside brackets: a predicate's value may hold anything but `]`."""
-    return re.findall(r"(?:\[[^\]]*\]|[^|\[])+", text) or [""]
+    return re.split(r"\|(?![^\[]*\])", text)
 
 
 def _path(text: str) -> Path:

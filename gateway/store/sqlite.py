@@ -12,6 +12,7 @@ from gateway.config import RetrySettings
 from gateway.model.delivery import DeliveryState
 from gateway.ports import Clock, Conclusion, Known, Produced, Receipt, Received, Settlement, Task
 from gateway.store import operate
+from gateway.store.checkpoint import Checkpointer
 from gateway.store.claim import Claiming
 from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare
 from gateway.store.intake import take
@@ -42,7 +43,8 @@ class SqliteStore:
     ) -> None:
         """Use `open`."""
         self._lock, self._retry, self._clock = lock, retry, clock
-        self._writer = GroupWriter(lambda: connect_writer(path))
+        self._checkpointer = Checkpointer(lambda: connect_writer(path))
+        self._writer = GroupWriter(lambda: connect_writer(path), written=self._checkpointer.written)
         self._reading = Session(connect_reader(path))
         self._reader = ThreadPoolExecutor(1, "store-reader")
         self._claiming = Claiming(per_destination)
@@ -77,6 +79,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Write what waits, close all files, give the folder back."""
         await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._checkpointer.close)
         self._reader.shutdown()
         self._lock.release()
 

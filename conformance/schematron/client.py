@@ -37,7 +37,7 @@ class Worker:
 
     def judge(self, path: Path) -> Verdict:
         """Raises WorkerError when the process is gone or cannot read the file."""
-        return self._ask({"id": 1, "path": str(path), "name": path.name})
+        return self._ask({"id": 1, "path": str(path), "name": str(path)})
 
     def _ask(self, request: dict[str, Any]) -> Verdict:
         assert self._process.stdin is not None

@@ -80,7 +80,7 @@ def patient(submission: Submission) -> Iterator[Fault]:
         place = f"{_label(found)}.patientId"
         match = forms.PATIENT.fullmatch(found.patient_id)
         if not match:
-            yield Fault(METADATA, place, "is not <INS>^^^&<forms.OID>&ISO^NH")
+            yield Fault(METADATA, place, "is not <INS>^^^&<OID>&ISO^NH")
         elif match["root"] not in INS_ROOTS or len(match["id"]) != 15:
             yield Fault("XDSUnknownPatientId", place, "is no INS of 15 characters under an INS root")
     yield from _one_patient(submission)

@@ -52,4 +52,4 @@ def _judge(files: tuple[Path, ...], kit: Path | None, kind: Kind | None) -> tupl
 
         with Pool(validator.official.kit) as pool:
             return pool.judge_all(files)
-    return tuple(validator.judge(file.name, file.read_bytes(), kind) for file in files)
+    return tuple(validator.judge(str(file), file.read_bytes(), kind) for file in files)

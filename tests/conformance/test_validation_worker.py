@@ -24,7 +24,7 @@ def test_a_pool_judges_like_the_process_itself_and_keeps_the_order(tmp_path: Pat
     bad.write_text(text.replace("<setId", "<setid"), encoding="utf-8")
     files = (*(KIT / "ExemplesCDA" / name for name in EXAMPLES), bad)
     validator = Validator(KIT)
-    expected = [timeless(validator.judge(file.name, file.read_bytes())) for file in files]
+    expected = [timeless(validator.judge(str(file), file.read_bytes())) for file in files]
     with Pool(KIT) as pool:
         found = [timeless(verdict) for verdict in pool.judge_all(files)]
     assert found == expected

@@ -153,7 +153,11 @@ def _prepared(destination: Destination, part: Callable[[Any], bytes]) -> Callabl
             owed = offline.jobs(judged, destination)
             if not owed:
                 fail("the report has no recipient of this kind")
-            return part(prepare(owed[0]))
+            request = prepare(owed[0])
+            try:
+                return part(request)
+            except KeyError:
+                fail(f"it cannot be made of this report: {request.remark}")
         except (PrepareError, ProductionError) as refused:
             print_findings(refused.findings, indent="", file=sys.stderr)
             raise SystemExit(FAILED) from None
@@ -171,7 +175,7 @@ _WRITERS: dict[str, Callable[[offline.Judged], bytes]] = {
     "canonical": _canonical,
     "cda": _document(DocumentKind.CDA),
     "pdf": _document(DocumentKind.PDF),
-    "metadata": _prepared(Destination.FOLDER, lambda request: bytes(request.metadata)),
-    "xdm": _prepared(Destination.FOLDER, lambda request: bytes(request.xdm)),
+    "metadata": _prepared(Destination.FOLDER, lambda request: dict(request.files)["metadata.xml"]),
+    "xdm": _prepared(Destination.FOLDER, lambda request: dict(request.files)["IHE_XDM.ZIP"]),
     "mail": _prepared(Destination.MSSANTE_PS, lambda request: bytes(request.data)),
 }

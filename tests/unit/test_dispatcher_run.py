@@ -16,6 +16,7 @@ import pytest
 from gateway.config import RetrySettings, Settings
 from gateway.model.delivery import Destination
 from gateway.pipeline.dispatcher import Dispatcher
+from gateway.ports import StoreUnavailableError
 from gateway.store import SqliteQueries, SqliteStore
 from gateway.store.sqlite import SystemClock
 from tests.store_support import (
@@ -228,3 +229,41 @@ async def test_a_version_that_kills_its_worker_is_failed_and_the_others_go_on(tm
         await until(lambda: states(queries) == {"delivered": 5, "failed": 1})
         (failed,) = queries.deliveries(state="failed")
         assert failed["reason"] == "INTERNAL: the worker process died on it again and again"
+
+
+@pytest.mark.req("REQ-78")
+async def test_a_worker_told_to_end_finishes_its_mail_first(tmp_path: Path) -> None:
+    """SIGTERM to the worker, as a service manager sends it to the whole group."""
+    current = settings(tmp_path, 1)
+    world(tmp_path, delay=0.5)
+    async with running(current) as (store, _, queries):
+        for number in range(10):
+            await store.commit(received(str(number)), concluding(planned(MAIL, DOCTOR), order=f"CR{number}"))
+        await until(lambda: ledger(tmp_path, MAIL))
+        (first,) = children(tmp_path)
+        os.kill(first, signal.SIGTERM)
+        world(tmp_path)
+        await until(lambda: states(queries) == {"delivered": 10})
+        assert len(children(tmp_path)) == 2
+        assert sorted(Counter(line["order"] for line in ledger(tmp_path, MAIL)).values()) == [1] * 10
+
+
+async def test_outcomes_wait_for_a_store_that_is_not_available(
+    current: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Disk full while a mail is being sent: it is not sent again, its outcome is written later."""
+    monkeypatch.setattr("gateway.pipeline.dispatcher.PAUSE", 0.1)
+    async with running(current) as (store, _, queries):
+        settle, refused = store.settle, []
+
+        async def full(results: tuple[object, ...]) -> None:
+            if len(refused) < 3 and any(hasattr(one, "outcome") for one in results):
+                refused.append(results)
+                raise StoreUnavailableError("disk full")
+            await settle(results)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(store, "settle", full)
+        await store.commit(received(), concluding(planned(MAIL, DOCTOR)))
+        await until(lambda: states(queries) == {"delivered": 1})
+        assert len(refused) == 3
+        assert len(ledger(current.data_dir, MAIL)) == 1

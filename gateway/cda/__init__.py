@@ -1,16 +1,18 @@
-"""CDA R2: the French header and the unstructured report (N1), built and read, with own checks.
+"""CDA R2: the French header, the unstructured (N1) and structured (N3) report, built and read, with checks.
 
 Bytes and values in, bytes and values out; XML of strangers only through `gateway.cda.xml.parse`.
 """
 
 from gateway.cda.builder import Built, build_n1
 from gateway.cda.checks import check
+from gateway.cda.n3 import AddedDocument, build_n3, n3_possible
 from gateway.cda.reader import embedded_pdf, read
 from gateway.cda.reader_parts import parse_ts
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
 from gateway.cda.xml import CdaError
 
 __all__ = [
+    "AddedDocument",
     "Built",
     "CdaEncounter",
     "CdaError",
@@ -19,8 +21,10 @@ __all__ = [
     "Party",
     "ServiceEvent",
     "build_n1",
+    "build_n3",
     "check",
     "embedded_pdf",
+    "n3_possible",
     "parse_ts",
     "read",
 ]

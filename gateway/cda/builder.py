@@ -1,4 +1,4 @@
-"""Canonical report → CDA R2 document. N1 now; a structured body is one more function beside `_pdf_body`."""
+"""Canonical report → CDA R2 document: the frame of every body, and the unstructured one (N1)."""
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -39,14 +39,21 @@ def build_n1(version: ReportVersion, pdf: bytes) -> Built:
     The caller has looked at the PDF (`gateway.pdf.inspect`); here it is only enclosed.
     """
     templates = [Identifier(value="", system=root) for root in N1_TEMPLATES]
-    built = _build(version, templates, _pdf_body)
-    head, found, tail = built.data.rpartition(_PLACE)
-    assert found, "the body was written by _pdf_body"
-    data = b"".join((head, b">", b64encode(pdf), b"</text>", tail))
-    return Built(data=data, findings=built.findings, trace=built.trace)
+    built = build(version, templates, _pdf_body)
+    return spliced(built, ((_PLACE, b">" + b64encode(pdf) + b"</text>"),))
 
 
-def _build(version: ReportVersion, templates: Sequence[Identifier], body: Body) -> Built:
+def spliced(built: Built, contents: Sequence[tuple[bytes, bytes]]) -> Built:
+    """`built` with each (place, content) put in; a place is markup of the body, so no text can hold it."""
+    data, parts = built.data, []
+    for place, content in contents:
+        head, found, data = data.partition(place)
+        assert found, "the body wrote a mark for each content"
+        parts += [head, content]
+    return Built(data=b"".join((*parts, data)), findings=built.findings, trace=built.trace)
+
+
+def build(version: ReportVersion, templates: Sequence[Identifier], body: Body) -> Built:
     out = Writer(version.site.tz)
     header(out, version, templates)
     body(out, out.add(out.root, "component"))
@@ -55,7 +62,7 @@ def _build(version: ReportVersion, templates: Sequence[Identifier], body: Body) 
 
 
 def _pdf_body(out: Writer, component: etree._Element) -> None:
-    """nonXMLBody/text, with a mark that `build_n1` replaces."""
+    """nonXMLBody/text, with a mark that `spliced` replaces."""
     body = out.add(component, "nonXMLBody")
     out.add(body, "text", "PDF", mediaType="application/pdf", representation="B64")
 

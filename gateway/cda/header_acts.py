@@ -91,7 +91,8 @@ def _act_code(out: Writer, node: etree._Element, act: Act, source: str) -> None:
     """LOINC with CCAM, modality and region as translations.
 
     Without LOINC the header rules accept any coded act, else a nullFlavor (SM serviceEvent/code): the CCAM
-    act takes its place, else UNK with the sender's label. The imaging volet itself (N3) wants LOINC.
+    act takes its place, else OTH with the sender's label (beside UNK the data types allow no word and no
+    translation, DTr1 dtr1-1-ANY). The imaging volet itself (N3) wants LOINC.
     """
     loinc = replace(act.code, system=act.code.system or LOINC) if act.code and act.code.code else None
     ccam = replace(act.ccam, system=CCAM) if act.ccam and act.ccam.system in ("", CCAM_OLD) else act.ccam
@@ -104,7 +105,7 @@ def _act_code(out: Writer, node: etree._Element, act: Act, source: str) -> None:
         if ccam is not None:
             code = out.code(node, "code", ccam, f"{source}.ccam")
         else:
-            code = out.null(node, "code")
+            code = out.null(node, "code", "OTH")
             out.text(code, "originalText", act.label, f"{source}.label")
     if not act.modalities:
         out.find("CODE-UNKNOWN", f"{source}.modalities", "no modality for the act")

@@ -70,8 +70,25 @@ def _ids(out: Writer, role: etree._Element, patient: Patient, site: Site) -> Non
             written.add((root, found.value))
             out.add(role, "id", "", source, root=root, extension=found.value)
     if not written:
+        _assigned(out, role, patient, site)
+
+
+def _assigned(out: Writer, role: etree._Element, patient: Patient, site: Site) -> None:
+    """A technical identifier of this gateway, when neither a qualified INS nor a local number names the patient.
+
+    patientRole/id is 1..* without nullFlavor (spec §3.2), and the requester must get the report all the same
+    (architecture decision 15). The root belongs to nobody else, and the same patient gets the same number.
+    """
+    traits = (patient.birth_family, patient.birth_given_names, patient.birth_date, str(patient.sex))
+    ins = patient.ins.value if patient.ins is not None else ""
+    if not patient.birth_family:
         out.null(role, "id")
         out.find("PATIENT-MISSING", "patient.identifiers")
+        return
+    out.find("PATIENT-ID-ASSIGNED", "patient.identifiers")
+    root = derive_oid(site.name, "patient-authority")
+    number = str(derive_uuid(site.name, "patient", ins, *traits))
+    out.add(role, "id", "", "patient.birth_family", root=root, extension=number)
 
 
 def _names(out: Writer, person: etree._Element, patient: Patient) -> None:

@@ -46,9 +46,9 @@ class Writer:
         node = etree.SubElement(parent, name(tag))
         for key, value in attributes.items():
             if value:
-                node.set(key, _clean(value))
+                node.set(key, cleaned(value))
         if text:
-            node.text = _clean(text)
+            node.text = cleaned(text)
         if source:
             self._traces.append((node, source))
         return node
@@ -63,7 +63,7 @@ class Writer:
         node = etree.SubElement(parent, f"{{{namespace}}}{tag}")
         source = attributes.pop("source", "")
         for key, value in attributes.items():
-            node.set(key, _clean(value))
+            node.set(key, cleaned(value))
         if source:
             self._traces.append((node, source))
 
@@ -146,5 +146,6 @@ def _path(node: etree._Element, paths: dict[etree._Element, str]) -> str:
     return paths[node]
 
 
-def _clean(text: str) -> str:
+def cleaned(text: str) -> str:
+    """The text without the characters that XML cannot hold."""
     return _FORBIDDEN.sub("", text)

@@ -408,7 +408,7 @@ def test_an_act_without_loinc_is_named_by_its_ccam_code() -> None:
 
 def test_an_act_without_any_code_keeps_its_label_and_modality() -> None:
     version = with_act(code=None, ccam=None)
-    assert xpath(version, "//h:serviceEvent/h:code/@nullFlavor") == ["UNK"]
+    assert xpath(version, "//h:serviceEvent/h:code/@nullFlavor") == ["OTH"]
     assert xpath(version, "//h:serviceEvent/h:code/h:originalText/text()") == [HEAD.label]
     assert xpath(version, "//h:serviceEvent/h:code/h:translation/@code") == ["CT", "774007"]
 

@@ -1,0 +1,143 @@
+"""Entries shared by several sections of the imaging volets: observations, quantities, products, comments."""
+
+import re
+from typing import Final, NamedTuple
+
+from lxml import etree
+
+from gateway.cda.narrative import reference
+from gateway.cda.vocabulary import XSI
+from gateway.cda.vocabulary_n3 import ENTRIES, TOPOGRAPHY, UNITS
+from gateway.cda.writer import Writer
+from gateway.model.imaging import AdministeredProduct, Quantity
+from gateway.model.terms import LOINC, SNOMED_CT, Code
+from gateway.model.version import VersionIdentity
+
+_TYPE: Final = f"{{{XSI}}}type"
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
+_COMMENT = Code(code="48767-8", system=LOINC, display="Commentaire")
+
+
+class Place(NamedTuple):
+    """Where an entry goes, and what names its id: `key` is unique in the version."""
+
+    out: Writer
+    section: etree._Element
+    identity: VersionIdentity
+
+    def entry(self, tag: str, key: str, *templates: str, **attributes: str) -> etree._Element:
+        """entry/<tag> with templateIds and id; attributes default to those of an event."""
+        node = self.out.add(self.section, "entry")
+        return entry_act(self.out, node, tag, self.identity.oid(f"entry/{key}"), *templates, **attributes)
+
+
+def entry_act(
+    out: Writer, parent: etree._Element, tag: str, root: str, *templates: str, **attributes: str
+) -> etree._Element:
+    """An act of the right-hand side of the CDA model; `root` is its id, "" for none."""
+    attributes.setdefault("moodCode", "EVN")
+    node = out.add(parent, tag, "", "", **attributes)
+    for template in templates:
+        out.add(node, "templateId", root=template)
+    if root:
+        out.add(node, "id", root=root)
+    return node
+
+
+def typed(out: Writer, parent: etree._Element, tag: str, kind: str, /, **attributes: str) -> etree._Element:
+    """An element whose data type stands in xsi:type."""
+    node = out.add(parent, tag, "", "", **attributes)
+    node.set(_TYPE, kind)
+    return node
+
+
+def coded_value(
+    out: Writer, parent: etree._Element, tag: str, code: Code, source: str, target: str = ""
+) -> etree._Element:
+    """A CD with xsi:type and its originalText."""
+    node = out.code(parent, tag, code, source)
+    node.set(_TYPE, "CD")
+    if target:
+        reference(out, node, target, "originalText")
+    return node
+
+
+def observation(place: Place, key: str, code: Code, target: str) -> etree._Element:
+    """FR-DICOM-Observation (E.150) up to its statusCode; value and targetSiteCode follow."""
+    node = place.entry("observation", key, "2.16.840.1.113883.10.20.6.2.13", ENTRIES + "150", classCode="OBS")
+    place.out.code(node, "code", code, "")
+    reference(place.out, node, target)
+    place.out.add(node, "statusCode", code="completed")
+    return node
+
+
+def site(
+    out: Writer,
+    parent: etree._Element,
+    found: Code,
+    source: str,
+    target: str = "",
+    modifier: Code | None = None,
+) -> None:
+    """targetSiteCode of JDV 5.694 with its topographic modifier."""
+    node = coded_value(out, parent, "targetSiteCode", _snomed(found), source, target)
+    if modifier is not None:
+        qualifier = out.add(node, "qualifier")
+        out.code(qualifier, "name", TOPOGRAPHY, "")
+        out.code(qualifier, "value", modifier, "")
+
+
+def _snomed(code: Code) -> Code:
+    return Code(code=code.code, system=code.system or SNOMED_CT, display=code.display)
+
+
+def comment(out: Writer, parent: etree._Element, target: str) -> None:
+    """FR-Commentaire-ER (E.32) on the act that holds it."""
+    node = out.add(parent, "entryRelationship", typeCode="SUBJ", inversionInd="true")
+    templates = ("2.16.840.1.113883.10.20.1.40", "1.3.6.1.4.1.19376.1.5.3.1.4.2", ENTRIES + "32")
+    node = entry_act(out, node, "act", "", *templates, classCode="ACT")
+    out.code(node, "code", _COMMENT, "")
+    reference(out, node, target)
+    out.add(node, "statusCode", code="completed")
+
+
+def number(quantity: Quantity | None) -> Quantity | None:
+    """The quantity as PQ takes it, None when it is no number or its unit is none of UCUM that we know."""
+    if quantity is None:
+        return None
+    value = quantity.value.strip().replace(",", ".")
+    unit = quantity.unit or "1"
+    if not _NUMBER.fullmatch(value) or unit not in UNITS:
+        return None
+    return Quantity(value=value, unit=unit)
+
+
+def in_words(quantity: Quantity | None) -> str:
+    """`1140,26 mGy.cm`: as French readers write it; what is no number stays as it came."""
+    if quantity is None:
+        return ""
+    value = quantity.value.replace(".", ",") if _NUMBER.fullmatch(quantity.value) else quantity.value
+    return f"{value} {quantity.unit}" if quantity.unit not in ("", "1") else value
+
+
+def product(
+    out: Writer, parent: etree._Element, found: AdministeredProduct, source: str, target: str
+) -> None:
+    """routeCode, doseQuantity, consumable: the shared end of both administrations (E.151, E.173)."""
+    if found.route is not None:
+        out.code(parent, "routeCode", found.route, f"{source}.route")
+    dose = number(found.quantity)
+    if dose is not None:
+        out.add(parent, "doseQuantity", "", f"{source}.quantity", value=dose.value, unit=dose.unit)
+    elif found.quantity is not None:
+        out.find("N3-TEXT-ONLY", f"{source}.quantity", "no number with a UCUM unit")
+    consumable = out.add(parent, "consumable", typeCode="CSM")
+    material = out.add(out.add(consumable, "manufacturedProduct", classCode="MANU"), "manufacturedMaterial")
+    code = out.add(material, "code")
+    reference(out, code, target, "originalText")
+    for index, item in enumerate(found.codes):
+        out.code(code, "translation", item, f"{source}.codes[{index}]")
+    out.text(material, "name", found.label, f"{source}.label")
+    out.text(material, "lotNumberText", found.lot, f"{source}.lot")
+    if found.comment:
+        comment(out, parent, f"{target}-commentaire")

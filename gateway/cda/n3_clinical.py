@@ -1,0 +1,146 @@
+"""Informations cliniques: why the exam was asked, history, contra-indications (cda.md §4, P.205)."""
+
+from collections.abc import Sequence
+
+from lxml import etree
+
+from gateway.cda.entries import Place, coded_value, observation, typed
+from gateway.cda.narrative import Cell, Narrative, blocks_in, open_section, reference
+from gateway.cda.vocabulary_n3 import CLINICAL, CONTRAINDICATIONS, HISTORY, REQUEST
+from gateway.cda.writer import Writer, cleaned
+from gateway.model.imaging import ContraIndication
+from gateway.model.narrative import Block
+from gateway.model.report import ImagingReport, Section, SectionKind
+from gateway.model.terms import LOINC, Code
+from gateway.model.version import VersionIdentity
+
+UNKNOWN = "Non renseigné"
+
+_MEDICAL = Code(code="11348-0", system=LOINC, display="Antécédents médicaux")
+_SURGICAL = Code(code="47519-4", system=LOINC, display="Antécédents chirurgicaux")
+_CONTRAINDICATION = Code(code="64100-1", system=LOINC, display="Contre-indications")
+
+Sections = dict[SectionKind, tuple[Section, ...]]
+
+
+def clinical_information(
+    out: Writer, body: etree._Element, report: ImagingReport, sections: Sections, identity: VersionIdentity
+) -> None:
+    """The section with its two sub-sections, both required. An indication alone is the justification."""
+    asked = sections.get(SectionKind.REQUEST, ())
+    indication = sections.get(SectionKind.CLINICAL, ())
+    section = open_section(out, body, CLINICAL, identity)
+    own = Narrative(out, section)
+    if asked:
+        own.sections(indication)
+    _request(out, section, asked or indication, report, identity)
+    medical = (*sections.get(SectionKind.MEDICAL_HISTORY, ()), *sections.get(SectionKind.HISTORY, ()))
+    history(
+        out,
+        section,
+        identity,
+        medical=medical,
+        surgical=sections.get(SectionKind.SURGICAL_HISTORY, ()),
+        contraindications=report.contraindications,
+        written=sections.get(SectionKind.CONTRAINDICATIONS, ()),
+    )
+
+
+def _request(
+    out: Writer,
+    parent: etree._Element,
+    texts: Sequence[Section],
+    report: ImagingReport,
+    identity: VersionIdentity,
+) -> None:
+    """What the requester wrote; a reason that stands in the order alone is not lost."""
+    text = Narrative(out, open_section(out, parent, REQUEST, identity))
+    text.sections(texts)
+    words = "\n".join(section.text for section in texts)
+    reasons = dict.fromkeys(order.reason for order in report.orders if order.reason)
+    for reason in reasons:
+        if reason not in words:
+            text.paragraph(reason)
+    if not texts and not reasons:
+        text.paragraph(UNKNOWN)
+
+
+def history(
+    out: Writer,
+    parent: etree._Element,
+    identity: VersionIdentity,
+    *,
+    medical: Sequence[Section],
+    surgical: Sequence[Section],
+    contraindications: Sequence[ContraIndication],
+    written: Sequence[Section] = (),
+) -> etree._Element:
+    """FR-DICOM-Historique-medical: medical, surgical, contra-indications, each as text and observation.
+
+    What nobody stated is said to be unknown: the observations are required (SCH).
+    """
+    section = open_section(out, parent, HISTORY, identity)
+    text = Narrative(out, section)
+    _past(text, "Antécédents médicaux", medical, "antecedents-medicaux")
+    _past(text, "Antécédents chirurgicaux", surgical, "antecedents-chirurgicaux")
+    text.heading("Contre-indications")
+    if contraindications:
+        rows = [_row(item, number) for number, item in enumerate(contraindications, 1)]
+        text.table(("Contre-indication", "Commentaire"), rows)
+    if written or not contraindications:
+        blocks = [block for found in written for block in blocks_in(found)]
+        text.blocks(blocks or (Block(text=UNKNOWN),), "contre-indications")
+    place = Place(out, section, identity)
+    _history_entry(place, "medical", _MEDICAL, "antecedents-medicaux", known=bool(medical))
+    _history_entry(place, "surgical", _SURGICAL, "antecedents-chirurgicaux", known=bool(surgical))
+    for number, item in enumerate(contraindications, 1):
+        _coded_contraindication(place, item, number)
+    if written or not contraindications:
+        words = "\n".join(found.text for found in written) or UNKNOWN
+        node = observation(place, "contraindications", _CONTRAINDICATION, "contre-indications")
+        _said(place, node, words)
+    return section
+
+
+def _past(text: Narrative, title: str, sections: Sequence[Section], target: str) -> None:
+    text.heading(title)
+    blocks = [block for found in sections for block in blocks_in(found)]
+    text.blocks(blocks or (Block(text=UNKNOWN),), target)
+
+
+def _history_entry(place: Place, key: str, code: Code, target: str, *, known: bool) -> None:
+    node = observation(place, f"history/{key}", code, target)
+    if known:
+        reference(place.out, typed(place.out, node, "value", "CD"), target, "originalText")
+    else:
+        typed(place.out, node, "value", "CD", nullFlavor="UNK")
+    place.out.null(node, "targetSiteCode", "NA")
+
+
+def _row(item: ContraIndication, number: int) -> tuple[Cell, Cell]:
+    code = item.code
+    label = f"{code.display or code.code} [{code.code}]" if code is not None else item.comment
+    target = f"contre-indication-{number}"
+    comment = item.comment if code is not None else ""
+    return Cell(label, target), Cell(comment, f"{target}-commentaire" if comment else "")
+
+
+def _coded_contraindication(place: Place, item: ContraIndication, number: int) -> None:
+    """A value outside JDV 5.659, or none, is refused as a code: the words stand as a text value instead."""
+    target = f"contre-indication-{number}"
+    source = f"contraindications[{number - 1}]"
+    told = f"{target}-commentaire" if item.code is not None and item.comment else target
+    node = observation(place, f"contraindication/{number}", _CONTRAINDICATION, told)
+    if item.code is not None and (item.code.system, item.code.code) in CONTRAINDICATIONS:
+        coded_value(place.out, node, "value", item.code, f"{source}.code", target)
+        place.out.null(node, "targetSiteCode", "NA")
+        return
+    if item.code is not None:
+        place.out.find("N3-TEXT-ONLY", f"{source}.code", "contra-indication outside 1.2.250.1.213.1.1.5.659")
+    _said(place, node, (item.code.display or item.code.code) if item.code is not None else item.comment)
+
+
+def _said(place: Place, node: etree._Element, words: str) -> None:
+    """A value in words: the rules refuse a nullFlavor here but no other type than CD is checked (SCH)."""
+    typed(place.out, node, "value", "ST").text = cleaned(words)
+    place.out.null(node, "targetSiteCode", "NA")

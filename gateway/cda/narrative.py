@@ -1,0 +1,135 @@
+"""Sections and their human-readable text: the words first, entries refer to them (CDA R2 §4.3.5)."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from lxml import etree
+
+from gateway.cda.vocabulary_n3 import SectionSpec
+from gateway.cda.writer import Writer, cleaned
+from gateway.cda.xml import name
+from gateway.model.narrative import Block, blocks_of
+from gateway.model.report import Section
+from gateway.model.version import VersionIdentity
+
+_BR = name("br")
+
+
+class Cell(NamedTuple):
+    """A table cell: `text` with its line breaks; `id` is what an entry refers to."""
+
+    text: str
+    id: str = ""
+
+
+def open_section(
+    out: Writer,
+    parent: etree._Element,
+    spec: SectionSpec,
+    identity: VersionIdentity,
+    *,
+    title: str = "",
+    index: int = 0,
+) -> etree._Element:
+    """component/section with templates, id, code and title; its text comes next."""
+    section = out.add(out.add(parent, "component"), "section")
+    for root in spec.templates:
+        out.add(section, "templateId", root=root)
+    number = f"/{index}" if index else ""
+    out.add(section, "id", root=identity.oid(f"section/{spec.key}{number}"))
+    out.code(section, "code", spec.code, "")
+    out.add(section, "title", title or spec.title)
+    return section
+
+
+class Narrative:
+    """The `text` of one section."""
+
+    def __init__(self, out: Writer, section: etree._Element, source: str = "") -> None:
+        self.out = out
+        self.node = out.add(section, "text", "", source)
+
+    def heading(self, text: str) -> None:
+        self.out.add(self.out.add(self.node, "paragraph"), "content", text, styleCode="Bold")
+
+    def paragraph(self, text: str, target: str = "", label: str = "") -> None:
+        """A paragraph; with `target` its words (without the label) can be referred to."""
+        node = self.out.add(self.node, "paragraph")
+        if not target:
+            _lines(node, label + text)
+            return
+        if label:
+            node.text = label
+        _lines(self.out.add(node, "content", ID=target), text)
+
+    def blocks(self, blocks: Iterable[Block], target: str = "") -> None:
+        """Blocks in order. Under `target` all of them can be referred to as one."""
+        found = tuple(blocks)
+        if not target:
+            for block in found:
+                self._block(self.node, block)
+        elif any(block.items or block.rows or block.heading for block in found):
+            item = self.out.add(self.out.add(self.node, "list"), "item", ID=target)
+            for block in found:
+                self._block(item, block)
+        else:
+            self.paragraph("\n\n".join(block.text for block in found), target)
+
+    def sections(self, sections: Sequence[Section]) -> None:
+        """Several sections of one kind; the sender's titles become headings when there is more than one."""
+        for section in sections:
+            if section.title and len(sections) > 1:
+                self.heading(section.title)
+            self.blocks(blocks_in(section))
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+        self._table(self.node, "", header, rows)
+
+    def _block(self, parent: etree._Element, block: Block) -> None:
+        if block.rows:
+            rows = [[Cell(text) for text in row] for row in block.rows]
+            self._table(parent, block.text, block.header, rows)
+        elif block.items:
+            node = self.out.add(parent, "list", listType="ordered" if block.ordered else "unordered")
+            if block.text:
+                self.out.add(node, "caption", block.text)
+            for text in block.items:
+                _lines(self.out.add(node, "item"), text)
+        elif block.heading:
+            self.out.add(self.out.add(parent, "paragraph"), "content", block.text, styleCode="Bold")
+        else:
+            _lines(self.out.add(parent, "paragraph"), block.text)
+
+    def _table(
+        self, parent: etree._Element, caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]
+    ) -> None:
+        table = self.out.add(parent, "table", border="0")
+        if caption:
+            self.out.add(table, "caption", caption)
+        if header:
+            line = self.out.add(self.out.add(table, "thead"), "tr")
+            for text in header:
+                _lines(self.out.add(line, "th"), text)
+        body = self.out.add(table, "tbody")
+        for row in rows:
+            line = self.out.add(body, "tr")
+            for cell in row:
+                node = self.out.add(line, "td")
+                _lines(self.out.add(node, "content", ID=cell.id) if cell.id else node, cell.text)
+
+
+def blocks_in(section: Section) -> tuple[Block, ...]:
+    return section.blocks or blocks_of(section.text)
+
+
+def reference(out: Writer, parent: etree._Element, target: str, tag: str = "text") -> None:
+    """`<text><reference value="#target"/></text>`, or an originalText."""
+    out.add(out.add(parent, tag), "reference", value=f"#{target}")
+
+
+def _lines(node: etree._Element, text: str) -> None:
+    """Text of an element, line breaks as `br`."""
+    first, *others = cleaned(text).split("\n")
+    node.text = first or None
+    for line in others:
+        etree.SubElement(node, _BR).tail = line or None

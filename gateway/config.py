@@ -1,11 +1,12 @@
 """Settings: built-in defaults, then `--config gateway.toml`, then environment `GATEWAY_SECTION__NAME`."""
 
+import re
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,16 +24,94 @@ class _Section(BaseModel):
     model_config = {"extra": "forbid"}
 
 
+class SubjectSettings(_Section):
+    """What the subject of a client certificate must hold; "" asks for nothing."""
+
+    common_name: str = ""
+    organization: str = ""
+    organizational_unit: str = ""
+
+
+class MllpPeerSettings(_Section):
+    """One sender and what is particular about it (`[[mllp.peers]]`; the first that fits counts).
+
+    A connection fits when everything stated fits: its address, its certificate.
+    """
+
+    name: str = Field(min_length=1)
+    """Stands in the log and beside the messages; no identity of a person."""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    fingerprint: str = ""
+    """SHA-256 of the client certificate, in hex, with or without colons (needs mllp.tls_client_ca)."""
+    subject: SubjectSettings = SubjectSettings()
+    max_bytes: int | None = Field(default=None, gt=0)
+    """Cap of a frame; never above limits.max_bytes."""
+    missing_start: bool = False
+    """It omits the start byte VT: a message begins at `MSH`."""
+    enhanced_mode: bool = False
+    """Answer as MSH-15 and MSH-16 ask (CA, CE, CR, then AA, AE, AR)."""
+    commit_bytes: bool = False
+    """MLLP release 2: a block 0x06 or 0x15 before each answer."""
+    answer_partial: bool = False
+    """AR to a frame that never ended, before the connection is closed. Off: many senders resend by
+    themselves what was not answered, and leave to a person what was refused."""
+
+    @field_validator("fingerprint")
+    @classmethod
+    def _hex(cls, value: str) -> str:
+        plain = value.replace(":", "").replace(" ", "").lower()
+        if plain and not re.fullmatch(r"[0-9a-f]{64}", plain):
+            raise ValueError("expected the SHA-256 of the certificate: 64 hexadecimal digits")
+        return plain
+
+    @property
+    def by_certificate(self) -> bool:
+        return bool(self.fingerprint) or self.subject != SubjectSettings()
+
+    @model_validator(mode="after")
+    def _says_who(self) -> "MllpPeerSettings":
+        if not self.networks and not self.by_certificate:
+            raise ValueError(f"peer {self.name}: state networks, fingerprint or subject")
+        return self
+
+
 class MllpSettings(_Section):
     host: str = "127.0.0.1"
     port: int = 2575
     frame_timeout: float = 30.0
     """Seconds without a byte inside a frame before it is given up."""
-    max_connections: int = 512
+    min_rate: int = Field(default=1024, gt=0)
+    """Bytes a second that a frame must keep up over its whole length, beyond `frame_timeout`: who sends one
+    byte now and then does not hold a connection for ever."""
+    max_connections: int = Field(default=1024, gt=0)
+    max_per_address: int = Field(default=512, gt=0)
+    """Connections of one address. Above either cap the one that was idle longest gives way."""
+    max_buffered: int = Field(default=512 * 1024 * 1024, gt=0)
+    """Bytes of unfinished frames, of all connections together."""
+    keepalive: float = 60.0
+    """Seconds of silence after which TCP asks whether the peer still lives; 0 = never."""
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
     """Set: clients must present a certificate of this authority (mutual TLS)."""
+    peers: tuple[MllpPeerSettings, ...] = ()
+    accept_unknown: bool | None = None
+    """Whether senders that fit no peer are served. None: only while no peer is listed."""
+
+    @property
+    def open_to_all(self) -> bool:
+        return not self.peers if self.accept_unknown is None else self.accept_unknown
+
+    @model_validator(mode="after")
+    def _peers_can_be_told_apart(self) -> "MllpSettings":
+        names = [peer.name for peer in self.peers]
+        if len(set(names)) < len(names):
+            raise ValueError("mllp.peers: two peers have the same name")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("mllp.tls_client_ca needs mllp.tls_certificate")
+        if self.tls_client_ca is None and any(peer.by_certificate for peer in self.peers):
+            raise ValueError("mllp.peers: fingerprint and subject need mllp.tls_client_ca (mutual TLS)")
+        return self
 
 
 class HttpSettings(_Section):
@@ -83,6 +162,40 @@ class FolderSettings(_Section):
     """Default `<data_dir>/outbox`."""
 
 
+class CreatorSettings(_Section):
+    """Where the business acknowledgements (ZAM) of one sending application go (`[[zam.creators]]`)."""
+
+    application: str = Field(min_length=1)
+    """MSH-3 of its messages."""
+    facility: str = ""
+    """MSH-4 of its messages, "" = any."""
+    host: str = Field(min_length=1)
+    port: int = Field(gt=0, lt=65536)
+    tls: bool = False
+    ca: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    charset: Literal["UNICODE UTF-8", "8859/15"] = "UNICODE UTF-8"
+    """MSH-18 of what it gets."""
+
+
+class ZamSettings(_Section):
+    creators: tuple[CreatorSettings, ...] = ()
+    """None: nobody is told."""
+    timeout: float = 30.0
+
+    def creator(self, application: str, facility: str) -> CreatorSettings | None:
+        """The first address that fits."""
+        return next(
+            (
+                one
+                for one in self.creators
+                if one.application == application and one.facility in ("", facility)
+            ),
+            None,
+        )
+
+
 class RetrySettings(_Section):
     first: float = 5.0
     """Seconds before the second attempt."""
@@ -119,6 +232,7 @@ class Settings(BaseSettings):
     dmp: DmpSettings = DmpSettings()
     mssante: MssanteSettings = MssanteSettings()
     folder: FolderSettings = FolderSettings()
+    zam: ZamSettings = ZamSettings()
     retry: RetrySettings = RetrySettings()
 
     @property
@@ -155,6 +269,9 @@ class Settings(BaseSettings):
             self.dmp.url.split("/")[2].rsplit(":", 1)[0]
         ):
             raise ValueError("dmp.url must be https outside loopback")
+        for one in self.zam.creators:
+            if not one.tls and not is_loopback(one.host):
+                raise ValueError(f"zam.creators {one.application}: tls = true is needed outside loopback")
         return self
 
     @classmethod

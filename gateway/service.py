@@ -14,10 +14,10 @@ from uuid import uuid4
 from gateway import __version__, hl7v2
 from gateway.config import Environment, Settings
 from gateway.connectors import tls
-from gateway.connectors.mllp import MllpOptions, MllpServer
+from gateway.connectors.mllp import MllpServer
 from gateway.mapping import sites as site_profiles
 from gateway.model.delivery import Destination
-from gateway.model.findings import finding
+from gateway.model.findings import Finding
 from gateway.model.site import Site
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.intake import Intake
@@ -114,26 +114,16 @@ def _mllp(settings: Settings, intake: Intake) -> MllpServer:
     async def handle(payload: bytes, peer: str) -> bytes:
         return await intake.take_hl7v2(payload, peer=peer)
 
-    def too_large(size: int) -> bytes:
-        problem = finding("HL7-TOO-LARGE", detail=f"{size} bytes, limit {settings.limits.max_bytes}")
-        return hl7v2.acknowledge(
-            None,
-            hl7v2.AckCode.AE,
-            findings=(problem,),
-            now=datetime.now(UTC),
-            control_id=uuid4().hex[:20],
-        )
+    def refuse(head: bytes, problem: Finding) -> bytes:
+        return hl7v2.refuse(head, problem, now=datetime.now(UTC), control_id=uuid4().hex[:20])
 
     options = settings.mllp
     return MllpServer(
         handle,
-        too_large,
-        MllpOptions(
-            limit=settings.limits.max_bytes,
-            frame_timeout=options.frame_timeout,
-            max_connections=options.max_connections,
-            tls=_tls(options.tls_certificate, options.tls_key, options.tls_client_ca),
-        ),
+        refuse,
+        options,
+        limit=settings.limits.max_bytes,
+        tls=_tls(options.tls_certificate, options.tls_key, options.tls_client_ca),
     )
 
 

@@ -3,9 +3,9 @@
 Bytes in, values out, and back; no socket, no clock. `read` keeps every byte of a message.
 """
 
-from gateway.hl7v2.ack import Ack, AckCode, acknowledge, read_ack
+from gateway.hl7v2.ack import Ack, AckCode, acknowledge, read_ack, refuse
 from gateway.hl7v2.batch import split_batch
-from gateway.hl7v2.er7 import Base64Error, Message, NotHl7Error, Segment, read
+from gateway.hl7v2.er7 import Base64Error, Message, NotHl7Error, Segment, read, read_header
 from gateway.hl7v2.mllp import (
     Event,
     Frame,
@@ -43,6 +43,8 @@ __all__ = [
     "precision",
     "read",
     "read_ack",
+    "read_header",
+    "refuse",
     "split_batch",
     "wrap",
 ]

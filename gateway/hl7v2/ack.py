@@ -10,7 +10,7 @@ from enum import StrEnum
 from gateway.hl7v2 import cisis
 from gateway.hl7v2.charsets import UTF_8, declaration_of
 from gateway.hl7v2.dialect import STANDARD
-from gateway.hl7v2.er7 import read
+from gateway.hl7v2.er7 import read, read_header
 from gateway.hl7v2.faults import NotHl7Error
 from gateway.hl7v2.message import Message
 from gateway.hl7v2.segment import Segment
@@ -69,6 +69,15 @@ def acknowledge(
     if not code.accepted:
         segments += _refusals(findings)
     return message(*segments, charset=charset)
+
+
+def refuse(head: bytes, found: Finding, *, now: datetime, control_id: str) -> bytes:
+    """The refusal of a message that was not kept, by its first bytes: AR when it may be resent, else AE.
+
+    MSA-2 is its MSH-10 where MSH is whole in `head`, else empty.
+    """
+    code = AckCode.AR if found.spec.retry else AckCode.AE
+    return acknowledge(read_header(head), code, findings=(found,), now=now, control_id=control_id)
 
 
 def _header(received: Message | None, now: datetime, control_id: str, charset: str) -> str:

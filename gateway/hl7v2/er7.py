@@ -14,7 +14,7 @@ from gateway.hl7v2.message import VERSIONS, Message
 from gateway.hl7v2.segment import Segment, part
 from gateway.model.findings import Finding, finding
 
-__all__ = ["Base64Error", "Message", "NotHl7Error", "Segment", "read"]
+__all__ = ["Base64Error", "Message", "NotHl7Error", "Segment", "read", "read_header"]
 
 PADDING = b"\x00\t\n\x0b\x0c\r\x1c \xef\xbb\xbf"
 """What may stand around a message and means nothing: blanks, NUL, MLLP bytes left in a file, UTF-8 BOM."""
@@ -32,6 +32,7 @@ _MOST_SEGMENTS = 100_000
 """Bounds against content made of line ends; a 50 MB document in lines of 76 characters has 690 000."""
 _MOST_TOLD = 50
 """Continued segments that get a finding of their own."""
+_LONGEST_HEADER = 64 * 1024
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"M\x00S", b"\x00M\x00")
 
 
@@ -56,6 +57,22 @@ def read(data: bytes, charset: str | None = None) -> Message:
     message = Message(data, _segments(rows, dialect(chosen, found.codec)), found.codec, chosen)
     message.findings = _findings(message, odd, found.problem, broken, _line_feeds(body))
     return message
+
+
+def read_header(data: bytes, *, whole: bool = False) -> Message | None:
+    """A message of MSH alone, the first line of `data`, which may be cut off anywhere behind it.
+
+    None when that line is no MSH, or has no end: a MSH-10 that was cut off would name another message.
+    `whole`: nothing was cut off, a line without an end is complete.
+    """
+    body = data.lstrip(PADDING)
+    ends = [place for end in (b"\r", b"\n") if (place := body.find(end, 0, _LONGEST_HEADER)) >= 0]
+    if not ends and not whole:
+        return None
+    try:
+        return read(body[: min(ends, default=_LONGEST_HEADER)])
+    except NotHl7Error:
+        return None
 
 
 def _segments(rows: list[bytes], spoken: Dialect) -> tuple[Segment, ...]:

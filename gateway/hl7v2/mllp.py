@@ -101,6 +101,16 @@ class Framer:
         """Bytes held in memory."""
         return len(self._buffer) + len(self._maybe)
 
+    @property
+    def size(self) -> int:
+        """Payload bytes so far of the frame under way, kept or not; 0 outside a frame."""
+        return self._size
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of the frame under way, as `TooLarge.head` gives them."""
+        return bytes(self._buffer[:_HEAD])
+
     def receive(self, data: bytes) -> tuple[Event, ...]:
         """The events that `data`, the next bytes of the stream, completes."""
         data = self._maybe + data

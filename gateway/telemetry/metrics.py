@@ -18,6 +18,12 @@ ACKNOWLEDGE_SECONDS = Histogram(
     registry=REGISTRY,
 )
 CONNECTIONS = Gauge("gateway_mllp_connections", "Open MLLP connections", registry=REGISTRY)
+REFUSED_CONNECTIONS = Counter(
+    "gateway_mllp_refused_connections",
+    "MLLP connections refused, or closed while idle to make room",
+    ("reason",),
+    registry=REGISTRY,
+)
 FRAMING_FAULTS = Counter(
     "gateway_mllp_framing_faults",
     "Bytes outside frames, truncated and oversized frames",

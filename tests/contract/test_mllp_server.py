@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway import hl7v2
-from gateway.connectors.mllp import MllpOptions, MllpServer, connect
+from gateway.config import MllpSettings
+from gateway.connectors.mllp import MllpServer, connect
+from gateway.model.findings import Finding
 
 VT, FS, CR = b"\x0b", b"\x1c", b"\r"
 
@@ -14,6 +16,10 @@ VT, FS, CR = b"\x0b", b"\x1c", b"\r"
 async def echo(payload: bytes, peer: str) -> bytes:
     assert peer.startswith("127.0.0.1:")
     return b"ACK:" + payload
+
+
+def refused(head: bytes, problem: Finding) -> bytes:
+    return f"{problem.code} {problem.detail} ".encode() + head[:9]
 
 
 class Running:
@@ -47,8 +53,9 @@ class Running:
 async def running() -> AsyncIterator[Running]:
     server = MllpServer(
         handler=echo,
-        too_large=lambda size: b"TOO LARGE " + str(size).encode(),
-        options=MllpOptions(limit=100_000, frame_timeout=0.5, max_connections=40),
+        refuse=refused,
+        settings=MllpSettings(frame_timeout=0.5, max_connections=40),
+        limit=100_000,
     )
     port = await server.start("127.0.0.1", 0)
     yield Running(server, port)
@@ -86,7 +93,7 @@ async def test_a_frame_may_arrive_byte_by_byte(running: Running) -> None:
 async def test_a_frame_above_the_limit_is_answered_and_the_connection_goes_on(running: Running) -> None:
     sent = VT + b"MSH|" + b"x" * 300_000 + FS + CR + VT + b"MSH|next" + FS + CR
     received = await running.raw(sent)
-    assert received.startswith(VT + b"TOO LARGE ")
+    assert received.startswith(VT + b"HL7-TOO-LARGE 300004 bytes, limit 100000 MSH|xxxxx" + FS)
     assert received.endswith(VT + b"ACK:MSH|next" + FS + CR)
 
 
@@ -102,16 +109,14 @@ async def test_a_truncated_message_is_never_acknowledged(running: Running) -> No
     )
 
 
-async def test_connections_above_the_cap_are_closed_and_the_others_served(running: Running) -> None:
-    idle = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(39)]
+async def test_above_the_cap_the_connection_that_was_idle_longest_gives_way(running: Running) -> None:
+    idle = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(40)]
     await running.lives()
-    extra = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(5)]
-    closed = [await asyncio.wait_for(reader.read(1), 2) == b"" for reader, _ in extra[1:]]
-    assert all(closed)
-    for _, writer in (*idle, *extra):
+    assert await asyncio.wait_for(idle[0][0].read(1), 2) == b""
+    idle[1][1].write(VT + b"MSH|still here" + FS + CR)
+    assert await asyncio.wait_for(idle[1][0].readuntil(FS + CR), 2) == VT + b"ACK:MSH|still here" + FS + CR
+    for _, writer in idle:
         writer.close()
-    await asyncio.sleep(0.2)
-    await running.lives()
 
 
 async def test_random_bytes_and_a_tls_hello_leave_the_server_up(running: Running) -> None:
@@ -128,7 +133,7 @@ async def test_a_message_under_way_is_answered_when_the_server_stops() -> None:
         await asyncio.sleep(0.3)
         return payload
 
-    server = MllpServer(slow, lambda _: b"", MllpOptions(limit=1000))
+    server = MllpServer(slow, refused, MllpSettings(), limit=1000)
     port = await server.start("127.0.0.1", 0)
     async with connect("127.0.0.1", port) as client:
         exchange = asyncio.create_task(client.exchange(b"MSH|last"))

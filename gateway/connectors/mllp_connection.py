@@ -1,0 +1,324 @@
+"""One connection of a sender: read, frame, ask the handler, answer; and when to give it up.
+
+event                            what follows
+frame                            the handler's answer
+frame above the cap              a refusal that names MSH-10, and on
+start byte inside a frame        what it cut off is dropped, without answer: the next one would be taken
+                                 for it
+silence or crawling in a frame   dropped, the connection closed; AR before, for peers with answer_partial
+stream ends inside a frame       the same
+bytes outside frames             dropped; after JUNK_LIMIT of them the connection is closed
+TLS hello on the plain port      closed, and the log says what to do
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import uuid4
+
+from gateway import hl7v2
+from gateway.config import MllpPeerSettings, MllpSettings
+from gateway.connectors.mllp_peers import ANYONE, Peers, address_of, certificate_of
+from gateway.hl7v2 import enhanced
+from gateway.model.findings import Finding, finding
+from gateway.telemetry import metrics
+
+log = logging.getLogger(__name__)
+
+READ_SIZE = 256 * 1024
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds for a TLS handshake."""
+ANSWER_TIMEOUT = 10.0
+"""Seconds that an answer may take to leave for a peer that does not read."""
+CLOSE_TIMEOUT = 5.0
+JUNK_LIMIT = 1024 * 1024
+"""Bytes outside frames, since the last frame, after which the peer does not speak MLLP."""
+_MOST_RESENT = 2
+"""Answers sent again when the peer says 0x15 (MLLP release 2, as Mirth's default)."""
+_TLS_HELLO = b"\x16"
+"""First byte of a TLS record that opens a handshake; no MLLP stream begins with it."""
+
+Handler = Callable[[bytes, str], Awaitable[bytes]]
+"""(payload, peer) → payload of the answer."""
+Refuse = Callable[[bytes, Finding], bytes]
+"""(first bytes of a message, what is wrong) → payload of its refusal."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes of unfinished frames, of all connections together."""
+
+    limit: int
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all connections of a server share."""
+
+    handler: Handler
+    refuse: Refuse
+    settings: MllpSettings
+    limit: int
+    tls: ssl.SSLContext | None
+    peers: Peers
+    budget: Budget
+
+
+class Connection:
+    """`host` is the address of the peer; `heard` whether it sent a whole frame, `since` when last active."""
+
+    def __init__(self, sock: socket.socket, terms: Terms) -> None:
+        self.host, self.port = sock.getpeername()[:2]
+        self.heard, self.since = False, asyncio.get_running_loop().time()
+        self.closing = False
+        self._socket, self._terms, self._peer = sock, terms, ANYONE
+        self._writer: asyncio.StreamWriter | None = None
+        self._framer = hl7v2.Framer(terms.limit)
+        self._busy = False
+        self._began = 0.0
+        """When the frame under way began."""
+        self._held = 0
+        self._junk = 0
+        self._answered: tuple[bytes, ...] = ()
+        self._resent = 0
+
+    @property
+    def name(self) -> str:
+        """As logs and messages show it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self._peer.name} {host}:{self.port}".lstrip()
+
+    @property
+    def busy(self) -> bool:
+        """A message is being handled or answered."""
+        return self._busy
+
+    @property
+    def idle(self) -> bool:
+        return not self._busy and not self._framer.inside
+
+    async def run(self) -> None:
+        """Until the peer ends, or breaks the rules, or the task is cancelled. Raises nothing."""
+        try:
+            reader = await self._open()
+            if self._recognise():
+                await self._converse(reader)
+        except asyncio.CancelledError:
+            pass  # between two messages: the server stops, or needs the room
+        except (OSError, TimeoutError) as fault:
+            reason = getattr(fault, "reason", None) or type(fault).__name__
+            log.info("connection lost", extra={"peer": self.name, "fault": reason})
+        except Exception:
+            log.exception("connection failed", extra={"peer": self.name})
+        finally:
+            self._terms.budget.held -= self._held
+            await self._close()
+
+    # --- opening and closing
+
+    async def _open(self) -> asyncio.StreamReader:
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(self._socket, self._terms.settings.keepalive)
+        loop, tls = asyncio.get_running_loop(), self._terms.tls
+        reader = asyncio.StreamReader(READ_SIZE, loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol,
+            self._socket,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if tls else None,
+        )
+        self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        return reader
+
+    def _recognise(self) -> bool:
+        """Which peer this is; False when nobody whom we serve."""
+        assert self._writer is not None
+        certificate = certificate_of(self._writer.get_extra_info("ssl_object"))
+        peer = self._terms.peers.find(address_of(self.host), certificate)
+        if peer is None:
+            metrics.REFUSED_CONNECTIONS.labels("unknown_peer").inc()
+            log.warning(
+                "connection refused: the certificate is none of mllp.peers",
+                extra={"peer": self.name, "fingerprint": certificate.fingerprint},
+            )
+            return False
+        self._peer = peer
+        self._framer = framer_for(peer, self._terms.limit)
+        return True
+
+    async def _close(self) -> None:
+        if self._writer is None:
+            self._socket.close()
+            return
+        self._writer.close()
+        with suppress(Exception):
+            await asyncio.wait_for(self._writer.wait_closed(), CLOSE_TIMEOUT)
+        if (transport := self._writer.transport) is not None:
+            transport.abort()  # a peer that does not read its answer keeps no memory of ours
+
+    # --- reading
+
+    async def _converse(self, reader: asyncio.StreamReader) -> None:
+        first = self._terms.tls is None
+        while True:
+            head, inside = b"", self._framer.inside
+            data = await self._read(reader)
+            if first and data:
+                first = False
+                if data.startswith(_TLS_HELLO):
+                    metrics.FRAMING_FAULTS.labels("tls_hello").inc()
+                    log.warning(
+                        "TLS on the plain port: set mllp.tls_certificate, or let the sender speak plainly",
+                        extra={"peer": self.name},
+                    )
+                    return
+            if not data:
+                head = self._framer.head
+            events = self._framer.receive(data) if data else self._framer.end()
+            if not self._account():
+                return
+            for event in events:
+                await self._take(event)
+                if self.closing:
+                    return
+            if not data:
+                await self._leave(head, inside)
+                return
+            if self._framer.inside and (events or not inside):
+                self._began = asyncio.get_running_loop().time()
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        """The next bytes, b"" at the end. Between messages there is no limit; a frame has a deadline."""
+        if not self._framer.inside:
+            return await reader.read(READ_SIZE)
+        settings = self._terms.settings
+        spent = asyncio.get_running_loop().time() - self._began
+        left = settings.frame_timeout + self._framer.size / settings.min_rate - spent
+        try:
+            async with asyncio.timeout(max(0.0, min(settings.frame_timeout, left))):
+                return await reader.read(READ_SIZE)
+        except TimeoutError:
+            metrics.FRAMING_FAULTS.labels("timeout").inc()
+            log.warning("frame timed out", extra={"peer": self.name, "bytes": self._framer.size})
+            return b""
+
+    def _account(self) -> bool:
+        """Keep the books of buffered bytes; False when the connection must give its part back."""
+        budget, held = self._terms.budget, self._framer.buffered
+        budget.held += held - self._held
+        self._held = held
+        if not held or budget.held <= budget.limit:
+            return True
+        metrics.FRAMING_FAULTS.labels("memory").inc()
+        log.warning(
+            "frame dropped: unfinished frames use up mllp.max_buffered",
+            extra={"peer": self.name, "bytes": held},
+        )
+        return False
+
+    # --- events
+
+    async def _take(self, event: hl7v2.Event) -> None:
+        match event:
+            case hl7v2.Frame(payload=payload):
+                self._junk = 0
+                await self._message(payload)
+            case hl7v2.TooLarge(size=size, head=head):
+                self._junk = 0
+                metrics.FRAMING_FAULTS.labels("too_large").inc()
+                log.warning("frame too large", extra={"peer": self.name, "bytes": size})
+                limit = _cap(self._peer, self._terms.limit)
+                await self._refuse(head, finding("HL7-TOO-LARGE", detail=f"{size} bytes, limit {limit}"))
+            case hl7v2.Truncated(count=count, reason=reason):
+                metrics.FRAMING_FAULTS.labels("truncated").inc()
+                log.warning(
+                    "partial frame dropped", extra={"peer": self.name, "bytes": count, "reason": reason}
+                )
+            case hl7v2.Junk(count=count):
+                self._waste(count)
+
+    def _waste(self, count: int) -> None:
+        metrics.FRAMING_FAULTS.labels("junk").inc()
+        if not self._junk:  # one line a run, not one a packet
+            log.info(
+                "bytes outside frames (a sender without start byte needs missing_start)",
+                extra={"peer": self.name, "bytes": count},
+            )
+        self._junk += count
+        if self._junk > JUNK_LIMIT:
+            log.warning("connection closed: this is no MLLP", extra={"peer": self.name, "bytes": self._junk})
+            self.closing = True
+
+    async def _leave(self, head: bytes, inside: bool) -> None:
+        """The end of the stream; inside a frame its sender may be told."""
+        if inside and self._peer.answer_partial:
+            await self._refuse(head, finding("HL7-TRUNCATED"))
+
+    async def _message(self, payload: bytes) -> None:
+        peer = self._peer
+        if peer.commit_bytes and payload in (enhanced.COMMITTED, enhanced.NOT_COMMITTED):
+            await self._confirmed(payload)
+            return
+        if peer.enhanced_mode and enhanced.is_acknowledgement(payload):
+            return  # the peer confirms our application acknowledgement
+        self._busy = True
+        try:
+            answer = await self._terms.handler(payload, self.name)
+            self._answered, self._resent = self._answers(payload, answer), 0
+            await self._send(self._answered)
+        finally:
+            self._busy = False
+            self.heard, self.since = True, asyncio.get_running_loop().time()
+
+    def _answers(self, payload: bytes, answer: bytes) -> tuple[bytes, ...]:
+        peer = self._peer
+        told: tuple[bytes, ...] = (answer,)
+        if peer.enhanced_mode:
+            told = enhanced.answers(payload, answer, control_id=uuid4().hex[:20])
+        if not peer.commit_bytes:
+            return told
+        return (enhanced.COMMITTED, *told) if enhanced.stored(answer) else (enhanced.NOT_COMMITTED,)
+
+    async def _confirmed(self, payload: bytes) -> None:
+        """The peer has our answer (0x06), or wants it again (0x15)."""
+        if payload == enhanced.NOT_COMMITTED and self._resent < _MOST_RESENT:
+            self._resent += 1
+            await self._send(tuple(one for one in self._answered if one != enhanced.COMMITTED))
+
+    async def _refuse(self, head: bytes, problem: Finding) -> None:
+        refusal = self._terms.refuse(head, problem)
+        if self._peer.commit_bytes:
+            await self._send((enhanced.NOT_COMMITTED,))
+        else:
+            await self._send((refusal,))
+
+    async def _send(self, payloads: tuple[bytes, ...]) -> None:
+        assert self._writer is not None
+        self._writer.write(b"".join(hl7v2.wrap(payload) for payload in payloads))
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await self._writer.drain()
+
+
+def framer_for(peer: MllpPeerSettings, limit: int) -> hl7v2.Framer:
+    return hl7v2.Framer(_cap(peer, limit), options=hl7v2.FramerOptions(missing_start=peer.missing_start))
+
+
+def _cap(peer: MllpPeerSettings, limit: int) -> int:
+    return min(limit, peer.max_bytes or limit)
+
+
+def keep_alive(sock: socket.socket, seconds: float) -> None:
+    """Let TCP find out that a silent peer is gone: asked after `seconds`, given up after three more asks."""
+    if seconds <= 0:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Names that not every system has.
+    for name, value in (("TCP_KEEPIDLE", seconds), ("TCP_KEEPINTVL", seconds / 3), ("TCP_KEEPCNT", 3)):
+        if (option := getattr(socket, name, None)) is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, max(1, int(value)))

@@ -189,6 +189,17 @@ def test_a_replacement_names_what_it_replaces() -> None:
     assert made.report.report_set == Identifier(value=f"{ROOT}.51.46")
 
 
+def test_a_replacement_that_does_not_name_its_original_is_a_correction_all_the_same() -> None:
+    made = mapped(replacement()).report
+    assert made is not None
+    assert (made.status, made.replaces) == (ReportStatus.CORRECTED, None)
+
+
+def test_an_order_control_that_names_no_action_is_a_mismatch_even_alone() -> None:
+    oru = with_field("MSH", 9, "ORU^R01^ORU_R01", with_field("ORC", 1, "SC", MDM))
+    assert "HL7-ACTION-MISMATCH" in codes(mapped(changed(("||||||F\rPRT", "||||||\rPRT"), message=oru)))
+
+
 def test_without_set_id_the_replaced_document_names_the_set_else_the_document_itself() -> None:
     set_id = f'<setId root="{ROOT}.51.46"/>'
     first = mapped(edited(set_id, "")).report

@@ -108,8 +108,10 @@ def test_the_validator_is_read_as_ndl_or_xcn_with_the_national_number(value: str
     assert (validator.id, validator.family, validator.given) == ("801234560801", "BIDEAULT", "Jacques")
 
 
-def test_a_local_number_is_no_national_identifier() -> None:
-    validator = report(with_field("OBR", 32, "JB7^BIDEAULT^Jacques^^^^^^RIS&1.2.3&ISO^L")).legal_authenticator
+@pytest.mark.parametrize("number", ["JB7", "01234560801"])
+def test_a_local_number_is_no_national_identifier(number: str) -> None:
+    value = f"{number}^BIDEAULT^Jacques^^^^^^RIS&1.2.3&ISO^L"
+    validator = report(with_field("OBR", 32, value)).legal_authenticator
     assert validator is not None
     assert (validator.id, validator.family) == ("", "BIDEAULT")
 

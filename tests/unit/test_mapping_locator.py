@@ -32,6 +32,7 @@ def found(locator: str, text: str = MESSAGE) -> tuple[str, str] | None:
     ("locator", "value", "location"),
     [
         ("PID-3", "A1", "PID-3"),
+        ("PID-3.4", "HOP", "PID-3.4"),
         ("PID-3.4&2", "1.2.3", "PID-3.4.2"),
         ("PID-3[2].1", "279035121518989", "PID-3[2].1"),
         ("PID-3[.5=INS].1", "279035121518989", "PID-3[2].1"),
@@ -92,7 +93,7 @@ def test_other_delimiters_are_those_of_the_message() -> None:
     ],
 )
 def test_anything_else_is_refused(locator: str) -> None:
-    with pytest.raises(LocatorError, match="locator|counts from|without its component"):
+    with pytest.raises(LocatorError, match=r"locator|counts from|without its component"):
         parse(locator)
 
 

@@ -5,7 +5,7 @@ connection, both ways: the next one waits for the answer to the one before.
 """
 
 from gateway.connectors.mllp_client import Exchange, MllpClient, connect
-from gateway.connectors.mllp_connection import Handler, Refuse
+from gateway.connectors.mllp_dialogue import Handler, Refuse
 from gateway.connectors.mllp_server import MllpServer
 
 __all__ = ["Exchange", "Handler", "MllpClient", "MllpServer", "Refuse", "connect"]

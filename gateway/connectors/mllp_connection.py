@@ -15,16 +15,14 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from uuid import uuid4
 
 from gateway import hl7v2
-from gateway.config import MllpPeerSettings, MllpSettings
+from gateway.config import MllpSettings
+from gateway.connectors.mllp_dialogue import Dialogue, Handler, Refuse
 from gateway.connectors.mllp_peers import ANYONE, Peers, address_of, certificate_of
-from gateway.hl7v2 import enhanced
-from gateway.model.findings import Finding, finding
+from gateway.model.findings import finding
 from gateway.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -32,20 +30,11 @@ log = logging.getLogger(__name__)
 READ_SIZE = 256 * 1024
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds for a TLS handshake."""
-ANSWER_TIMEOUT = 10.0
-"""Seconds that an answer may take to leave for a peer that does not read."""
 CLOSE_TIMEOUT = 5.0
 JUNK_LIMIT = 1024 * 1024
 """Bytes outside frames, since the last frame, after which the peer does not speak MLLP."""
-_MOST_RESENT = 2
-"""Answers sent again when the peer says 0x15 (MLLP release 2, as Mirth's default)."""
 _TLS_HELLO = b"\x16"
 """First byte of a TLS record that opens a handshake; no MLLP stream begins with it."""
-
-Handler = Callable[[bytes, str], Awaitable[bytes]]
-"""(payload, peer) → payload of the answer."""
-Refuse = Callable[[bytes, Finding], bytes]
-"""(first bytes of a message, what is wrong) → payload of its refusal."""
 
 
 @dataclass(slots=True)
@@ -84,8 +73,6 @@ class Connection:
         """When the frame under way began."""
         self._held = 0
         self._junk = 0
-        self._answered: tuple[bytes, ...] = ()
-        self._resent = 0
 
     @property
     def name(self) -> str:
@@ -102,12 +89,18 @@ class Connection:
     def idle(self) -> bool:
         return not self._busy and not self._framer.inside
 
+    @property
+    def _cap(self) -> int:
+        """Bytes of a frame."""
+        return min(self._terms.limit, self._peer.max_bytes or self._terms.limit)
+
     async def run(self) -> None:
         """Until the peer ends, or breaks the rules, or the task is cancelled. Raises nothing."""
         try:
-            reader = await self._open()
-            if self._recognise():
-                await self._converse(reader)
+            reader, self._writer = await self._open()
+            if self._recognise(self._writer):
+                handler, refuse = self._terms.handler, self._terms.refuse
+                await self._converse(reader, Dialogue(self._peer, handler, refuse, self._writer))
         except asyncio.CancelledError:
             pass  # between two messages: the server stops, or needs the room
         except (OSError, TimeoutError) as fault:
@@ -121,7 +114,7 @@ class Connection:
 
     # --- opening and closing
 
-    async def _open(self) -> asyncio.StreamReader:
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         keep_alive(self._socket, self._terms.settings.keepalive)
         loop, tls = asyncio.get_running_loop(), self._terms.tls
@@ -133,13 +126,11 @@ class Connection:
             ssl=tls,
             ssl_handshake_timeout=HANDSHAKE_TIMEOUT if tls else None,
         )
-        self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        return reader
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
-    def _recognise(self) -> bool:
+    def _recognise(self, writer: asyncio.StreamWriter) -> bool:
         """Which peer this is; False when nobody whom we serve."""
-        assert self._writer is not None
-        certificate = certificate_of(self._writer.get_extra_info("ssl_object"))
+        certificate = certificate_of(writer.get_extra_info("ssl_object"))
         peer = self._terms.peers.find(address_of(self.host), certificate)
         if peer is None:
             metrics.REFUSED_CONNECTIONS.labels("unknown_peer").inc()
@@ -149,7 +140,8 @@ class Connection:
             )
             return False
         self._peer = peer
-        self._framer = framer_for(peer, self._terms.limit)
+        options = hl7v2.FramerOptions(missing_start=peer.missing_start)
+        self._framer = hl7v2.Framer(self._cap, options=options)
         return True
 
     async def _close(self) -> None:
@@ -164,31 +156,26 @@ class Connection:
 
     # --- reading
 
-    async def _converse(self, reader: asyncio.StreamReader) -> None:
-        first = self._terms.tls is None
+    async def _converse(self, reader: asyncio.StreamReader, dialogue: Dialogue) -> None:
+        fresh = self._terms.tls is None
         while True:
-            head, inside = b"", self._framer.inside
+            inside = self._framer.inside
             data = await self._read(reader)
-            if first and data:
-                first = False
-                if data.startswith(_TLS_HELLO):
-                    metrics.FRAMING_FAULTS.labels("tls_hello").inc()
-                    log.warning(
-                        "TLS on the plain port: set mllp.tls_certificate, or let the sender speak plainly",
-                        extra={"peer": self.name},
-                    )
-                    return
-            if not data:
-                head = self._framer.head
+            if fresh and data.startswith(_TLS_HELLO):
+                self._misdirected()
+                return
+            fresh = False
+            head = b"" if data else self._framer.head
             events = self._framer.receive(data) if data else self._framer.end()
             if not self._account():
                 return
             for event in events:
-                await self._take(event)
+                await self._take(event, dialogue)
                 if self.closing:
                     return
             if not data:
-                await self._leave(head, inside)
+                if inside and self._peer.answer_partial:
+                    await dialogue.refuse(head, finding("HL7-TRUNCATED"))
                 return
             if self._framer.inside and (events or not inside):
                 self._began = asyncio.get_running_loop().time()
@@ -224,17 +211,24 @@ class Connection:
 
     # --- events
 
-    async def _take(self, event: hl7v2.Event) -> None:
+    def _misdirected(self) -> None:
+        metrics.FRAMING_FAULTS.labels("tls_hello").inc()
+        log.warning(
+            "TLS on the plain port: set mllp.tls_certificate, or let the sender speak plainly",
+            extra={"peer": self.name},
+        )
+
+    async def _take(self, event: hl7v2.Event, dialogue: Dialogue) -> None:
         match event:
             case hl7v2.Frame(payload=payload):
                 self._junk = 0
-                await self._message(payload)
+                await self._message(payload, dialogue)
             case hl7v2.TooLarge(size=size, head=head):
                 self._junk = 0
                 metrics.FRAMING_FAULTS.labels("too_large").inc()
                 log.warning("frame too large", extra={"peer": self.name, "bytes": size})
-                limit = _cap(self._peer, self._terms.limit)
-                await self._refuse(head, finding("HL7-TOO-LARGE", detail=f"{size} bytes, limit {limit}"))
+                detail = f"{size} bytes, limit {self._cap}"
+                await dialogue.refuse(head, finding("HL7-TOO-LARGE", detail=detail))
             case hl7v2.Truncated(count=count, reason=reason):
                 metrics.FRAMING_FAULTS.labels("truncated").inc()
                 log.warning(
@@ -255,62 +249,16 @@ class Connection:
             log.warning("connection closed: this is no MLLP", extra={"peer": self.name, "bytes": self._junk})
             self.closing = True
 
-    async def _leave(self, head: bytes, inside: bool) -> None:
-        """The end of the stream; inside a frame its sender may be told."""
-        if inside and self._peer.answer_partial:
-            await self._refuse(head, finding("HL7-TRUNCATED"))
-
-    async def _message(self, payload: bytes) -> None:
-        peer = self._peer
-        if peer.commit_bytes and payload in (enhanced.COMMITTED, enhanced.NOT_COMMITTED):
-            await self._confirmed(payload)
+    async def _message(self, payload: bytes, dialogue: Dialogue) -> None:
+        if not dialogue.calls_for_an_answer(payload):
+            await dialogue.confirmed(payload)
             return
-        if peer.enhanced_mode and enhanced.is_acknowledgement(payload):
-            return  # the peer confirms our application acknowledgement
         self._busy = True
         try:
-            answer = await self._terms.handler(payload, self.name)
-            self._answered, self._resent = self._answers(payload, answer), 0
-            await self._send(self._answered)
+            await dialogue.answer(payload, self.name)
         finally:
             self._busy = False
             self.heard, self.since = True, asyncio.get_running_loop().time()
-
-    def _answers(self, payload: bytes, answer: bytes) -> tuple[bytes, ...]:
-        peer = self._peer
-        told: tuple[bytes, ...] = (answer,)
-        if peer.enhanced_mode:
-            told = enhanced.answers(payload, answer, control_id=uuid4().hex[:20])
-        if not peer.commit_bytes:
-            return told
-        return (enhanced.COMMITTED, *told) if enhanced.stored(answer) else (enhanced.NOT_COMMITTED,)
-
-    async def _confirmed(self, payload: bytes) -> None:
-        """The peer has our answer (0x06), or wants it again (0x15)."""
-        if payload == enhanced.NOT_COMMITTED and self._resent < _MOST_RESENT:
-            self._resent += 1
-            await self._send(tuple(one for one in self._answered if one != enhanced.COMMITTED))
-
-    async def _refuse(self, head: bytes, problem: Finding) -> None:
-        refusal = self._terms.refuse(head, problem)
-        if self._peer.commit_bytes:
-            await self._send((enhanced.NOT_COMMITTED,))
-        else:
-            await self._send((refusal,))
-
-    async def _send(self, payloads: tuple[bytes, ...]) -> None:
-        assert self._writer is not None
-        self._writer.write(b"".join(hl7v2.wrap(payload) for payload in payloads))
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            await self._writer.drain()
-
-
-def framer_for(peer: MllpPeerSettings, limit: int) -> hl7v2.Framer:
-    return hl7v2.Framer(_cap(peer, limit), options=hl7v2.FramerOptions(missing_start=peer.missing_start))
-
-
-def _cap(peer: MllpPeerSettings, limit: int) -> int:
-    return min(limit, peer.max_bytes or limit)
 
 
 def keep_alive(sock: socket.socket, seconds: float) -> None:

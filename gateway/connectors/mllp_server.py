@@ -7,7 +7,8 @@ import ssl
 from collections import Counter
 
 from gateway.config import MllpSettings
-from gateway.connectors.mllp_connection import CLOSE_TIMEOUT, Budget, Connection, Handler, Refuse, Terms
+from gateway.connectors.mllp_connection import CLOSE_TIMEOUT, Budget, Connection, Terms
+from gateway.connectors.mllp_dialogue import Handler, Refuse
 from gateway.connectors.mllp_peers import Peers, address_of
 from gateway.telemetry import metrics
 

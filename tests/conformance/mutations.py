@@ -50,7 +50,7 @@ def put(path: str, **attributes: str | None) -> Change:
         element = find(root, path)[0]
         for name, value in attributes.items():
             if value is None:
-                element.attrib.pop(name, None)  # type: ignore[arg-type]
+                element.attrib.pop(name, None)
             else:
                 element.set(name, value)
 

@@ -1,13 +1,14 @@
 """Entries shared by several sections of the imaging volets: observations, quantities, products, comments."""
 
 import re
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from lxml import etree
 
 from gateway.cda.narrative import reference
 from gateway.cda.vocabulary import XSI
-from gateway.cda.vocabulary_n3 import ENTRIES, TOPOGRAPHY, UNITS
+from gateway.cda.vocabulary_n3 import DOSE_UNITS, ENTRIES, PRODUCT_UNITS, TOPOGRAPHY
 from gateway.cda.writer import Writer
 from gateway.model.imaging import AdministeredProduct, Quantity
 from gateway.model.terms import LOINC, SNOMED_CT, Code
@@ -101,15 +102,28 @@ def comment(out: Writer, parent: etree._Element, target: str) -> None:
     out.add(node, "statusCode", code="completed")
 
 
-def number(quantity: Quantity | None) -> Quantity | None:
-    """The quantity as PQ takes it, None when it is no number or its unit is none of UCUM that we know."""
-    if quantity is None:
+def amount(quantity: Quantity | None) -> Quantity | None:
+    """The quantity of a product as PQ takes it, None when it is no number or its unit is not known."""
+    value = _decimal(quantity)
+    if quantity is None or value is None or quantity.unit not in PRODUCT_UNITS:
         return None
-    value = quantity.value.strip().replace(",", ".")
-    unit = quantity.unit or "1"
-    if not _NUMBER.fullmatch(value) or unit not in UNITS:
+    return Quantity(value=value, unit=quantity.unit)
+
+
+def measure(quantity: Quantity) -> Quantity | None:
+    """A measured dose in a unit that the rules accept, exactly converted; None when there is no such unit."""
+    value = _decimal(quantity)
+    if value is None or quantity.unit not in DOSE_UNITS:
         return None
+    unit, factor = DOSE_UNITS[quantity.unit]
+    if factor != "1":
+        value = format((Decimal(value) * Decimal(factor)).normalize(), "f")
     return Quantity(value=value, unit=unit)
+
+
+def _decimal(quantity: Quantity | None) -> str | None:
+    value = quantity.value.strip().replace(",", ".") if quantity is not None else ""
+    return value if _NUMBER.fullmatch(value) else None
 
 
 def in_words(quantity: Quantity | None) -> str:
@@ -126,7 +140,7 @@ def product(
     """routeCode, doseQuantity, consumable: the shared end of both administrations (E.151, E.173)."""
     if found.route is not None:
         out.code(parent, "routeCode", found.route, f"{source}.route")
-    dose = number(found.quantity)
+    dose = amount(found.quantity)
     if dose is not None:
         out.add(parent, "doseQuantity", "", f"{source}.quantity", value=dose.value, unit=dose.unit)
     elif found.quantity is not None:

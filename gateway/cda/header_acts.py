@@ -6,6 +6,7 @@ from lxml import etree
 
 from gateway.cda.header_people import address, entity
 from gateway.cda.vocabulary import (
+    CIM10,
     ENCOUNTER_KINDS,
     FACILITY_TYPE,
     PS3_20,
@@ -20,6 +21,7 @@ from gateway.model.site import Site
 from gateway.model.terms import CCAM, CCAM_OLD, DCM, LOINC, SNOMED_CT, STRUCT_IDNAT, Code, Identifier
 
 _MODALITY = Code(code=QUALIFIER_MODALITY, system=DCM, display="Modalité d'imagerie")
+_SCREENING = Code(code="Z13.9", system=CIM10, display="Examen spécial de dépistage, sans précision")
 _REGION = Code(code=QUALIFIER_REGION, system=LOINC, display="Localisation anatomique")
 
 
@@ -65,6 +67,10 @@ def service_events(out: Writer, report: ImagingReport, site: Site) -> None:
         out.find("CODE-UNKNOWN", "acts", "the report names no act")
     for index, act in enumerate(acts):
         _service_event(out, report, act, index, site)
+    if report.screening:
+        # Never first: the first one is the principal act, with its performer (cda.md §3.6).
+        node = out.add(out.add(out.root, "documentationOf"), "serviceEvent", "", "screening", classCode="ACT")
+        out.code(node, "code", _SCREENING, "")
 
 
 def _service_event(out: Writer, report: ImagingReport, act: Act, index: int, site: Site) -> None:

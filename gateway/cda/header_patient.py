@@ -7,6 +7,7 @@ from gateway.cda.vocabulary import CIVILITIES, GENDER, GENDERS, SDTC
 from gateway.cda.writer import Writer
 from gateway.model.people import Guardian, Patient
 from gateway.model.site import Site
+from gateway.model.version import derive_oid, derive_uuid
 
 
 def record_target(out: Writer, patient: Patient, site: Site) -> None:
@@ -74,7 +75,7 @@ def _ids(out: Writer, role: etree._Element, patient: Patient, site: Site) -> Non
 
 
 def _assigned(out: Writer, role: etree._Element, patient: Patient, site: Site) -> None:
-    """A technical identifier of this gateway, when neither a qualified INS nor a local number names the patient.
+    """A technical identifier of this gateway: neither a qualified INS nor a local number names the patient.
 
     patientRole/id is 1..* without nullFlavor (spec §3.2), and the requester must get the report all the same
     (architecture decision 15). The root belongs to nobody else, and the same patient gets the same number.

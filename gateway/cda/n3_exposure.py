@@ -10,7 +10,7 @@ from gateway.cda.entries import (
     coded_value,
     entry_act,
     in_words,
-    number,
+    measure,
     observation,
     product,
     site,
@@ -148,7 +148,7 @@ def _dose_row(dose: RadiationDose, sites: tuple[Code, ...], target: str) -> tupl
 
 def _dose(place: Place, dose: RadiationDose, default: Code, source: str, target: str) -> None:
     """FR-DICOM-Quantite (E.154): all its parts are checked by the rules; what does not fit stays text."""
-    out, value = place.out, number(dose.quantity)
+    out, value = place.out, measure(dose.quantity)
     if dose.code.code not in DOSES or value is None:
         out.find("N3-TEXT-ONLY", source, "no dose code of 1.2.250.1.213.1.1.5.620, or no UCUM quantity")
         return

@@ -155,31 +155,32 @@ DOSES: Final[dict[str, str]] = {
 }
 """DCM codes of JDV 1.2.250.1.213.1.1.5.620."""
 
-UNITS: Final = frozenset(
+PRODUCT_UNITS: Final = frozenset(
     (
-        *(
-            "1",
-            "mL",
-            "ml",
-            "cL",
-            "dL",
-            "L",
-            "l",
-            "ug",
-            "mg",
-            "g",
-            "kg",
-            "mmol",
-            "mol",
-            "[iU]",
-            "mg/mL",
-            "mL/s",
-        ),
-        *("Bq", "kBq", "MBq", "GBq", "uGy", "mGy", "cGy", "Gy", "uSv", "mSv", "Sv", "s", "min", "h"),
-        *("mGy.cm", "uGy.cm2", "mGy.cm2", "cGy.cm2", "dGy.cm2", "Gy.cm2", "uGy.m2", "mGy.m2", "Gy.m2"),
+        *("mL", "ml", "cL", "dL", "L", "l", "ug", "mg", "g", "kg", "mmol", "mol", "[iU]", "mg/mL", "mL/s"),
+        *("Bq", "kBq", "MBq", "GBq"),
     )
 )
-"""UCUM units that doses and products come in; another one stays in the text (the rules check UCUM)."""
+"""UCUM units that products come in."""
+
+DOSE_UNITS: Final[dict[str, tuple[str, str]]] = {
+    **{unit: (unit, "1") for unit in ("Gy", "mGy", "mGy.cm", "Sv", "s", "min", "h")},
+    "": ("", "1"),
+    "1": ("", "1"),
+    "mSv": ("Sv", "0.001"),
+    "uSv": ("Sv", "0.000001"),
+    "uGy": ("mGy", "0.001"),
+    "cGy": ("mGy", "10"),
+    "Gy.cm": ("mGy.cm", "1000"),
+    "Bq": ("Bq", "1"),
+    "kBq": ("Bq", "1000"),
+    "MBq": ("Bq", "1000000"),
+    "GBq": ("Bq", "1000000000"),
+}
+"""Unit of a measured dose → (unit that the rules' list of UCUM holds, factor); "" is a number alone.
+
+That list (terminologies, 2.16.840.1.113883.6.8) is short: no mSv, no 1, and no unit of a dose area product.
+"""
 
 CONTRAINDICATIONS: Final = frozenset(
     {

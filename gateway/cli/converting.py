@@ -157,7 +157,7 @@ def _prepared(destination: Destination, part: Callable[[Any], bytes]) -> Callabl
             try:
                 return part(request)
             except KeyError:
-                fail(f"it cannot be made of this report: {request.remark}")
+                fail(f"it cannot be made of this report: {getattr(request, 'remark', '')}")
         except (PrepareError, ProductionError) as refused:
             print_findings(refused.findings, indent="", file=sys.stderr)
             raise SystemExit(FAILED) from None

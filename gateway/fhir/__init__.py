@@ -3,7 +3,7 @@
 No I/O, and nothing is ever fetched: a reference leads to a resource of the same Bundle, or nowhere.
 """
 
-from gateway.fhir.bundle import ReportBundle
+from gateway.fhir.bundle import ReportBundle, bundle_identifier
 from gateway.fhir.node import Node
 from gateway.fhir.outcome import EntryAnswer, bundle_response, http_status, operation_outcome
 from gateway.fhir.reader import FhirError, read
@@ -13,6 +13,7 @@ __all__ = [
     "FhirError",
     "Node",
     "ReportBundle",
+    "bundle_identifier",
     "bundle_response",
     "http_status",
     "operation_outcome",

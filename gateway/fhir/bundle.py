@@ -133,7 +133,7 @@ def identifier_system(system: str) -> str:
     return system.removeprefix("urn:oid:")
 
 
-def bundle_identifier(bundle: ReportBundle, reads: set[str]) -> Identifier | None:
+def bundle_identifier(bundle: ReportBundle, reads: set[str] | None = None) -> Identifier | None:
     """Bundle.identifier, the message id of a FHIR intake (REQ-03); None when there is none."""
     node = bundle.root(reads).get("identifier")
     if bundle.bare or not node.text("value"):

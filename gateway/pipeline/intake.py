@@ -14,6 +14,7 @@ from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping import hl7 as hl7_mapping
 from gateway.mapping.sites import Profile, Sites
+from gateway.model.base import replace
 from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, errors, finding
@@ -181,6 +182,8 @@ class Intake:
             return await self._store.commit(received, lambda _: refusal)
         profile = self._sites.default
         mapped = fhir_mapping.reports(bundle, profile)
+        if identifier := fhir.bundle_identifier(bundle):
+            received = replace(received, control_id=identifier.value)
 
         def answer(verdict: Verdict, findings: tuple[Finding, ...], settled: tuple[Settled, ...]) -> bytes:
             if verdict is Verdict.REJECT:

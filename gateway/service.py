@@ -105,7 +105,9 @@ def _profiles(settings: Settings) -> site_profiles.Sites:
 def _store(settings: Settings) -> SqliteStore:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return SqliteStore.open(settings.database, retry=settings.retry)
+        return SqliteStore.open(
+            settings.database, retry=settings.retry, per_destination=8 * max(1, settings.workers)
+        )
     except (OSError, SchemaError, StoreLockedError) as wrong:
         raise StartError(f"store {settings.database}: {wrong}") from None
 

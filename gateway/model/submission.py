@@ -68,6 +68,11 @@ class SubmissionContext(Value):
     """MSH-10 or Bundle.identifier."""
     sending_application: str = ""
     sending_facility: str = ""
+    receiving_application: str = ""
+    """MSH-5 and MSH-6: the names by which the sender knows us, and by which a ZAM goes back to it."""
+    receiving_facility: str = ""
+    processing_id: str = ""
+    """MSH-11: P, T or D."""
     sent_at: datetime | None = None
     action: Action = Action.CREATE
     flags: Flags = Flags()

@@ -5,7 +5,7 @@ from enum import StrEnum
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from gateway.model.base import Value
-from gateway.model.delivery import Destination
+from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.report import ImagingReport
 from gateway.model.site import Site
 from gateway.model.submission import Action, Recipient, SubmissionContext
@@ -74,6 +74,22 @@ class ReportVersion(Value):
     site: Site
 
 
+class Acknowledged(Value):
+    """The delivery whose end a business acknowledgement (ZAM) tells to the creator of the message.
+
+    `state`: DELIVERED, FAILED, REFUSED or CANCELLED, since `ended_at`; `reason` is its finding code when no
+    attempt says why (`outcome` None).
+    """
+
+    delivery_id: int
+    destination: Destination
+    state: DeliveryState
+    ended_at: datetime
+    recipient: Recipient | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+
+
 class DeliveryJob(Value):
     """One delivery to make now. `documents` are the artefacts of the version; `attempt` counts from 1."""
 
@@ -86,6 +102,8 @@ class DeliveryJob(Value):
     recipient: Recipient | None = None
     previous_remote_ids: tuple[tuple[str, str], ...] = ()
     """What the peer named for the version that this one replaces."""
+    acknowledges: Acknowledged | None = None
+    """What a ZAM tells; None for every other destination."""
 
     def document(self, kind: DocumentKind) -> Document:
         """The artefact of this kind; raises LookupError when the version has none."""

@@ -75,6 +75,8 @@ def embedded(scope: Group, reader: Reader) -> tuple[Embedded, ...]:
 def _embedded(segment: Segment, repetition: int, reader: Reader) -> Embedded | None:
     """ED.5; senders that leave ED.2–4 out put the Base64 into another component."""
     components = segment.components(5, repetition)
+    if not components:
+        return None
     place = 5 if len(components) >= 5 and components[4] else _longest(components)
     if "://" in components[place - 1][:16]:
         return None  # a pointer: nothing is fetched from an address inside a message

@@ -124,8 +124,13 @@ def _codes(reader: Reader, path: str) -> tuple[Code | None, Code | None, Code | 
     """(LOINC, CCAM, local code, label) of OBR-4, then OBR-44; a document's code is not the act's."""
     found: dict[str, Code] = {}
     label = ""
+    seen: set[tuple[int, int, int]] = set()
     for name_path in reader.profile.locators["act.code"].paths:
         for hit in name_path.matches(reader.scope):
+            place = (hit.segment.index, hit.field, hit.repetition)
+            if place in seen:
+                continue
+            seen.add(place)
             reader.mark(hit.segment, hit.field)
             for coded in types.ce(reader.scope, hit.segment, hit.field, hit.repetition):
                 if coded.system == LOINC and coded.code in _DOCUMENT_CODES:

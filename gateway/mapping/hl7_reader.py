@@ -13,13 +13,17 @@ GROUP_STARTS = ("ORC", "OBR", "TXA", "OBX")
 """Segments that open the order group of a report message when none is open."""
 
 
+NULL = '""'
+"""HL7 null: the sender asks to delete a value; here it reads as absent."""
+
+
 class Group:
     """Segments that belong together, seen with those of the message's head (MSH, PID, PV1…).
 
     The `Scope` of locators: a name that the group has hides the head's segments of that name.
     """
 
-    __slots__ = ("_charset", "_delimiters", "_having", "_named", "_rows", "_special", "segments")
+    __slots__ = ("_delimiters", "_escaped", "_having", "_named", "_rows", "segments")
 
     def __init__(self, segments: Iterable[Segment], message: Message, head: "Group | None" = None) -> None:
         self.segments = tuple(segments)
@@ -28,14 +32,12 @@ class Group:
             named.setdefault(segment.name, []).append(segment)
         self._named = {name: tuple(found) for name, found in named.items()}
         self._rows: dict[tuple[int, int], list[Row]] = {}
+        self._escaped: set[tuple[int, int]] = set()
         if head is not None:
             self._named = {**head._named, **self._named}
-            self._rows = head._rows
+            self._rows, self._escaped = head._rows, head._escaped
         self._having: dict[tuple[str, Place], dict[str, tuple[Segment, ...]]] = {}
-        chosen = message.delimiters
-        self._charset = message.charset
-        self._delimiters = (chosen.repetition.encode(), chosen.component.encode())
-        self._special = (chosen.subcomponent.encode(), chosen.escape.encode())
+        self._delimiters = message.delimiters
 
     def all(self, name: str, /) -> tuple[Segment, ...]:
         return self._named.get(name, ())
@@ -50,44 +52,55 @@ class Group:
                 found[value] = (*found.get(value, ()), segment)
         return found
 
+    def rows(self, segment: Segment, field: int, /) -> list[Row]:
+        key = (segment.index, field)
+        found = self._rows.get(key)
+        if found is None:
+            chosen, text = self._delimiters, segment.verbatim(field)
+            if chosen.escape and chosen.escape in text:
+                self._escaped.add(key)
+            repeated = text.split(chosen.repetition) if chosen.repetition else [text]
+            found = [one.split(chosen.component) for one in repeated] if text else []
+            self._rows[key] = found
+        return found
+
+    def leaf(self, segment: Segment, place: Place, row: Row, /) -> str:
+        field, _, component, number = place
+        if component > len(row):
+            return ""
+        if (segment.index, field) in self._escaped:  # only the segment can unescape
+            return segment.value(*place).strip()
+        cell, sub = row[component - 1], self._delimiters.subcomponent
+        if sub and sub in cell:
+            parts = cell.split(sub)
+            cell = parts[number - 1] if number <= len(parts) else ""
+        elif number > 1:
+            return ""
+        return "" if cell == NULL else cell.strip()
+
     def texts(self, segment: Segment, field: int, repetition: int, count: int) -> list[str]:
         """The first subcomponent of at least `count` components, trimmed and unescaped."""
         rows = self.rows(segment, field)
         row = rows[repetition - 1] if repetition <= len(rows) else []
-        read = [self.leaf(segment, (field, repetition, place, 1), row) for place in range(1, len(row) + 1)]
+        if (segment.index, field) in self._escaped:
+            read = [segment.value(field, repetition, place).strip() for place in range(1, len(row) + 1)]
+        else:
+            sub = self._delimiters.subcomponent
+            read = [cell.partition(sub)[0].strip() if sub and sub in cell else cell.strip() for cell in row]
+            if NULL in read:
+                read = ["" if cell == NULL else cell for cell in read]
         return read + [""] * (count - len(read)) if len(read) < count else read
 
     def divided(self, segment: Segment, field: int, repetition: int, component: int) -> tuple[str, ...]:
         """The subcomponents of a component; () when it has at most one."""
         rows = self.rows(segment, field)
         row = rows[repetition - 1] if repetition <= len(rows) else []
-        sub = self._special[0]
+        sub = self._delimiters.subcomponent
         if component > len(row) or not sub or sub not in row[component - 1]:
             return ()
-        return tuple(one.strip() for one in segment.subcomponents(field, repetition, component))
-
-    def rows(self, segment: Segment, field: int, /) -> list[Row]:
-        key = (segment.index, field)
-        found = self._rows.get(key)
-        if found is None:
-            repetition, component = self._delimiters
-            data = segment.field(field)
-            repeated = data.split(repetition) if repetition else [data]
-            found = [one.split(component) if component else [one] for one in repeated]
-            self._rows[key] = found
-        return found
-
-    def leaf(self, segment: Segment, place: Place, row: Row, /) -> str:
-        if place[2] > len(row):
-            return ""
-        data = row[place[2] - 1]
-        if not data:
-            return ""
-        sub, escape = self._special
-        # What is escaped, null or divided further is left to the reader of the segment.
-        if place[3] > 1 or (sub and sub in data) or (escape and escape in data) or data == b'""':
-            return segment.value(*place).strip()
-        return data.decode(self._charset).strip()
+        if (segment.index, field) in self._escaped:
+            return tuple(one.strip() for one in segment.subcomponents(field, repetition, component))
+        return tuple(one.strip() for one in row[component - 1].split(sub))
 
     def first(self, name: str) -> Segment | None:
         found = self.all(name)

@@ -30,7 +30,7 @@ def _uid_candidates(reader: Reader, group: Group) -> Iterator[tuple[str, str]]:
             reader.mark(found.segment, found.field, *((2, 3) if found.segment.name == "OBX" else ()))
             yield found.value.removeprefix("urn:oid:"), found.location
     for segment in group.all("OBX"):
-        if segment.value(2) in ("RP", "ED") and (uid := _uid_in_pointer(segment.value(5))):
+        if segment.field(2) in (b"RP", b"ED") and (uid := _uid_in_pointer(segment.value(5))):
             reader.mark(segment, 2, 3, 5)
             yield uid, segment.location(5)
 

@@ -17,8 +17,8 @@ from typing import NamedTuple, Protocol
 
 from gateway.hl7v2 import Segment
 
-Row = list[bytes]
-"""The components of one repetition, as received."""
+Row = list[str]
+"""The components of one repetition, decoded; escapes and subcomponents as received."""
 
 
 Place = tuple[int, int, int, int]

@@ -1,4 +1,4 @@
-"""Code maps: what senders write, in the codes of the documents; every row checked against the official sets."""
+"""Code maps: what senders write, in the codes of the documents; every row against the official sets."""
 
 import csv
 import re

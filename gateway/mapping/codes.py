@@ -6,7 +6,7 @@ case, accents and punctuation. A site adds or overrides rows with tables of its 
 
 import difflib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
@@ -222,11 +222,11 @@ def _coded(rows: tuple[Row, ...], system: str) -> dict[str, Hit[Code]]:
     }
 
 
-def _keyed(rows: tuple[Row, ...], key: str, column: str, kind: type[T]) -> dict[str, Hit[T]]:
+def _keyed(rows: tuple[Row, ...], key: str, column: str, kind: Callable[[str], T]) -> dict[str, Hit[T]]:
     table: dict[str, Hit[T]] = {}
     for row in rows:
         try:
-            value = kind(row.cells[column])  # type: ignore[call-arg]  # str and StrEnum both take one text
+            value = kind(row.cells[column])
         except ValueError:
             raise CodeError(row, f"{row.cells[column]} is no {column} the model knows") from None
         table[fold(row.cells[key])] = Hit(value, f"{row.file}:{row.cells[key]}")

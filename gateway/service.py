@@ -214,6 +214,8 @@ def worker_parts(settings: Settings) -> WorkerParts:
     if settings.mssante.host:
         route = _mssante_route(settings)
         routes |= {Destination.MSSANTE_PS: route, Destination.MSSANTE_PATIENT: route}
+    if settings.zam.creators:
+        routes[Destination.ZAM] = _zam_route(settings)
     profiles = _profiles(settings)
 
     def site(name: str) -> Site:
@@ -259,3 +261,12 @@ def _mssante_route(settings: Settings) -> Route:
 
     limit = settings.mssante.max_bytes
     return Route(lambda job: mssante.prepare(job, patient_limit=limit), SmtpSender(settings.mssante))
+
+
+def _zam_route(settings: Settings) -> Route:
+    from gateway.connectors.zam import ZamSender
+    from gateway.pipeline.destinations import zam
+
+    return Route(
+        lambda job: zam.prepare(job, settings=settings.zam, now=datetime.now(UTC)), ZamSender(settings.zam)
+    )

@@ -141,3 +141,11 @@ APPLICATION_ERROR_CONDITIONS: dict[str, str] = {
     "906": "Other",
 }
 """ERR-5, HL7 table 0533 as the volet fills it: `applicationErrorCondition` (§1.7)."""
+
+# fmt: off
+SMTP_ERROR_CODES = frozenset({
+    "101", "111", "251", "252", "420", "421", "422", "431", "432", "441", "442", "450", "451", "452", "500",
+    "501", "502", "503", "504", "510", "512", "513", "523", "530", "541", "550", "551", "552", "553", "554",
+})
+# fmt: on
+"""ERR-5 of a ZAM^Z02, table SMTPERRORCODE (§1.8)."""

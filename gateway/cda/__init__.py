@@ -5,10 +5,12 @@ Bytes and values in, bytes and values out; XML of strangers only through `gatewa
 
 from gateway.cda.builder import Built, build_n1
 from gateway.cda.checks import check
+from gateway.cda.letter import letter
 from gateway.cda.n3 import AddedDocument, build_n3, n3_possible
 from gateway.cda.reader import embedded_pdf, read
 from gateway.cda.reader_parts import parse_ts
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
+from gateway.cda.view import html
 from gateway.cda.xml import CdaError
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "build_n3",
     "check",
     "embedded_pdf",
+    "html",
+    "letter",
     "n3_possible",
     "parse_ts",
     "read",

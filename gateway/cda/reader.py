@@ -99,6 +99,20 @@ def body_pdf(root: etree._Element) -> bytes | None:
     return pdf if pdf.startswith(b"%PDF-") else None
 
 
+def body_text(root: etree._Element) -> str:
+    """The words of a nonXMLBody in plain text, Base64 or not; "" for any other body."""
+    node = child(root, "component/nonXMLBody/text")
+    if node is None or _body(root)[0] != "text":
+        return ""
+    raw = "".join(map(str, node.itertext()))
+    if attribute(node, "representation") != "B64":
+        return raw.strip()
+    try:
+        return base64.b64decode("".join(raw.split()), validate=True).decode("utf-8", "replace").strip()
+    except (binascii.Error, ValueError):
+        return ""
+
+
 def _body(root: etree._Element) -> tuple[str, str]:
     if child(root, "component/structuredBody") is not None:
         return "structured", ""

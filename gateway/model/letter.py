@@ -1,13 +1,19 @@
 """What a page shows: the report as a letter, ready to be set as PDF/A or HTML."""
 
 from gateway.model.base import Value
+from gateway.model.narrative import Block
 
 
 class LetterSection(Value):
-    """Heading and paragraphs, in reading order; a paragraph keeps its line breaks as `\\n`."""
+    """Heading and paragraphs, in reading order; a paragraph keeps its line breaks as `\\n`.
+
+    `blocks` stand in for the paragraphs where there are lists or tables. `level` 1 is a sub-section.
+    """
 
     title: str
-    paragraphs: tuple[str, ...]
+    paragraphs: tuple[str, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    level: int = 0
 
 
 class Letter(Value):

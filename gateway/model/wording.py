@@ -1,9 +1,10 @@
 """How values read in French, on every page we set: names, dates, places, telephone numbers, headings."""
 
+import re
 from datetime import datetime, tzinfo
 from typing import Final
 
-from gateway.model.people import Practitioner, Sex
+from gateway.model.people import Patient, Practitioner, Sex
 from gateway.model.report import SectionKind
 from gateway.model.terms import (
     INS_NIA,
@@ -11,8 +12,12 @@ from gateway.model.terms import (
     INS_NIR_DEMO,
     INS_NIR_TEST,
     Address,
+    Identifier,
     Telecom,
 )
+
+Rows = tuple[tuple[str, str], ...]
+"""(label, value) pairs, in words."""
 
 NBSP: Final = "\N{NO-BREAK SPACE}"
 
@@ -53,6 +58,9 @@ SEXES: Final[dict[Sex | None, str]] = {
 }
 BORN: Final[dict[Sex | None, str]] = {Sex.FEMALE: "Née le", Sex.MALE: "Né le"}
 
+WHOLE: Final = HEADINGS[SectionKind.REPORT]
+_SHORT_TITLE = re.compile(r"^CR (?=d['’])")
+
 _TITLES = {"DR": "Dr", "PR": "Pr"}
 _ARTICLED = frozenset(_TITLES.values())
 _CIVILITIES = {"M": "M.", "MME": "Mme"}
@@ -71,6 +79,11 @@ _MODALITIES = {
     "XA": "Angiographie",
 }
 """What people call an acquisition modality, where an act has no label."""
+
+
+def document_title(title: str) -> str:
+    """`CR d'imagerie médicale - Scanner` → `Compte rendu d'imagerie médicale – Scanner`."""
+    return _SHORT_TITLE.sub("Compte rendu ", title).replace(" - ", " – ")
 
 
 def modality(code: str) -> str:
@@ -136,3 +149,32 @@ def telecom(found: Telecom) -> str:
     if scheme in ("tel", "fax") and len(value) == 10 and value.isdecimal():
         value = NBSP.join(value[i : i + 2] for i in range(0, 10, 2))
     return f"{label}{NBSP}: {value}" if label and value else ""
+
+
+def identity(who: Patient, ins: Identifier | None) -> Rows:
+    """The five reference traits, the used name where it differs, INS with its OID, local identifiers.
+
+    `ins` is the matricule to print, None for an identity that is not qualified (référentiel INS; REQ-15).
+    """
+    used_family = who.used_family if who.used_family != who.birth_family else ""
+    used_given = who.used_given if who.used_given != who.birth_given else ""
+    rows = [
+        ("Nom de naissance", who.birth_family),
+        ("Prénom(s) de naissance", who.birth_given_names or who.birth_given),
+        ("Nom utilisé", used_family),
+        ("Prénom utilisé", used_given),
+        (BORN.get(who.sex, "Né(e) le"), iso_day(who.birth_date)),
+        ("Lieu de naissance", place(who.birth_place_code, who.birth_place_name)),
+        ("Sexe", SEXES[who.sex]),
+    ]
+    if ins is not None:
+        kind = INS_KINDS.get(ins.system, "")
+        rows.append(("Matricule INS", f"{ins.value} ({kind})" if kind else ins.value))
+        rows.append(("OID", ins.system))
+    rows.append(("IPP", ", ".join(found.value for found in who.identifiers)))
+    return filled(rows)
+
+
+def filled(rows: list[tuple[str, str]]) -> Rows:
+    """The rows that say something."""
+    return tuple((label, value) for label, value in rows if value)

@@ -9,18 +9,15 @@ from datetime import tzinfo
 from gateway.model import wording
 from gateway.model.base import replace
 from gateway.model.letter import Letter, LetterSection
-from gateway.model.people import Organization, Patient, Practitioner
+from gateway.model.people import Organization, Practitioner
 from gateway.model.report import Act, ImagingReport, Section, SectionKind
 from gateway.model.site import Site
 from gateway.model.version import ReportVersion
-from gateway.model.wording import NBSP
-
-Rows = tuple[tuple[str, str], ...]
+from gateway.model.wording import NBSP, Rows
 
 _BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-_SHORT_TITLE = re.compile(r"^CR (?=d['’])")
 
 
 def letter(version: ReportVersion) -> Letter:
@@ -28,9 +25,9 @@ def letter(version: ReportVersion) -> Letter:
     report, site = version.report, version.site
     patient = report.patient
     return Letter(
-        title=_SHORT_TITLE.sub("Compte rendu ", report.title).replace(" - ", " – "),
+        title=wording.document_title(report.title),
         sender=_letterhead(_structure(report, site)),
-        identity=_identity(patient),
+        identity=wording.identity(patient, patient.ins if patient.qualified else None),
         ins=patient.ins.value if patient.ins is not None and patient.qualified else "",
         exam=_exam(version),
         recipients=_recipients(report),
@@ -59,31 +56,6 @@ def _letterhead(structure: Organization) -> tuple[str, ...]:
     return tuple(filter(None, (structure.name, *wording.postal(structure.address), *telecoms)))
 
 
-def _identity(patient: Patient) -> Rows:
-    """The five reference traits, the used name where it differs, INS with its OID, local identifiers.
-
-    The matricule is printed for a qualified identity only (référentiel INS; REQ-15).
-    """
-    used_family = patient.used_family if patient.used_family != patient.birth_family else ""
-    used_given = patient.used_given if patient.used_given != patient.birth_given else ""
-    names = patient.birth_given_names or patient.birth_given
-    rows = [
-        ("Nom de naissance", patient.birth_family),
-        ("Prénom(s) de naissance", names),
-        ("Nom utilisé", used_family),
-        ("Prénom utilisé", used_given),
-        (wording.BORN.get(patient.sex, "Né(e) le"), wording.iso_day(patient.birth_date)),
-        ("Lieu de naissance", wording.place(patient.birth_place_code, patient.birth_place_name)),
-        ("Sexe", wording.SEXES[patient.sex]),
-    ]
-    if patient.ins is not None and patient.qualified:
-        kind = wording.INS_KINDS.get(patient.ins.system, "")
-        rows.append(("Matricule INS", f"{patient.ins.value} ({kind})" if kind else patient.ins.value))
-        rows.append(("OID", patient.ins.system))
-    rows.append(("IPP", ", ".join(found.value for found in patient.identifiers)))
-    return _filled(rows)
-
-
 def _exam(version: ReportVersion) -> Rows:
     """What was done, when, for whom, and which version this is."""
     report, tz = version.report, version.site.tz
@@ -100,7 +72,7 @@ def _exam(version: ReportVersion) -> Rows:
     ]
     if version.identity.number > 1:
         rows.append(("Version", f"{version.identity.number}, annule et remplace la version précédente"))
-    return _filled(rows)
+    return wording.filled(rows)
 
 
 def _act(act: Act, report: ImagingReport, tz: tzinfo) -> str:
@@ -130,10 +102,12 @@ def _sections(report: ImagingReport) -> tuple[LetterSection, ...]:
         sections.insert(0, Section(kind=SectionKind.CLINICAL, text=reason))
     return tuple(
         LetterSection(
-            title=section.title or wording.HEADINGS[section.kind], paragraphs=_paragraphs(section.text)
+            title=section.title or wording.HEADINGS[section.kind],
+            paragraphs=() if section.blocks else _paragraphs(section.text),
+            blocks=section.blocks,
         )
         for section in sections
-        if section.text.strip()
+        if section.text.strip() or section.blocks
     )
 
 
@@ -168,7 +142,3 @@ def _footer(version: ReportVersion) -> str:
     born = wording.iso_day(patient.birth_date)
     number = f"Compte rendu {version.report.report_set.value}, version {version.identity.number}"
     return " – ".join(filter(None, (name, born, number)))
-
-
-def _filled(rows: list[tuple[str, str]]) -> Rows:
-    return tuple((label, value) for label, value in rows if value)

@@ -96,11 +96,13 @@ def _sections(root: etree._Element) -> tuple[LetterSection, ...]:
 
 def _written_by(section: BodySection) -> tuple[Block, ...]:
     """Authors of a section of its own (addendum)."""
-    return tuple(
-        Block(text=", ".join(filter(None, (wording.person(party.practitioner), _le(party)))), heading=True)
-        for party in section.authors
-        if party.practitioner.family
-    )
+    return tuple(Block(text=words, heading=True) for party in section.authors if (words := signed(party)))
+
+
+def signed(party: Party) -> str:
+    """`Dr Alain DUPONT, le 08/01/2021 à 11:17`, "" for a party without a name."""
+    who = wording.person(party.practitioner) if party.practitioner.family else ""
+    return ", ".join(filter(None, (who, _le(party)))) if who else ""
 
 
 def _le(party: Party) -> str:

@@ -8,7 +8,7 @@ from gateway.cda.entries import Place, comment, product, site
 from gateway.cda.n3_clinical import Sections
 from gateway.cda.n3_exposure import exposure
 from gateway.cda.n3_objects import catalogue
-from gateway.cda.narrative import Cell, Narrative, blocks_in, open_section, reference
+from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
 from gateway.cda.products import product_row, sites_of
 from gateway.cda.vocabulary_n3 import (
     BOTH_SIDES,
@@ -47,11 +47,12 @@ def _of_act(sections: Sections, index: int, count: int) -> Sections:
 def _act(out: Writer, body: etree._Element, version: ReportVersion, index: int, sections: Sections) -> None:
     report, identity = version.report, version.identity
     act, source, prefix = report.acts[index], f"acts[{index}]", f"acte-{index + 1}"
-    section = open_section(out, body, PROCEDURE, identity, title=_title(act, sections), index=index + 1)
-    text = Narrative(out, section, source)
     described = sections.get(SectionKind.PROCEDURE, ())
+    title = act.label or title_of(described)
+    section = open_section(out, body, PROCEDURE, identity, title=title, index=index + 1)
+    text = Narrative(out, section, source)
     _act_table(text, act, prefix, report, version.site)
-    blocks = [block for found in described for block in blocks_in(found)]
+    blocks = titled_blocks(described, title)
     if blocks:
         text.blocks(blocks, f"{prefix}-description")
     if act.products:
@@ -70,13 +71,6 @@ def _act(out: Writer, body: etree._Element, version: ReportVersion, index: int, 
     _complications(out, section, sections.get(SectionKind.COMPLICATIONS, ()), identity, index + 1)
     exposure(out, section, version, index, sections.get(SectionKind.EXPOSURE, ()))
     catalogue(out, section, report, identity, index)
-
-
-def _title(act: Act, sections: Sections) -> str:
-    """What the act is called; the sender's own heading of the technique when there is no name."""
-    named = next((code.display for code in (act.local, act.ccam, act.code) if code and code.display), "")
-    heading = next((found.title for found in sections.get(SectionKind.PROCEDURE, ()) if found.title), "")
-    return act.label or named or heading
 
 
 def _act_table(text: Narrative, act: Act, prefix: str, report: ImagingReport, place: Site) -> None:
@@ -167,6 +161,6 @@ def _complications(
     index: int,
 ) -> None:
     if found:
-        title = found[0].title if len(found) == 1 else ""
+        title = title_of(found)
         section = open_section(out, parent, COMPLICATIONS, identity, title=title, index=index)
-        Narrative(out, section).sections(found)
+        Narrative(out, section).sections(found, title)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lxml import etree
 
 from gateway.cda.entries import Place, coded_value, observation, typed
-from gateway.cda.narrative import Cell, Narrative, blocks_in, open_section, reference
+from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
 from gateway.cda.vocabulary_n3 import CLINICAL, CONTRAINDICATIONS, HISTORY, REQUEST
 from gateway.cda.writer import Writer, cleaned
 from gateway.model.imaging import ContraIndication
@@ -29,10 +29,11 @@ def clinical_information(
     """The section with its two sub-sections, both required. An indication alone is the justification."""
     asked = sections.get(SectionKind.REQUEST, ())
     indication = sections.get(SectionKind.CLINICAL, ())
-    section = open_section(out, body, CLINICAL, identity)
+    title = title_of(indication) if asked else ""
+    section = open_section(out, body, CLINICAL, identity, title=title)
     own = Narrative(out, section)
     if asked:
-        own.sections(indication)
+        own.sections(indication, title)
     _request(out, section, asked or indication, report, identity)
     medical = (*sections.get(SectionKind.MEDICAL_HISTORY, ()), *sections.get(SectionKind.HISTORY, ()))
     history(
@@ -54,8 +55,9 @@ def _request(
     identity: VersionIdentity,
 ) -> None:
     """What the requester wrote; a reason that stands in the order alone is not lost."""
-    text = Narrative(out, open_section(out, parent, REQUEST, identity))
-    text.sections(texts)
+    title = title_of(texts)
+    text = Narrative(out, open_section(out, parent, REQUEST, identity, title=title))
+    text.sections(texts, title)
     words = "\n".join(section.text for section in texts)
     reasons = dict.fromkeys(order.reason for order in report.orders if order.reason)
     for reason in reasons:
@@ -88,8 +90,9 @@ def history(
         rows = [_row(item, number) for number, item in enumerate(contraindications, 1)]
         text.table(("Contre-indication", "Commentaire"), rows)
     if written or not contraindications:
-        blocks = [block for found in written for block in blocks_in(found)]
-        text.blocks(blocks or (Block(text=UNKNOWN),), "contre-indications")
+        text.blocks(
+            titled_blocks(written, "Contre-indications") or (Block(text=UNKNOWN),), "contre-indications"
+        )
     place = Place(out, section, identity)
     _history_entry(place, "medical", _MEDICAL, "antecedents-medicaux", known=bool(medical))
     _history_entry(place, "surgical", _SURGICAL, "antecedents-chirurgicaux", known=bool(surgical))
@@ -104,8 +107,7 @@ def history(
 
 def _past(text: Narrative, title: str, sections: Sequence[Section], target: str) -> None:
     text.heading(title)
-    blocks = [block for found in sections for block in blocks_in(found)]
-    text.blocks(blocks or (Block(text=UNKNOWN),), target)
+    text.blocks(titled_blocks(sections, title) or (Block(text=UNKNOWN),), target)
 
 
 def _history_entry(place: Place, key: str, code: Code, target: str, *, known: bool) -> None:

@@ -17,7 +17,7 @@ from gateway.cda.entries import (
     typed,
 )
 from gateway.cda.header_people import person_name
-from gateway.cda.narrative import Cell, Narrative, open_section, reference
+from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of
 from gateway.cda.products import product_row, sites_of
 from gateway.cda.vocabulary_n3 import (
     DOSES,
@@ -55,7 +55,7 @@ def exposure(
     if not (written or act.exposure or act.radiopharmaceuticals or _pregnancy_alone(report, index)):
         return
     found = act.exposure or RadiationExposure()
-    title = written[0].title if len(written) == 1 else ""
+    title = title_of(written)
     section = open_section(out, parent, EXPOSURE, identity, title=title, index=index + 1)
     who, who_source = _authorising(report, found, index)
     status = _pregnancy(report)
@@ -77,7 +77,7 @@ def exposure(
                 for place, item in enumerate(act.radiopharmaceuticals, 1)
             ],
         )
-    text.sections(written)
+    text.sections(written, title)
     place = Place(out, section, identity)
     _authorisation(place, who, who_source, prefix)
     _pregnancy_entry(place, status, prefix, "pregnancy" if report.pregnancy else "patient.sex")

@@ -9,7 +9,7 @@ from gateway.cda.entries import Place, entry_act, typed
 from gateway.cda.header_acts import performing_structure
 from gateway.cda.header_people import entity
 from gateway.cda.n3_clinical import Sections
-from gateway.cda.narrative import Cell, Narrative, blocks_in, open_section, reference
+from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
 from gateway.cda.vocabulary_n3 import (
     ADDENDUM,
     COMMENT,
@@ -67,8 +67,8 @@ def plain_section(
         for section in sections.get(kind, ())
     ]
     if found:
-        title = found[0].title if len(found) == 1 else ""
-        Narrative(out, open_section(out, body, plain.spec, identity, title=title)).sections(found)
+        title = title_of(found)
+        Narrative(out, open_section(out, body, plain.spec, identity, title=title)).sections(found, title)
 
 
 def addendum(out: Writer, body: etree._Element, version: ReportVersion, sections: Sections) -> None:
@@ -77,9 +77,9 @@ def addendum(out: Writer, body: etree._Element, version: ReportVersion, sections
     if not found:
         return
     report, site = version.report, version.site
-    title = found[0].title if len(found) == 1 else ""
+    title = title_of(found)
     section = open_section(out, body, ADDENDUM, version.identity, title=title)
-    Narrative(out, section).sections(found)
+    Narrative(out, section).sections(found, title)
     default = report.authors[0] if report.authors else report.legal_authenticator or Practitioner()
     written: set[Practitioner] = set()
     for index, item in enumerate(found):
@@ -182,10 +182,9 @@ def education(out: Writer, body: etree._Element, version: ReportVersion, section
     found = sections.get(SectionKind.PATIENT_INFORMATION, ())
     if not found:
         return
-    title = found[0].title if len(found) == 1 else ""
+    title = title_of(found)
     section = open_section(out, body, EDUCATION, version.identity, title=title)
-    blocks = [block for item in found for block in blocks_in(item)]
-    Narrative(out, section).blocks(blocks, "information-patient")
+    Narrative(out, section).blocks(titled_blocks(found, title), "information-patient")
     place = Place(out, section, version.identity)
     templates = ("1.3.6.1.4.1.19376.1.5.3.1.4.13", ENTRIES + "48")
     node = place.entry("observation", "information", *templates, classCode="OBS")

@@ -75,12 +75,9 @@ class Narrative:
         else:
             self.paragraph("\n\n".join(block.text for block in found), target)
 
-    def sections(self, sections: Sequence[Section]) -> None:
-        """Several sections of one kind; the sender's titles become headings when there is more than one."""
-        for section in sections:
-            if section.title and len(sections) > 1:
-                self.heading(section.title)
-            self.blocks(blocks_in(section))
+    def sections(self, sections: Sequence[Section], shown: str = "") -> None:
+        """Sections of one kind, one after the other; `shown` is the title that stands above already."""
+        self.blocks(titled_blocks(sections, shown))
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         self._table(self.node, "", header, rows)
@@ -118,8 +115,21 @@ class Narrative:
                 _lines(self.out.add(node, "content", ID=cell.id) if cell.id else node, cell.text)
 
 
-def blocks_in(section: Section) -> tuple[Block, ...]:
-    return section.blocks or blocks_of(section.text)
+def titled_blocks(sections: Sequence[Section], shown: str = "") -> tuple[Block, ...]:
+    """Blocks of all sections; a sender's title other than `shown` heads its own."""
+    return tuple(
+        block
+        for section in sections
+        for block in (
+            *((Block(text=section.title, heading=True),) if section.title not in ("", shown) else ()),
+            *(section.blocks or blocks_of(section.text)),
+        )
+    )
+
+
+def title_of(sections: Sequence[Section]) -> str:
+    """The sender's title when it can be that of the whole section."""
+    return sections[0].title if len(sections) == 1 else ""
 
 
 def reference(out: Writer, parent: etree._Element, target: str, tag: str = "text") -> None:

@@ -9,8 +9,9 @@ from typing import Final
 
 from lxml import etree
 
-from gateway.cda.letter import letter
+from gateway.cda.letter import letter, signed
 from gateway.cda.reader import body_pdf, document
+from gateway.cda.reader_people import author
 from gateway.cda.view_style import STYLE
 from gateway.cda.xml import attribute, child, children, name, text
 from gateway.model.letter import Letter
@@ -22,6 +23,8 @@ _POLICY: Final = (
 _LINKS: Final = ("https://", "http://", "mailto:")
 _SHOWN: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "text/plain"})
 """Media that a link may offer; another type is named, not linked."""
+
+_BLOCKS: Final = frozenset(map(name, ("paragraph", "list", "table")))
 
 _TAGS: Final[dict[str, str]] = {
     **{tag: tag for tag in ("table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "sub", "sup")},
@@ -113,7 +116,7 @@ def _sections(parent: etree._Element, level: int, media: dict[str, tuple[str, st
             continue
         title = text(child(section, "title")) or attribute(child(section, "code"), "displayName")
         authors = "".join(
-            f'<p class="author">{escape(_person(node))}</p>' for node in children(section, "author")
+            f'<p class="author">{escape(signed(author(node)))}</p>' for node in children(section, "author")
         )
         narrative = child(section, "text")
         words = _content(narrative, media) if narrative is not None else ""
@@ -123,10 +126,6 @@ def _sections(parent: etree._Element, level: int, media: dict[str, tuple[str, st
             f"{''.join(_sections(section, level + 1, media))}</section>"
         )
     return parts
-
-
-def _person(author: etree._Element) -> str:
-    return text(child(author, "assignedAuthor/assignedPerson/name"))
 
 
 def _content(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
@@ -169,9 +168,7 @@ def _list(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
     items = list(children(node, "item"))
     caption = child(node, "caption")
     title = f"<p>{_content(caption, media)}</p>" if caption is not None else ""
-    if len(items) == 1 and any(
-        part.tag in (name("paragraph"), name("list"), name("table")) for part in items[0]
-    ):
+    if len(items) == 1 and any(part.tag in _BLOCKS for part in items[0]):
         return title + _content(items[0], media)
     tag = "ol" if attribute(node, "listType") == "ordered" else "ul"
     inner = "".join(f"<li>{_content(item, media)}</li>" for item in items)
@@ -205,10 +202,8 @@ def _media(root: etree._Element) -> dict[str, tuple[str, str]]:
     for node in root.iter(name("observationMedia")):
         value = child(node, "value")
         if value is not None and attribute(value, "representation") == "B64":
-            found[attribute(node, "ID")] = (
-                attribute(value, "mediaType"),
-                "".join((value.text or "").split()),
-            )
+            packed = "".join((value.text or "").split())
+            found[attribute(node, "ID")] = (attribute(value, "mediaType"), packed)
     return found
 
 
@@ -223,5 +218,7 @@ def _attached(title: str, kind: str, packed: str) -> str:
     ending = {"application/pdf": "pdf", "text/plain": "txt"}.get(kind, kind.rpartition("/")[2])
     link = f'<a download="document.{ending}" href="{address}">{escape(title)} (enregistrer)</a>'
     if kind.startswith("image/"):
-        return f'<figure><img alt="{escape(title, quote=True)}" src="{address}"><figcaption>{link}</figcaption></figure>'
-    return f'<figure><embed type="{kind}" src="{address}"><figcaption>{link}</figcaption></figure>'
+        shown = f'<img alt="{escape(title, quote=True)}" src="{address}">'
+    else:
+        shown = f'<embed type="{kind}" src="{address}">'
+    return f"<figure>{shown}<figcaption>{link}</figcaption></figure>"

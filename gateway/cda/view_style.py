@@ -5,7 +5,8 @@ from typing import Final
 STYLE: Final = """
 :root { --ink: #1d3b5c; --grey: #5b6470; --line: #d3d9e0; }
 * { box-sizing: border-box; }
-body { margin: 0; background: #eef1f5; color: #1b1f24; font: 16px/1.5 "Source Sans 3", "Segoe UI", Arial, sans-serif; }
+body { margin: 0; background: #eef1f5; color: #1b1f24;
+  font: 16px/1.5 "Source Sans 3", "Segoe UI", Arial, sans-serif; }
 main { max-width: 54rem; margin: 1.5rem auto; padding: 2.2rem 2.6rem; background: #fff; border-radius: 6px;
   box-shadow: 0 1px 4px rgb(0 0 0 / 12%); }
 header { border-bottom: 2px solid var(--ink); padding-bottom: .6rem; }
@@ -28,7 +29,7 @@ table { border-collapse: collapse; width: 100%; margin: .7rem 0; font-size: .94r
 caption { text-align: left; font-style: italic; padding-bottom: .2rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; }
-th { color: var(--grey); font-weight: 600; }
+th { color: var(--grey); font-weight: 600; overflow-wrap: normal; }
 .author { color: var(--grey); margin: .2rem 0; }
 figure { margin: 1rem 0; }
 embed { width: 100%; height: 60rem; border: 1px solid var(--line); }

@@ -164,11 +164,9 @@ def acts(walk: Walk, report: Node, orders: tuple[Order, ...], studies: tuple[Stu
     groups: list[tuple[Order | None, list[Study]]] = [(order, []) for order in requested] or [(None, [])]
     for study in studies:
         groups[_owner(walk, study, [order for order, _ in groups])][1].append(study)
-    made: list[Act] = []
-    for order, own in groups:
-        for study in own or [None]:
-            made.append(_act(walk, f"acts[{len(made)}]", report, order, study))
-    return tuple(made)
+    nothing: tuple[Study | None, ...] = (None,)
+    pairs = [(order, study) for order, own in groups for study in own or nothing]
+    return tuple(_act(walk, f"acts[{at}]", report, order, study) for at, (order, study) in enumerate(pairs))
 
 
 def _owner(walk: Walk, study: Study, orders: list[Order | None]) -> int:

@@ -18,8 +18,9 @@ else:
     class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
         """A frozen value. Tuples, never lists; an absent text is "", an absent object None.
 
-        JSON (`encode`, `decode`) leaves out the fields that hold their default, so it is compact and equal
-        values give equal bytes.
+        JSON (`encode`, `decode`) leaves out the fields that hold their default object, so it is compact.
+        msgspec compares with the default by identity: equal values give equal bytes when equal parts are the
+        default object itself, as the last step of mapping (`mapping.finish`) sees to.
         """
 
 
@@ -33,7 +34,7 @@ def replace(value: V, **changes: object) -> V:
 
 
 def encode(value: Value) -> bytes:
-    """Compact JSON (UTF-8); equal values give equal bytes."""
+    """Compact JSON (UTF-8)."""
     return msgspec.json.encode(value)
 
 

@@ -32,11 +32,11 @@ pytestmark = [pytest.mark.kit, needs_kit]
 EMPTY = replace(
     VERSION,
     report=ImagingReport(
-        report_set=Identifier(value="CR-1"), status=ReportStatus.FINAL, patient=Patient(birth_family="X")
+        report_set=Identifier(value="CR-1"), status=ReportStatus.FINAL, patient=Patient()
     ),
     site=Site(name="bare"),
 )
-"""Nothing but a name: not a report to send, but what we build of it must still be a CDA, or say why not."""
+"""Nothing at all: not a report to send, but what we build of it must still be a CDA, or say why not."""
 
 VERSIONS: dict[str, ReportVersion] = {
     "full": VERSION,

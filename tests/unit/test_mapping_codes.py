@@ -1,4 +1,4 @@
-"""Code maps: what senders write, in the codes of the documents; every row against the official sets."""
+"""Code maps: what senders write, in the codes of the documents; each row checked against the kit."""
 
 import csv
 import re

@@ -201,7 +201,6 @@ async def _bars(address: Address, held: AsyncExitStack) -> None:
     await answers(address, VT + REPORT + b"OBX|\r" * 200_000 + FS + CR, 1)
 
 
-@pytest.mark.req("REQ-02", "REQ-08")
 ABUSES: tuple[Abuse, ...] = (_idle, _halves, _noise, _flood, _hello, _resets, _deaf, _hollow, _bars)
 
 

@@ -7,6 +7,7 @@ from gateway.cda.builder import Built, build_n1
 from gateway.cda.checks import check
 from gateway.cda.letter import letter
 from gateway.cda.n3 import AddedDocument, build_n3, n3_possible
+from gateway.cda.order import build_order, order_possible
 from gateway.cda.reader import embedded_pdf, read
 from gateway.cda.reader_parts import parse_ts
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
@@ -24,11 +25,13 @@ __all__ = [
     "ServiceEvent",
     "build_n1",
     "build_n3",
+    "build_order",
     "check",
     "embedded_pdf",
     "html",
     "letter",
     "n3_possible",
+    "order_possible",
     "parse_ts",
     "read",
 ]

@@ -16,6 +16,7 @@ from gateway.model.version import ReportVersion
 
 Body = Callable[[Writer, etree._Element], None]
 """Fills the document's last `component`."""
+Heading = Callable[[Writer, ReportVersion, Sequence[Identifier]], None]
 
 _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _PLACE: Final = b">PDF</text>"
@@ -53,9 +54,12 @@ def spliced(built: Built, contents: Sequence[tuple[bytes, bytes]]) -> Built:
     return Built(data=b"".join((*parts, data)), findings=built.findings, trace=built.trace)
 
 
-def build(version: ReportVersion, templates: Sequence[Identifier], body: Body) -> Built:
+def build(
+    version: ReportVersion, templates: Sequence[Identifier], body: Body, heading: Heading = header
+) -> Built:
+    """The document with its header and what `body` writes into its last component."""
     out = Writer(version.site.tz)
-    header(out, version, templates)
+    heading(out, version, templates)
     body(out, out.add(out.root, "component"))
     data = _DECLARATION + etree.tostring(out.root, encoding="UTF-8", pretty_print=True)
     return Built(data=data, findings=_distinct(out.findings), trace=out.trace())

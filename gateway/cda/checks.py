@@ -13,9 +13,11 @@ from lxml import etree
 
 from gateway.cda.checks_body import (
     base64_strict,
+    media_sound,
     n1_templates,
     pdf_magic,
     references_resolve,
+    sections_present,
     text_representation,
 )
 from gateway.cda.reader import document, header
@@ -23,7 +25,7 @@ from gateway.cda.values import CdaHeader, Party
 from gateway.cda.vocabulary import MODALITIES, PRACTICE_SETTINGS, REGIONS, REPORT_CODE
 from gateway.cda.xml import CdaError, attribute, children, name
 from gateway.model.findings import Finding, Severity, finding
-from gateway.model.terms import PS_IDNAT, SNOMED_CT
+from gateway.model.terms import LOINC, PS_IDNAT, SNOMED_CT
 
 _PATIENT_ID = "ClinicalDocument/recordTarget/patientRole/id"
 
@@ -190,6 +192,38 @@ def _acts(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
             yield finding("CDA-ADVICE", path, "region outside 1.2.250.1.213.1.1.5.695")
 
 
+_CCAM_CODE = re.compile(r"[A-Z]{4}\d{3}([-.]?\w+)*")
+_LOINC_CODE = re.compile(r"(\d{1,7})-(\d)")
+
+
+def _code_forms(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+    """LOINC ends with its check digit; a CCAM act is four letters and three digits (with its extensions).
+
+    No official rule looks at either in a translation, nor at LOINC at all without its terminology file.
+    """
+    for index, event in enumerate(values.service_events, 1):
+        path = f"ClinicalDocument/documentationOf[{index}]/serviceEvent/code"
+        if event.loinc is not None and not has_check_digit(event.loinc.code):
+            yield finding("CDA-ADVICE", path, "LOINC code with a wrong check digit")
+        if event.ccam is not None and not _CCAM_CODE.fullmatch(event.ccam.code):
+            yield finding("CDA-ADVICE", path, "no CCAM code under the OID of the CCAM")
+    if any(item.system == LOINC and not has_check_digit(item.code) for item in values.code_translations):
+        path = "ClinicalDocument/code/translation"
+        yield finding("CDA-ADVICE", path, "LOINC code with a wrong check digit")
+
+
+def has_check_digit(code: str) -> bool:
+    """`18748-4`: the digit after the hyphen is the mod 10 check of the number (LOINC Users' Guide)."""
+    match = _LOINC_CODE.fullmatch(code)
+    if match is None:
+        return False
+    doubled = (
+        sum(divmod(int(digit) * 2, 10)) if place % 2 == 0 else int(digit)
+        for place, digit in enumerate(reversed(match[1]))
+    )
+    return (10 - sum(doubled) % 10) % 10 == int(match[2])
+
+
 def path_of(node: etree._Element) -> str:
     """Element path from ClinicalDocument, indexed where siblings share the name."""
     steps: list[str] = []
@@ -222,4 +256,7 @@ RULES: Final = (
     Rule("Base64 is strict", "cda.md §5; RFC 4648 §4", base64_strict),
     Rule("the PDF is a PDF", "cda.md §5", pdf_magic),
     Rule("references lead to a text", "cda.md §2", references_resolve),
+    Rule("a structured body says something", "CDA R2 §4.3.5: the text is the content", sections_present),
+    Rule("documents inside are sound", "cda.md §5; RFC 4648 §4", media_sound),
+    Rule("codes of acts have the form of their system", "cda.md §2: unknown codes pass", _code_forms),
 )

@@ -1,6 +1,6 @@
 """The header of a report, in the order of the schema (cda.md §3): the same for every body."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lxml import etree
@@ -22,13 +22,28 @@ _NORMAL = Code(code="N", system=CONFIDENTIALITY, display="Normal")
 _PRIMARY_CARE = Code(code="PCP")
 
 
-def header(out: Writer, version: ReportVersion, templates: Sequence[Identifier]) -> None:
+def report_acts(out: Writer, version: ReportVersion) -> None:
+    """inFulfillmentOf and documentationOf of a report."""
+    orders(out, version.report, version.site)
+    service_events(out, version.report, version.site)
+
+
+def header(
+    out: Writer,
+    version: ReportVersion,
+    templates: Sequence[Identifier],
+    *,
+    code: Code = _REPORT,
+    acts: Callable[[Writer, ReportVersion], None] = report_acts,
+) -> None:
     """All header elements up to componentOf; `templates` say which body follows.
+
+    A document of another kind (an imaging order) has its own `code`, and writes its own `acts`.
 
     What the rules require and the report does not hold becomes a finding in `out`, located by canonical path.
     """
     report, site = version.report, version.site
-    _document(out, version, templates)
+    _document(out, version, templates, code)
     record_target(out, report.patient, site)
     _authors(out, report, site)
     if report.custodian is not None:
@@ -39,8 +54,7 @@ def header(out: Writer, version: ReportVersion, templates: Sequence[Identifier])
         _recipient(out, who, f"copies_to[{index}]")
     _signatures(out, report, site)
     _participants(out, report)
-    orders(out, report, site)
-    service_events(out, report, site)
+    acts(out, version)
     if version.identity.replaces_document_id:
         related = out.add(out.root, "relatedDocument", typeCode="RPLC")
         out.document_id(
@@ -52,7 +66,7 @@ def header(out: Writer, version: ReportVersion, templates: Sequence[Identifier])
     encounter(out, report, site)
 
 
-def _document(out: Writer, version: ReportVersion, templates: Sequence[Identifier]) -> None:
+def _document(out: Writer, version: ReportVersion, templates: Sequence[Identifier], kind: Code) -> None:
     """Rows 1 to 11: what the document is."""
     root, report, identity = out.root, version.report, version.identity
     out.add(root, "realmCode", code="FR")
@@ -60,7 +74,7 @@ def _document(out: Writer, version: ReportVersion, templates: Sequence[Identifie
     for template in templates:
         out.add(root, "templateId", root=template.system, extension=template.value)
     out.document_id(root, "id", identity.document_id, "identity.document_id")
-    code = out.code(root, "code", _REPORT, "")
+    code = out.code(root, "code", kind, "")
     written: set[str] = set()
     for index, act in enumerate(report.acts):
         # One LOINC per procedure (STD 1..*); the same procedure on both sides is named once.

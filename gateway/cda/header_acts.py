@@ -84,7 +84,7 @@ def _service_event(out: Writer, report: ImagingReport, act: Act, index: int, sit
     _act_code(out, node, act, source)
     _act_times(out, node, act, _start(report, act, study_uid), source, principal=index == 0)
     if index == 0:
-        _performer(out, node, report, site)
+        performer(out, node, report, site)
 
 
 def _start(report: ImagingReport, act: Act, study_uid: str) -> datetime | None:
@@ -138,7 +138,7 @@ def _act_times(
     out.time(interval, "high", act.end, f"{source}.end")
 
 
-def _performer(out: Writer, node: etree._Element, report: ImagingReport, site: Site) -> None:
+def performer(out: Writer, node: etree._Element, report: ImagingReport, site: Site) -> None:
     """The radiologist in the structure that did the exam, whose practice setting the rules require."""
     source = "authors[0]" if report.authors else "legal_authenticator"
     who = report.authors[0] if report.authors else report.legal_authenticator or Practitioner()

@@ -1,6 +1,7 @@
 """Informations cliniques: why the exam was asked, history, contra-indications (cda.md §4, P.205)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -20,11 +21,27 @@ _MEDICAL = Code(code="11348-0", system=LOINC, display="Antécédents médicaux")
 _SURGICAL = Code(code="47519-4", system=LOINC, display="Antécédents chirurgicaux")
 _CONTRAINDICATION = Code(code="64100-1", system=LOINC, display="Contre-indications")
 
+
+class Stated(NamedTuple):
+    """A coded statement about the patient: what is stated (`code`), and its value."""
+
+    label: str
+    code: Code
+    value: Code
+    source: str
+    target: str
+
+
 Sections = dict[SectionKind, tuple[Section, ...]]
 
 
 def clinical_information(
-    out: Writer, body: etree._Element, report: ImagingReport, sections: Sections, identity: VersionIdentity
+    out: Writer,
+    body: etree._Element,
+    report: ImagingReport,
+    sections: Sections,
+    identity: VersionIdentity,
+    more: Sequence[Stated] = (),
 ) -> None:
     """The section with its two sub-sections, both required. An indication alone is the justification."""
     asked = sections.get(SectionKind.REQUEST, ())
@@ -44,6 +61,7 @@ def clinical_information(
         surgical=sections.get(SectionKind.SURGICAL_HISTORY, ()),
         contraindications=report.contraindications,
         written=sections.get(SectionKind.CONTRAINDICATIONS, ()),
+        more=more,
     )
 
 
@@ -76,10 +94,12 @@ def history(
     surgical: Sequence[Section],
     contraindications: Sequence[ContraIndication],
     written: Sequence[Section] = (),
+    more: Sequence[Stated] = (),
 ) -> etree._Element:
     """FR-DICOM-Historique-medical: medical, surgical, contra-indications, each as text and observation.
 
-    What nobody stated is said to be unknown: the observations are required (SCH).
+    What nobody stated is said to be unknown: the observations are required (SCH). `more` are further coded
+    statements, in an order.
     """
     section = open_section(out, parent, HISTORY, identity)
     text = Narrative(out, section)
@@ -93,6 +113,8 @@ def history(
         text.blocks(
             titled_blocks(written, "Contre-indications") or (Block(text=UNKNOWN),), "contre-indications"
         )
+    for stated in more:
+        text.paragraph(stated.value.display or stated.value.code, stated.target, f"{stated.label} : ")
     place = Place(out, section, identity)
     _history_entry(place, "medical", _MEDICAL, "antecedents-medicaux", known=bool(medical))
     _history_entry(place, "surgical", _SURGICAL, "antecedents-chirurgicaux", known=bool(surgical))
@@ -102,6 +124,10 @@ def history(
         words = "\n".join(found.text for found in written) or UNKNOWN
         node = observation(place, "contraindications", _CONTRAINDICATION, "contre-indications")
         _said(place, node, words)
+    for stated in more:
+        node = observation(place, f"history/{stated.target}", stated.code, stated.target)
+        coded_value(out, node, "value", stated.value, stated.source, stated.target)
+        out.null(node, "targetSiteCode", "NA")
     return section
 
 

@@ -103,6 +103,8 @@ class Act(Value):
     products: tuple[AdministeredProduct, ...] = ()
     radiopharmaceuticals: tuple[AdministeredProduct, ...] = ()
     exposure: RadiationExposure | None = None
+    function: Code | None = None
+    """Function studied, asked for in NM (JDV 5.669) and PT (5.668)."""
 
 
 class ImagingSeries(Value):

@@ -23,25 +23,25 @@ def people(reader: Reader) -> People:
 
     An assistant without a national identifier is no author: CDA and XDS authors need one.
     """
-    validator = _person(reader, "radiologist", "legal_authenticator")
+    validator = one_person(reader, "radiologist", "legal_authenticator")
     if validator is None:
-        validator = _person(reader, "radiologist.responsible", "legal_authenticator")
+        validator = one_person(reader, "radiologist.responsible", "legal_authenticator")
     assistants = tuple(
         person
-        for person in _persons(reader, "assistants", "authors")
+        for person in all_persons(reader, "assistants", "authors")
         if person.id and (validator is None or person.id != validator.id)
     )
     authors = (*assistants, validator) if validator is not None else assistants
     return People(
         authors=authors,
         legal_authenticator=validator,
-        requester=_person(reader, "requester", "requester"),
-        attending=_person(reader, "attending", "attending"),
-        copies_to=_persons(reader, "copies_to", "copies_to"),
+        requester=one_person(reader, "requester", "requester"),
+        attending=one_person(reader, "attending", "attending"),
+        copies_to=all_persons(reader, "copies_to", "copies_to"),
     )
 
 
-def _person(reader: Reader, name: str, path: str) -> Practitioner | None:
+def one_person(reader: Reader, name: str, path: str) -> Practitioner | None:
     """The person at the locator's first field with any; of its repetitions the one with a national number.
 
     Feeds repeat one person with several identifiers (OBR-32, OBR-16).
@@ -55,7 +55,7 @@ def _person(reader: Reader, name: str, path: str) -> Practitioner | None:
     return person
 
 
-def _persons(reader: Reader, name: str, path: str) -> tuple[Practitioner, ...]:
+def all_persons(reader: Reader, name: str, path: str) -> tuple[Practitioner, ...]:
     made: list[Practitioner] = []
     for found in reader.find_all(name):
         person = _xcn(reader, found)

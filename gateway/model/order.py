@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.model.base import Value
+from gateway.model.findings import Finding
 from gateway.model.imaging import ContraIndication, Quantity
 from gateway.model.people import Organization, Patient, Practitioner
 from gateway.model.report import Act, Encounter
@@ -86,6 +87,7 @@ class MappedOrder(Value):
     control: str = ""
     provenance: tuple[Provenance, ...] = ()
     coverage: Coverage = Coverage()
+    findings: tuple[Finding, ...] = ()
 
 
 class KnownOrder(Value):

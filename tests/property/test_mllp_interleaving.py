@@ -55,7 +55,7 @@ def feeds(draw: st.DrawFn) -> tuple[list[list[bytes]], list[tuple[int, bytes]]]:
 async def converse(
     sent: list[list[bytes]], packets: list[tuple[int, bytes]]
 ) -> tuple[dict[str, list[bytes]], list[tuple[str, list[str]]]]:
-    """What the handler was given, by peer; for each sender its name as peer and the ids acknowledged to it."""
+    """What the handler was given, by peer; for each sender its name there and the ids acknowledged to it."""
     taken: dict[str, list[bytes]] = {}
 
     async def handler(payload: bytes, peer: str) -> bytes:

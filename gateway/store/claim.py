@@ -1,8 +1,9 @@
 """What may start now. On SQLite a claim writes nothing: what is handed out is kept in this process's memory,
 and a restart simply looks again (architecture §3b)."""
 
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gateway.model.delivery import Destination
@@ -24,23 +25,37 @@ class _Due(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Rows that were ready when the store was read: versions, then deliveries, each oldest first."""
+    """Rows that were ready when the store was read: versions, then deliveries, each oldest first.
+
+    `look` numbers the reading.
+    """
 
     versions: tuple[int, ...]
     deliveries: tuple[_Due, ...]
     limit: int
+    look: int
 
 
 class Claiming:
-    """What is handed out, and the choice of what is handed out next."""
+    """What is handed out, and the choice of what is handed out next.
 
-    def __init__(self, per_destination: int) -> None:
+    All in the event loop, but `withdraw`, which the writer's thread asks.
+    """
+
+    def __init__(self, per_destination: int, *, recovering: bool = False) -> None:
+        """`recovering`: until the first claim a worker of an earlier process may still be sending."""
         self._per_destination = per_destination
+        self._recovering = recovering
+        self._lock = threading.Lock()
+        self._withdrawn: dict[int, int | None] = {}
+        self._looks = 0
         self._versions: set[int] = set()
         self._deliveries: dict[int, Lane] = {}
 
     def look(self, limit: int, now: int) -> Callable[[Session], Found]:
         """The reading part of a claim, to be run in the reader's thread; `now` in microseconds."""
+        self._looks += 1
+        number_of_look, self._recovering = self._looks, False
         versions, deliveries = frozenset(self._versions), frozenset(self._deliveries)
         lanes = frozenset(self._deliveries.values())
         under_way = Counter(lane[1] for lane in lanes)
@@ -65,7 +80,9 @@ class Claiming:
                 # A row cancelled while it is being sent still occupies its lane.
                 due += [one for one in found if one.lane not in lanes][:most]
             due.sort()
-            return Found(tuple(one for (one,) in planned if one not in versions), tuple(due), limit)
+            return Found(
+                tuple(one for (one,) in planned if one not in versions), tuple(due), limit, number_of_look
+            )
 
         return read
 
@@ -77,12 +94,16 @@ class Claiming:
         """
         late = [one.version_id for one in found.deliveries if not one.produced]
         versions = sorted({*found.versions, *late} - self._versions)
-        ready = [one for one in found.deliveries if one.produced]
+        with self._lock:
+            ready = [one for one in found.deliveries if one.produced and self._free(one.id, found.look)]
         half = max((found.limit + 1) // 2, found.limit - len(ready))
         versions = versions[: min(half, found.limit)]
         ready = ready[: found.limit - len(versions)]
         self._versions.update(versions)
-        self._deliveries.update((one.id, one.lane) for one in ready)
+        with self._lock:
+            ready = [one for one in ready if self._free(one.id, found.look)]
+            self._deliveries.update((one.id, one.lane) for one in ready)
+            self._tidy()
         return (
             *(Task(kind="produce", id=version) for version in versions),
             *(Task(kind="deliver", id=one.id, attempt=one.attempt) for one in ready),
@@ -102,8 +123,35 @@ class Claiming:
             else:
                 self._deliveries.pop(task.id, None)
 
-    def holds(self, delivery_id: int) -> bool:
-        return delivery_id in self._deliveries
+    # --- what is given up while nobody sends it
+
+    def withdraw(self, delivery_id: int) -> bool:
+        """True: nobody sends it, and nobody will before the transaction that asks is known to have ended
+        (`ended`). For the writer's thread: what a look saw before that commit would else still be sent."""
+        with self._lock:
+            if self._recovering or delivery_id in self._deliveries:
+                return False
+            self._withdrawn[delivery_id] = None
+            return True
+
+    def ended(self, withdrawn: Sequence[int]) -> None:
+        """The transaction has ended, one way or the other: a look that begins now sees how."""
+        with self._lock:
+            for number in withdrawn:
+                self._withdrawn[number] = self._looks
+
+    def _free(self, delivery_id: int, look: int) -> bool:
+        """Not withdrawn, as far as this look can know."""
+        if delivery_id not in self._withdrawn:
+            return True
+        last_doubtful = self._withdrawn[delivery_id]
+        return last_doubtful is not None and look > last_doubtful
+
+    def _tidy(self) -> None:
+        """Forget withdrawals that no look can miss any more: looks come one after the other."""
+        over = [number for number, last in self._withdrawn.items() if last is not None and last < self._looks]
+        for number in over:
+            del self._withdrawn[number]
 
     @staticmethod
     def next_due(session: Session, now: int) -> int | None:

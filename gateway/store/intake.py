@@ -8,12 +8,14 @@ import msgspec
 from gateway.model.base import Value, encode
 from gateway.model.decision import KnownReport, PlannedDelivery, Verdict
 from gateway.model.delivery import DeliveryState, Destination, MessageState
+from gateway.model.findings import finding
 from gateway.model.report import ImagingReport, ReportStatus
-from gateway.model.submission import Blob, Coverage, Provenance, Recipient
+from gateway.model.submission import Action, Blob, Coverage, Provenance, Recipient
 from gateway.ports import Conclusion, Known, Receipt, Received, Settled
 from gateway.store import statements as named
 from gateway.store.moments import to_micros
 from gateway.store.session import Session
+from gateway.store.supersede import SUPERSEDED, Withdraw, make_way
 
 _UNREPEATED = frozenset({MessageState.REJECTED, MessageState.DUPLICATE})
 PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
@@ -26,7 +28,9 @@ class Trace(Value):
     coverage: Coverage = Coverage()
 
 
-def take(session: Session, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
+def take(
+    session: Session, received: Received, conclude: Callable[[Known], Conclusion], withdraw: Withdraw
+) -> Receipt:
     """Write the message and all its consequences; the contract is `ports.IntakeStore.commit`."""
     if received.dedupe_key:
         first = session.row(named.DUPLICATE, {"dedupe_key": received.dedupe_key})
@@ -48,8 +52,15 @@ def take(session: Session, received: Received, conclude: Callable[[Known], Concl
         for blob in conclusion.blobs:
             keep(session, blob)
         now = to_micros(received.received_at)
+        given_up: list[str] = []
         for position, settled in enumerate(conclusion.reports):
-            _settle(session, known, message_id, position, received.site, settled, now)
+            given_up += _settle(session, known, message_id, position, received.site, settled, withdraw, now)
+        if given_up:
+            told = finding(SUPERSEDED, detail=", ".join(dict.fromkeys(given_up)))
+            session.run(
+                named.SET_FINDINGS,
+                {"message_id": message_id, "new_findings": _json((*conclusion.findings, told))},
+            )
     return Receipt(message_id=message_id, state=state, answer=conclusion.answer)
 
 
@@ -133,12 +144,16 @@ def _settle(
     position: int,
     message_site: str,
     settled: Settled,
+    withdraw: Withdraw,
     now: int,
-) -> None:
-    """One report of the message: the set's row, its new version, the ledger of that version."""
+) -> list[str]:
+    """One report of the message: the set's row, its new version, the ledger of that version.
+
+    Returns the destinations at which an older version makes way.
+    """
     report, decision, identity = settled.mapped.report, settled.decision, settled.identity
     if report is None or not settled.set_key or decision.verdict is Verdict.REJECT:
-        return
+        return []
     site = identity.site if identity is not None else message_site
     report_id = _report(session, known, site, settled, report, now)
     number = identity.number if identity is not None else 0
@@ -155,7 +170,7 @@ def _settle(
         },
     )
     if identity is None:
-        return
+        return []
     mapped = settled.mapped
     for blob in mapped.blobs:
         keep(session, blob)
@@ -174,9 +189,23 @@ def _settle(
             "trace": encode(Trace(provenance=mapped.provenance, coverage=mapped.coverage)).decode(),
         },
     )
-    if plan:
-        rows = [_delivery_row(report_id, version_id, planned, now) for planned in plan]
+    rows = [_delivery_row(report_id, version_id, planned, now) for planned in plan]
+    given_up = _make_way(session, rows, withdraw, now) if number > 1 else []
+    if rows:
         session.run_many(named.ADD_DELIVERY, rows)
+    return given_up
+
+
+def _make_way(session: Session, rows: list[dict[str, Any]], withdraw: Withdraw, now: int) -> list[str]:
+    """Give up what never left of older versions, and set the actions of `rows` by what did leave."""
+    given_up = []
+    for row in rows:
+        lane = {name: row[name] for name in ("report_id", "destination", "lane_recipient")}
+        placed = make_way(session, lane, Action(row["action"]), withdraw, now)
+        row["action"] = placed.action.value
+        if placed.superseded:
+            given_up.append(row["destination"])
+    return given_up
 
 
 def _report(

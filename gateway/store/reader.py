@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.model.base import decode
-from gateway.model.delivery import DELIVERY_TRANSITIONS, DeliveryEvent, DeliveryState, Destination, Outcome
+from gateway.model.delivery import (
+    DELIVERY_TRANSITIONS,
+    DeliveryEvent,
+    DeliveryState,
+    Destination,
+    Outcome,
+    OutcomeKind,
+)
 from gateway.model.findings import finding
 from gateway.model.report import ImagingReport
 from gateway.model.site import Site
@@ -18,6 +25,7 @@ from gateway.ports import StoreUnavailableError
 from gateway.store import statements as named
 from gateway.store.connection import check_revision, connect_reader
 from gateway.store.session import Session
+from gateway.store.supersede import left, place
 
 KEPT_BYTES = 16 << 20
 """Documents kept in memory: the deliveries of one version come close together and share them."""
@@ -98,15 +106,17 @@ class SqliteReader:
 
         A replacement whose predecessors here were all cancelled or refused has nothing to replace at the
         peer: it goes as a creation (architecture decision 13). Without any predecessor the original came
-        from elsewhere: it stays a replacement.
+        from elsewhere: it stays a replacement. Of an outcome, not of a state: what was cancelled while it
+        was being sent may have arrived.
         """
         before = self._session.rows(named.PREDECESSORS, lane)
-        for state, outcome in before:
-            if state == DeliveryState.DELIVERED and outcome is not None:
-                return action, decode(outcome.encode(), Outcome).remote_ids
-        if before and action is Action.REPLACE:
-            return Action.CREATE, ()
-        return action, ()
+        for _, _, outcome in before:
+            last = decode(outcome.encode(), Outcome) if outcome is not None else None
+            if last is not None and last.kind is OutcomeKind.DELIVERED:
+                return place(action, ((action, True),)), last.remote_ids
+        return place(
+            action, ((Action(made), left(self._session, number)) for number, made, _ in reversed(before))
+        ), ()
 
     def _made(self, version_id: int) -> tuple[ReportVersion, tuple[Document, ...]]:
         """A version with its documents; both never change once there are documents."""

@@ -17,11 +17,14 @@ from gateway.model.delivery import (
 )
 from gateway.model.submission import Blob
 from gateway.ports import Produced, Settlement
+from gateway.store import judgement
 from gateway.store import statements as named
 from gateway.store.intake import keep
 from gateway.store.moments import to_micros
+from gateway.store.move import move
 from gateway.store.policy import Retry
 from gateway.store.session import Session
+from gateway.store.supersede import STANDING, SUPERSEDED, overtaken
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ def settle(session: Session, results: tuple[Produced | Settlement, ...], retry: 
 
 def _produced(session: Session, result: Produced, now: int) -> None:
     """Keep the documents and let the version's deliveries go, or fail them all with the problem."""
-    made = bool(result.documents) and not result.problem
+    made = bool(result.documents) and not result.problem and not result.blocked
     if made and session.row(named.VERSION_PRODUCED, {"version_id": result.version_id}) is None:
         for position, document in enumerate(result.documents):
             keep(
@@ -58,33 +61,20 @@ def _produced(session: Session, result: Produced, now: int) -> None:
                     "created_at": now,
                 },
             )
+    judgement.record(session, result, now)
+    reason = "" if made else result.blocked or result.problem or NO_DOCUMENT
     for delivery_id, state in session.rows(named.VERSION_DELIVERIES, {"version_id": result.version_id}):
         if state == DeliveryState.PLANNED:
-            event = DeliveryEvent.PRODUCED if made else DeliveryEvent.PRODUCTION_FAILED
-            after = next_state(DeliveryState.PLANNED, event)
+            refusal = DeliveryEvent.BLOCK if result.blocked else DeliveryEvent.PRODUCTION_FAILED
+            after = next_state(DeliveryState.PLANNED, DeliveryEvent.PRODUCED if made else refusal)
+        elif state == DeliveryState.PENDING and result.blocked:  # retried by hand, judged again
+            after = next_state(DeliveryState.PENDING, DeliveryEvent.BLOCK)
         elif state == DeliveryState.PENDING and not made:  # failed before, retried by hand, failed again
             claimed = next_state(DeliveryState.PENDING, DeliveryEvent.CLAIMED)
             after = next_state(claimed, DeliveryEvent.FAILED)
         else:
             continue
-        move(session, delivery_id, after, now, reason="" if made else result.problem or NO_DOCUMENT)
-
-
-def move(session: Session, delivery_id: int, state: DeliveryState, now: int, *, reason: str = "") -> None:
-    """Put a delivery into `state` for another cause than an attempt; pending means due at once."""
-    pending = state is DeliveryState.PENDING
-    session.run(
-        named.MOVE_DELIVERY,
-        {
-            "delivery_id": delivery_id,
-            "new_state": state.value,
-            "new_reason": reason,
-            "new_tries": 0,
-            "new_due_since": now if pending else None,
-            "new_next_try": now if pending else None,
-            "new_updated_at": now,
-        },
-    )
+        move(session, delivery_id, after, now, reason=reason)
 
 
 def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> None:
@@ -92,7 +82,7 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> No
     if row is None:
         log.warning("settlement of an unknown delivery", extra={"delivery": result.delivery_id})
         return
-    state, destination, attempts, tries, due_since, _ = row
+    state, destination, attempts, tries, due_since, _, report_id, lane_recipient = row
     if result.attempt <= attempts:
         return  # known already
     ended = to_micros(result.ended_at)
@@ -130,10 +120,13 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> No
         left = result.outcome.kind in (OutcomeKind.DELIVERED, OutcomeKind.AMBIGUOUS)
         values |= {"new_state": state, "new_reason": "DELIVERY-LEFT" if left else "", "new_next_try": None}
     else:
-        wait = following.wait
+        wait, reason = following.wait, following.reason
+        lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}
+        if after in STANDING and overtaken(session, result.delivery_id, lane):
+            after, wait, reason = next_state(after, DeliveryEvent.CANCEL), None, SUPERSEDED
         values |= {
             "new_state": after.value,
-            "new_reason": following.reason,
+            "new_reason": reason,
             "new_next_try": None if wait is None else ended + int(wait * 1e6),
         }
     session.run(named.SETTLE_DELIVERY, values)

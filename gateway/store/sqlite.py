@@ -20,6 +20,7 @@ from gateway.store.moments import from_micros, to_micros
 from gateway.store.policy import Retry
 from gateway.store.session import Session
 from gateway.store.settle import settle
+from gateway.store.supersede import Withdraw
 from gateway.store.writer import GroupWriter
 
 T = TypeVar("T")
@@ -39,7 +40,13 @@ class SqliteStore:
     """
 
     def __init__(
-        self, path: Path, lock: FolderLock, retry: Retry, clock: Clock, per_destination: int
+        self,
+        path: Path,
+        lock: FolderLock,
+        retry: Retry,
+        clock: Clock,
+        per_destination: int,
+        recovering: bool,
     ) -> None:
         """Use `open`."""
         self._lock, self._retry, self._clock = lock, retry, clock
@@ -47,7 +54,7 @@ class SqliteStore:
         self._writer = GroupWriter(lambda: connect_writer(path), written=self._checkpointer.written)
         self._reading = Session(connect_reader(path))
         self._reader = ThreadPoolExecutor(1, "store-reader")
-        self._claiming = Claiming(per_destination)
+        self._claiming = Claiming(per_destination, recovering=recovering)
         self._claim_lock = asyncio.Lock()
         self._changed: tuple[Callable[[], None], ...] = ()
 
@@ -60,18 +67,21 @@ class SqliteStore:
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
         per_destination: int = 8,
+        recovering: bool = False,
     ) -> "SqliteStore":
         """Open, or make, the store at `path`; at most one process may.
 
         `draw` gives numbers in [0, 1) for the jitter; `per_destination` caps how many deliveries of one kind
-        are handed out at a time, so that a peer that hangs cannot take the whole capacity.
+        are handed out at a time, so that a peer that hangs cannot take the whole capacity. `recovering`: the
+        first claim tells that what an earlier process was sending is settled; until then nothing that was
+        begun is given up.
         Raises StoreLockedError, SchemaError, OSError.
         """
         lock = FolderLock(path.with_suffix(".lock"))
         try:
             prepare(path)
             policy = Retry(retry or RetrySettings(), draw)
-            return cls(path, lock, policy, clock or SystemClock(), per_destination)
+            return cls(path, lock, policy, clock or SystemClock(), per_destination, recovering)
         except BaseException:
             lock.release()
             raise
@@ -90,8 +100,8 @@ class SqliteStore:
     # --- ports.IntakeStore
 
     async def commit(self, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
-        receipt = await self._writer.submit(
-            lambda session: take(session, received, conclude), 2 * len(received.raw)
+        receipt = await self._changing(
+            lambda session, withdraw: take(session, received, conclude, withdraw), 2 * len(received.raw)
         )
         self._notify()
         return receipt
@@ -140,12 +150,26 @@ class SqliteStore:
 
     async def _operate(self, act: operate.Act, delivery_id: int) -> DeliveryState:
         now = to_micros(self._clock.now())
-        under_way = self._claiming.holds(delivery_id)
-        state = await self._writer.submit(lambda session: act(session, delivery_id, now, under_way))
+        state = await self._changing(lambda session, withdraw: act(session, delivery_id, now, withdraw))
         self._notify()
         return state
 
     # ---
+
+    async def _changing(self, work: Callable[[Session, Withdraw], T], size: int = 0) -> T:
+        """A transaction that may give up deliveries: until it has ended, they are not handed out."""
+        withdrawn: list[int] = []
+
+        def withdraw(delivery_id: int) -> bool:
+            free = self._claiming.withdraw(delivery_id)
+            if free:
+                withdrawn.append(delivery_id)
+            return free
+
+        future = self._writer.submit(lambda session: work(session, withdraw), size)
+        # A callback, not `finally`: who waits may be cancelled, the transaction goes on.
+        future.add_done_callback(lambda _: self._claiming.ended(withdrawn))
+        return await asyncio.shield(future)
 
     async def _read(self, look: Callable[[Session], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, look, self._reading)

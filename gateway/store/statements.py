@@ -84,6 +84,11 @@ SET_REPORT = (
         }
     )
 )
+SET_FINDINGS = (
+    update(message)
+    .where(message.c.id == bindparam("message_id"))
+    .values({"findings": bindparam("new_findings")})
+)
 ARTIFACT_KNOWN = select(_ONE).where(artifact.c.sha256 == bindparam("sha256"))
 
 # --- claiming
@@ -137,6 +142,17 @@ NEXT_DUE = select(func.min(delivery.c.next_try)).where(
     delivery.c.destination == bindparam("destination"), delivery.c.next_try > bindparam("now")
 )
 
+# --- lanes
+
+_in_lane = and_(
+    delivery.c.report_id == bindparam("report_id"),
+    delivery.c.destination == bindparam("destination"),
+    delivery.c.lane_recipient == bindparam("lane_recipient"),
+)
+LANE = select(delivery.c.id, delivery.c.state, delivery.c.action).where(_in_lane).order_by(delivery.c.id)
+NEWER_IN_LANE = select(_ONE).where(_in_lane, delivery.c.id > bindparam("delivery_id")).limit(1)
+OUTCOMES = select(attempt.c.outcome).where(attempt.c.delivery_id == bindparam("delivery_id"))
+
 # --- settling
 
 DELIVERY_STATE = select(
@@ -146,6 +162,8 @@ DELIVERY_STATE = select(
     delivery.c.tries,
     delivery.c.due_since,
     delivery.c.version_id,
+    delivery.c.report_id,
+    delivery.c.lane_recipient,
 ).where(delivery.c.id == bindparam("delivery_id"))
 VERSION_DELIVERIES = select(delivery.c.id, delivery.c.state).where(
     delivery.c.version_id == bindparam("version_id")
@@ -190,12 +208,7 @@ JOB = select(
     delivery.c.state,
 ).where(delivery.c.id == bindparam("delivery_id"))
 PREDECESSORS = (
-    select(delivery.c.state, delivery.c.outcome)
-    .where(
-        delivery.c.report_id == bindparam("report_id"),
-        delivery.c.destination == bindparam("destination"),
-        delivery.c.lane_recipient == bindparam("lane_recipient"),
-        delivery.c.id < bindparam("delivery_id"),
-    )
+    select(delivery.c.id, delivery.c.action, delivery.c.outcome)
+    .where(_in_lane, delivery.c.id < bindparam("delivery_id"))
     .order_by(delivery.c.id.desc())
 )

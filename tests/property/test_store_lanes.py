@@ -49,6 +49,7 @@ class Run:
         self._under_way: list[Task] = []
         self._delivered: dict[Lane, list[int]] = defaultdict(list)
         self._times: dict[int, int] = defaultdict(int)
+        self._given_up: set[int] = set()
         self._store = self._open()
 
     def _open(self) -> SqliteStore:
@@ -103,6 +104,8 @@ class Run:
         # No such delivery, or its state takes no such event:
         with suppress(LookupError, ValueError):
             await getattr(self._store, action)(delivery_id)
+            if action == "cancel":
+                self._given_up.add(delivery_id)
 
     async def _restart(self, *_: object) -> None:
         await self._store.close()
@@ -128,6 +131,11 @@ class Run:
             self._check()
         states = {row["state"] for row in self._rows()}
         assert states <= {"delivered", "cancelled", "refused"}
+        newest = {self._lane_of(row): row for row in sorted(self._rows(), key=lambda row: row["id"])}  # type: ignore[arg-type,return-value]
+        for lane, row in newest.items():
+            assert row["reason"] != "SUPERSEDED"
+            if row["id"] not in self._given_up and row["state"] != "refused":
+                assert self._delivered[lane][-1] == row["id"], "the peer does not hold the newest version"
 
     def _rows(self) -> list[dict[str, object]]:
         queries = SqliteQueries.open(self._path)
@@ -138,6 +146,9 @@ class Run:
 
     def _lane(self, delivery_id: int) -> Lane:
         (row,) = (row for row in self._rows() if row["id"] == delivery_id)
+        return self._lane_of(row)
+
+    def _lane_of(self, row: dict[str, object]) -> Lane:
         return str(row["report_id"]), str(row["destination"]), row["recipient"]  # type: ignore[return-value]
 
     def _check(self) -> None:

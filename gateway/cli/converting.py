@@ -13,6 +13,7 @@ from gateway.mapping import sites as site_profiles
 from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination
 from gateway.model.report import SCHEMA
+from gateway.model.site import CdaLevel
 from gateway.model.version import DocumentKind
 from gateway.pipeline import offline
 
@@ -27,13 +28,13 @@ def convert(
     """Write the artefact to `out` or stdout; exit 1 when the message gives none, with the reason."""
     if to not in _WRITERS:
         fail(f"--to {to}: expected one of {', '.join(_WRITERS)}", WRONG_USE)
-    if level != "n1":
-        fail(f"--level {level}: expected n1", WRONG_USE)
+    if level and level not in list(CdaLevel):
+        fail(f"--level {level}: expected {' or '.join(CdaLevel)}", WRONG_USE)
     current = settings(config)
     judged = _judge(file, site, _moment(now), current)
     if len(judged) > 1:
         print(f"gateway: {file}: {len(judged)} reports; the first one is converted", file=sys.stderr)
-    data = _WRITERS[to](judged[0])
+    data = _WRITERS[to](offline.at_level(judged[0], CdaLevel(level)) if level else judged[0])
     if out is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

@@ -42,7 +42,9 @@ def serve(config: Config = None) -> None:
 def convert(
     file: Annotated[Path, typer.Argument(help="A message file (HL7 v2 or FHIR JSON).")],
     to: Annotated[str, typer.Option("--to", help="canonical, cda, pdf, metadata, xdm or mail.")],
-    level: Annotated[str, typer.Option("--level", help="CDA body: n1 (PDF).")] = "n1",
+    level: Annotated[
+        str, typer.Option("--level", help="CDA body: n1 (PDF) or n3; default: the site's.")
+    ] = "",
     site: SiteName = "",
     now: Annotated[
         str, typer.Option("--now", help="ISO 8601 time of the version: same bytes each time.")

@@ -14,7 +14,9 @@ from gateway.mapping.locator import LocatorError, parse
 from gateway.model.findings import CATALOGUE, Severity
 from gateway.model.report import SectionKind
 
-SITE_KEYS = frozenset({"fictive", "timezone", "sector", "automaton_id", "source_id", "vihf_version"})
+SITE_KEYS = frozenset(
+    {"fictive", "timezone", "sector", "automaton_id", "source_id", "vihf_version", "cda_level"}
+)
 """Top-level values of a profile."""
 SITE_TABLES = frozenset({"structure", "custodian", "author_specialty", "software", "mail", "authorities"})
 """Tables that become fields of `Site` as they stand."""

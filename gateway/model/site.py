@@ -1,12 +1,20 @@
 """One site's constants: what its messages do not say, stated once in `mappings/sites/*.toml`."""
 
 from datetime import tzinfo
+from enum import StrEnum
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from gateway.model.base import Value
 from gateway.model.people import Organization
 from gateway.model.terms import Code
+
+
+class CdaLevel(StrEnum):
+    """Ségur wave 1: `n1` (a PDF in the body); wave 2: `n3` (structured body, IMG-CR-IMG 2024.01)."""
+
+    N1 = "n1"
+    N3 = "n3"
 
 
 class Software(Value):
@@ -59,6 +67,8 @@ class Site(Value, dict=True):
     source_id: str = ""
     """XDSSubmissionSet.sourceId, an OID ≤ 64 characters."""
     vihf_version: str = "3.0"
+    cda_level: CdaLevel = CdaLevel.N1
+    """Body of the CDA that we build; n3 falls back to n1 where a report's structure does not allow it."""
     software: Software = Software(name="", version="")
     mail: Mail = Mail()
     authorities: Authorities = Authorities()

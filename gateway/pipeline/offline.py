@@ -3,6 +3,7 @@
 The same functions as in intake and production, so what is shown here is what the gateway would do.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,9 +12,11 @@ from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping import hl7 as hl7_mapping
 from gateway.mapping.sites import Profile, Sites
+from gateway.model.base import replace
 from gateway.model.decision import Decision, KnownReport, Verdict
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding
+from gateway.model.site import CdaLevel
 from gateway.model.submission import Mapped
 from gateway.model.version import DeliveryJob, ReportVersion
 from gateway.pipeline.identity import content_hash, identity, set_key
@@ -109,6 +112,14 @@ def _judge(mapped: Mapped, profile: Profile, environment: str, now: datetime) ->
         version_id=0, identity=made, report=mapped.report, context=mapped.context, site=profile.site
     )
     return Judged(mapped, decision, version)
+
+
+def at_level(judged: Judged, level: CdaLevel) -> Judged:
+    """The same report for a site that wants this CDA level."""
+    if judged.version is None:
+        return judged
+    site = replace(judged.version.site, cda_level=level)
+    return dataclasses.replace(judged, version=replace(judged.version, site=site))
 
 
 def jobs(judged: Judged, destination: Destination) -> tuple[DeliveryJob, ...]:

@@ -1,14 +1,17 @@
 """The documents of one report version: made once, before any of its deliveries may start.
 
-Built N1: letter → PDF → CDA. Received CDA: kept byte for byte; its PDF, or a letter set from its content.
+Built: letter → PDF → CDA, N3 where the site wants it and the report's structure allows it, else N1.
+Received CDA: kept byte for byte; its PDF, or a letter set from its content.
 """
 
 import hashlib
 from dataclasses import dataclass
 
 from gateway import cda, pdf
+from gateway.model.base import replace
 from gateway.model.findings import Finding, errors
 from gateway.model.report import Attachment
+from gateway.model.site import CdaLevel
 from gateway.model.submission import Blob
 from gateway.model.version import Document, DocumentKind, ReportVersion
 
@@ -34,8 +37,8 @@ def produce(version: ReportVersion, blobs: tuple[Blob, ...]) -> tuple[Document, 
     return compose(version, blobs).documents
 
 
-def compose(version: ReportVersion, blobs: tuple[Blob, ...]) -> Composed:
-    """The documents with their findings.
+def compose(version: ReportVersion, blobs: tuple[Blob, ...], level: CdaLevel | None = None) -> Composed:
+    """The documents with their findings; `level` overrides the site's.
 
     Raises ProductionError when our own checks refuse the document (architecture decision 20).
     """
@@ -43,13 +46,13 @@ def compose(version: ReportVersion, blobs: tuple[Blob, ...]) -> Composed:
     found: tuple[Finding, ...] = ()
     if received:
         document = next(blob.data for blob in blobs if blob.sha256 == received)
-        page = cda.embedded_pdf(document) or _typeset(version)
+        page = cda.embedded_pdf(document) or pdf.typeset(cda.letter(document), version.identity.created_at)
     else:
         given = _received_pdf(version.report.attachments, blobs)
         if given is not None:
             found = pdf.inspect(given, "attachments").findings
-        page = given or _typeset(version)
-        built = cda.build_n1(version, page)
+        page = given or pdf.typeset(pdf.letter(version), version.identity.created_at)
+        built = _build(version, page, level or version.site.cda_level)
         document, found = built.data, (*found, *built.findings)
     found = (*found, *cda.check(document))
     if errors(found):
@@ -61,14 +64,21 @@ def compose(version: ReportVersion, blobs: tuple[Blob, ...]) -> Composed:
     return Composed(documents, found)
 
 
+def _build(version: ReportVersion, page: bytes, level: CdaLevel) -> cda.Built:
+    """N3 carries the page as an added document (Ségur wave 2); an N1 in its place says why (REQ-25)."""
+    if level is CdaLevel.N1:
+        return cda.build_n1(version, page)
+    reasons = cda.n3_possible(version.report)
+    if reasons:
+        built = cda.build_n1(version, page)
+        return replace(built, findings=(*reasons, *built.findings))
+    return cda.build_n3(version, page)
+
+
 def _received_pdf(attachments: tuple[Attachment, ...], blobs: tuple[Blob, ...]) -> bytes | None:
     """The PDF that came with the report: it is what the radiologist signed, so it wins over typesetting."""
     wanted = [one.sha256 for one in attachments if one.media_type == "application/pdf"]
     return next((blob.data for name in wanted for blob in blobs if blob.sha256 == name), None)
-
-
-def _typeset(version: ReportVersion) -> bytes:
-    return pdf.typeset(pdf.letter(version), version.identity.created_at)
 
 
 def _document(kind: DocumentKind, media_type: str, data: bytes, title: str) -> Document:

@@ -40,12 +40,13 @@ class Segment:
     What is missing reads as "". Reading never raises, except `binary`.
     """
 
-    __slots__ = ("_dialect", "_fields", "_raw", "index", "name", "number")
+    __slots__ = ("_dialect", "_fields", "_leaves", "_raw", "index", "name", "number")
 
     def __init__(self, name: str, index: int, number: int, raw: bytes, dialect: Dialect) -> None:
         self.name, self.index, self.number = name, index, number
         self._raw, self._dialect = raw, dialect
         self._fields: list[bytes] = []
+        self._leaves: dict[int, list[list[str]]] = {}
 
     def __repr__(self) -> str:
         return f"<{self.location()} {self.field_count} fields>"  # never the content
@@ -75,8 +76,8 @@ class Segment:
 
     def value(self, field: int, repetition: int = 1, component: int = 1, subcomponent: int = 1) -> str:
         """One leaf, decoded and unescaped; "" when missing or null (see `is_null`). Base64 stays as it is."""
-        data = self.field(field)
-        if not data:
+        fields = self._fields or self._split()
+        if not 0 < field < len(fields) or not (data := fields[field]):
             return ""
         dialect = self._dialect
         if field <= 2 and self.name in HEADERS:
@@ -86,6 +87,35 @@ class Segment:
             return dialect.decode(part(data, dialect.component, 5)) if subcomponent == 1 else ""
         data = part(data, dialect.component, component)
         return dialect.leaf(part(data, dialect.sub, subcomponent))
+
+    def leaves(self, field: int) -> list[list[str]]:
+        """The repetitions of a field, each as its components: first subcomponent, unescaped, trimmed.
+
+        [] when the field is empty. Split once and kept: not for a document, and not to be changed.
+        """
+        found = self._leaves.get(field)
+        if found is None:
+            found = self._leaves[field] = self._leaves_of(field)
+        return found
+
+    def _leaves_of(self, field: int) -> list[list[str]]:
+        data = self.field(field)
+        if not data:
+            return []
+        dialect = self._dialect
+        chosen, text = dialect.delimiters, data.decode(dialect.codec)
+        component, sub = chosen.component, chosen.subcomponent
+        made: list[list[str]] = []
+        escaped = bool(chosen.escape) and chosen.escape in text
+        for number, row in enumerate(text.split(chosen.repetition) if chosen.repetition else (text,), 1):
+            cells = row.split(component) if component else [row]
+            if escaped:  # only `value` unescapes
+                cells = [self.value(field, number, place) for place in range(1, len(cells) + 1)]
+            elif sub and sub in row:
+                cells = [cell.partition(sub)[0] for cell in cells]
+            cells = list(map(str.strip, cells))
+            made.append(["" if cell == '""' else cell for cell in cells] if '""' in row else cells)
+        return made
 
     def is_null(self, field: int, repetition: int = 1, component: int = 0) -> bool:
         """The sender asks to delete the value (`""`); `component` 0: of the whole repetition."""

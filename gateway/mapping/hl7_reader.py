@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from gateway.hl7v2 import Message, Segment, has_offset, parse_dtm
-from gateway.mapping.locator import Found, Place, Row
+from gateway.mapping.locator import Found, Place, leaf
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.findings import Severity
@@ -13,94 +13,49 @@ GROUP_STARTS = ("ORC", "OBR", "TXA", "OBX")
 """Segments that open the order group of a report message when none is open."""
 
 
-NULL = '""'
-"""HL7 null: the sender asks to delete a value; here it reads as absent."""
-
-
 class Group:
     """Segments that belong together, seen with those of the message's head (MSH, PID, PV1…).
 
     The `Scope` of locators: a name that the group has hides the head's segments of that name.
     """
 
-    __slots__ = ("_delimiters", "_escaped", "_having", "_named", "_rows", "segments")
+    __slots__ = ("_having", "_sub", "named", "segments")
 
     def __init__(self, segments: Iterable[Segment], message: Message, head: "Group | None" = None) -> None:
         self.segments = tuple(segments)
         named: dict[str, list[Segment]] = {}
         for segment in self.segments:
             named.setdefault(segment.name, []).append(segment)
-        self._named = {name: tuple(found) for name, found in named.items()}
-        self._rows: dict[tuple[int, int], list[Row]] = {}
-        self._escaped: set[tuple[int, int]] = set()
-        if head is not None:
-            self._named = {**head._named, **self._named}
-            self._rows, self._escaped = head._rows, head._escaped
+        self.named: dict[str, tuple[Segment, ...]] = dict(head.named) if head is not None else {}
+        for name, found in named.items():
+            self.named[name] = tuple(found)
         self._having: dict[tuple[str, Place], dict[str, tuple[Segment, ...]]] = {}
-        self._delimiters = message.delimiters
+        self._sub = message.delimiters.subcomponent.encode("ascii")
 
     def all(self, name: str, /) -> tuple[Segment, ...]:
-        return self._named.get(name, ())
+        return self.named.get(name, ())
 
     def having(self, name: str, place: Place, /) -> Mapping[str, tuple[Segment, ...]]:
         found = self._having.get((name, place))
         if found is None:
             found = self._having[name, place] = {}
             for segment in self.all(name):
-                rows = self.rows(segment, place[0])
-                value = self.leaf(segment, place, rows[0] if rows else [])
+                value = leaf(segment, *place)
                 found[value] = (*found.get(value, ()), segment)
         return found
 
-    def rows(self, segment: Segment, field: int, /) -> list[Row]:
-        key = (segment.index, field)
-        found = self._rows.get(key)
-        if found is None:
-            chosen, text = self._delimiters, segment.verbatim(field)
-            if chosen.escape and chosen.escape in text:
-                self._escaped.add(key)
-            repeated = text.split(chosen.repetition) if chosen.repetition else [text]
-            found = [one.split(chosen.component) for one in repeated] if text else []
-            self._rows[key] = found
-        return found
-
-    def leaf(self, segment: Segment, place: Place, row: Row, /) -> str:
-        field, _, component, number = place
-        if component > len(row):
-            return ""
-        if (segment.index, field) in self._escaped:  # only the segment can unescape
-            return segment.value(*place).strip()
-        cell, sub = row[component - 1], self._delimiters.subcomponent
-        if sub and sub in cell:
-            parts = cell.split(sub)
-            cell = parts[number - 1] if number <= len(parts) else ""
-        elif number > 1:
-            return ""
-        return "" if cell == NULL else cell.strip()
-
     def texts(self, segment: Segment, field: int, repetition: int, count: int) -> list[str]:
-        """The first subcomponent of at least `count` components, trimmed and unescaped."""
-        rows = self.rows(segment, field)
+        """The first subcomponent of at least `count` components, trimmed and unescaped. Not to be changed."""
+        rows = segment.leaves(field)
         row = rows[repetition - 1] if repetition <= len(rows) else []
-        if (segment.index, field) in self._escaped:
-            read = [segment.value(field, repetition, place).strip() for place in range(1, len(row) + 1)]
-        else:
-            sub = self._delimiters.subcomponent
-            read = [cell.partition(sub)[0].strip() if sub and sub in cell else cell.strip() for cell in row]
-            if NULL in read:
-                read = ["" if cell == NULL else cell for cell in read]
-        return read + [""] * (count - len(read)) if len(read) < count else read
+        return row + [""] * (count - len(row)) if len(row) < count else row
 
     def divided(self, segment: Segment, field: int, repetition: int, component: int) -> tuple[str, ...]:
         """The subcomponents of a component; () when it has at most one."""
-        rows = self.rows(segment, field)
-        row = rows[repetition - 1] if repetition <= len(rows) else []
-        sub = self._delimiters.subcomponent
-        if component > len(row) or not sub or sub not in row[component - 1]:
+        if not self._sub or self._sub not in segment.field(field):
             return ()
-        if (segment.index, field) in self._escaped:
-            return tuple(one.strip() for one in segment.subcomponents(field, repetition, component))
-        return tuple(one.strip() for one in row[component - 1].split(sub))
+        parts = segment.subcomponents(field, repetition, component)
+        return tuple(one.strip() for one in parts) if len(parts) > 1 else ()
 
     def first(self, name: str) -> Segment | None:
         found = self.all(name)
@@ -115,8 +70,10 @@ def groups(message: Message) -> tuple[Group, tuple[Group, ...]]:
     head: list[Segment] = []
     orders: list[list[Segment]] = []
     for segment in message.segments:
-        behind = any(one.name in ("OBR", "TXA", "OBX") for one in (orders[-1] if orders else ()))
-        opens = segment.name == "ORC" or (segment.name == "OBR" and behind)
+        opens = segment.name == "ORC" or (
+            segment.name == "OBR"
+            and any(one.name in ("OBR", "TXA", "OBX") for one in (orders[-1] if orders else ()))
+        )
         if opens or (not orders and segment.name in GROUP_STARTS):
             orders.append([segment])
         elif orders:

@@ -11,15 +11,11 @@ conditions beyond the predicate: anything more is Python with a name.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple, Protocol
 
 from gateway.hl7v2 import Segment
-
-Row = list[str]
-"""The components of one repetition, decoded; escapes and subcomponents as received."""
-
 
 Place = tuple[int, int, int, int]
 """(field, repetition, component, subcomponent) of a leaf inside its segment, each from 1."""
@@ -28,20 +24,11 @@ Place = tuple[int, int, int, int]
 class Scope(Protocol):
     """What a locator is evaluated on: a message, or the segments of one report of it."""
 
-    def all(self, name: str, /) -> tuple[Segment, ...]:
-        """The segments of that name, in message order."""
-        ...
+    named: dict[str, tuple[Segment, ...]]
+    """The segments by name, in message order."""
 
     def having(self, name: str, place: Place, /) -> Mapping[str, tuple[Segment, ...]]:
         """The segments of that name by the leaf they have at `place`; looked at once."""
-        ...
-
-    def rows(self, segment: Segment, field: int, /) -> list[Row]:
-        """The repetitions of a field, split once."""
-        ...
-
-    def leaf(self, segment: Segment, place: Place, row: Row, /) -> str:
-        """The trimmed, unescaped leaf at `place`, whose repetition is `row`."""
         ...
 
 
@@ -72,6 +59,10 @@ class _Test(NamedTuple):
     subcomponent: int
     values: frozenset[str]
 
+    @property
+    def place(self) -> Place:
+        return (self.field, 1, self.component, self.subcomponent)
+
 
 class Path(NamedTuple):
     """One alternative of a locator. `component` and `subcomponent` are 0 where the text names none."""
@@ -84,32 +75,48 @@ class Path(NamedTuple):
     component: int
     subcomponent: int
 
-    def matches(self, scope: Scope) -> Iterator[Found]:
-        """All values that this path leads to, in message order, empty ones left out."""
-        field, component, sub = self.field, self.component or 1, self.subcomponent or 1
-        for segment in self._segments(scope):
-            if not segment.field(field):
-                continue
-            for repetition, row in enumerate(scope.rows(segment, field), 1):
-                if (self.pick or self.repetition) and not self._picks(scope, segment, repetition, row):
+    def matches(self, scope: Scope, most: int = 0) -> list[Found]:
+        """The values that this path leads to, in message order, empty ones left out; at most `most`, 0 all."""
+        name, where, field, pick, wanted, component, sub = self
+        segments = scope.named.get(name)
+        if segments is None:
+            return []
+        column, made = (component or 1) - 1, []
+        for segment in segments if where is None else _having(name, where, scope):
+            for repetition, row in enumerate(segment.leaves(field), 1):
+                if wanted and repetition != wanted:
                     continue
-                value = scope.leaf(segment, (field, repetition, component, sub), row)
+                if pick is not None and _picked(pick, segment, field, repetition, row) not in pick.values:
+                    continue
+                value = row[column] if column < len(row) else ""
+                if sub > 1:
+                    value = segment.value(field, repetition, column + 1, sub).strip()
                 if value:
-                    yield Found(value, segment, field, repetition, self.component, self.subcomponent)
+                    made.append(Found(value, segment, field, repetition, component, sub))
+                    if len(made) == most:
+                        return made
+        return made
 
-    def _segments(self, scope: Scope) -> Iterable[Segment]:
-        where = self.where
-        if where is None:
-            return scope.all(self.segment)
-        known = scope.having(self.segment, (where.field, 1, where.component, where.subcomponent))
-        found = [segment for value in where.values for segment in known.get(value, ())]
-        return found if len(where.values) == 1 else sorted(found, key=lambda segment: segment.index)
 
-    def _picks(self, scope: Scope, segment: Segment, repetition: int, row: Row) -> bool:
-        if self.pick is None:
-            return repetition == self.repetition
-        place = (self.field, repetition, self.pick.component, self.pick.subcomponent)
-        return scope.leaf(segment, place, row) in self.pick.values
+def _having(name: str, where: _Test, scope: Scope) -> Iterable[Segment]:
+    known = scope.having(name, where.place)
+    found = [segment for value in where.values for segment in known.get(value, ())]
+    return found if len(where.values) == 1 else sorted(found, key=lambda segment: segment.index)
+
+
+def _picked(pick: _Test, segment: Segment, field: int, repetition: int, row: list[str]) -> str:
+    if pick.subcomponent > 1:
+        return segment.value(field, repetition, pick.component, pick.subcomponent).strip()
+    return row[pick.component - 1] if pick.component <= len(row) else ""
+
+
+def leaf(segment: Segment, field: int, repetition: int, component: int, subcomponent: int) -> str:
+    """One leaf of a segment, trimmed."""
+    if subcomponent > 1:
+        return segment.value(field, repetition, component, subcomponent).strip()
+    rows = segment.leaves(field)
+    row = rows[repetition - 1] if repetition <= len(rows) else []
+    return row[component - 1] if component <= len(row) else ""
 
 
 class Locator:
@@ -122,14 +129,14 @@ class Locator:
 
     def find(self, scope: Scope) -> Found | None:
         for path in self.paths:
-            for found in path.matches(scope):
-                return found
+            if found := path.matches(scope, 1):
+                return found[0]
         return None
 
     def find_all(self, scope: Scope) -> tuple[Found, ...]:
         for path in self.paths:
-            if every := tuple(path.matches(scope)):
-                return every
+            if every := path.matches(scope):
+                return tuple(every)
         return ()
 
     def where(self, accept: Callable[[Found], bool], scope: Scope) -> Found | None:

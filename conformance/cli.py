@@ -93,7 +93,9 @@ def simulate_mssante(
 
 @app.command()
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="Files to judge.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files to judge.", exists=True, dir_okay=False)
+    ] = None,
     kit: Annotated[
         Path | None, typer.Option(help="Official CI-SIS validation kit.", exists=True, file_okay=False)
     ] = None,
@@ -101,8 +103,19 @@ def validate(
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit report.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
+    worker: Annotated[
+        bool, typer.Option("--worker", help="Stay and answer JSON lines on stdin (needs --kit).")
+    ] = False,
 ) -> None:
     """Judge documents, messages, archives, mails and pages; the kind is recognised. Exit 1 on an error."""
+    if worker:
+        if kit is None or files:
+            raise typer.BadParameter("--worker needs --kit and takes no files")
+        from conformance.schematron.worker import serve
+
+        raise typer.Exit(serve(kit))
+    if not files:
+        raise typer.BadParameter("no file is named")
     from conformance.validate.command import run
 
     raise typer.Exit(run(tuple(files), kit=kit, kind=kind, json_lines=json_lines, junit=junit, html=html))

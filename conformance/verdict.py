@@ -16,6 +16,8 @@ class Remark(Value):
     source: str = ""
     line: int = 0
     """Line in the validated document, 0 when unknown."""
+    said: str = ""
+    """The rule's own words, without any value of the document."""
 
 
 class Step(Value):

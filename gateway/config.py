@@ -196,6 +196,24 @@ class ZamSettings(_Section):
         )
 
 
+class ValidationSettings(_Section):
+    """The official rules, run on every CDA before it is sent (EX_2.1-1090)."""
+
+    kit: Path | None = None
+    """Folder of the official CI-SIS validation kit; None: our own checks only."""
+    command: tuple[str, ...] = ("conformance", "validate", "--worker")
+    """Long-lived child of each worker; `--kit KIT` is added. A bare name is also looked for beside Python."""
+    timeout: float = Field(default=60.0, gt=0)
+    """Seconds for one document; then the child is ended and started again."""
+    start_timeout: float = Field(default=180.0, gt=0)
+    """Seconds to load all rules (the first start with a kit compiles them)."""
+
+
+class PdfSettings(_Section):
+    received: Literal["keep", "convert"] = "keep"
+    """A received PDF that is not PDF/A-1: kept as it is, or made PDF/A-1b (same look, text searchable)."""
+
+
 class RetrySettings(_Section):
     first: float = 5.0
     """Seconds before the second attempt."""
@@ -233,6 +251,8 @@ class Settings(BaseSettings):
     mssante: MssanteSettings = MssanteSettings()
     folder: FolderSettings = FolderSettings()
     zam: ZamSettings = ZamSettings()
+    validation: ValidationSettings = ValidationSettings()
+    pdf: PdfSettings = PdfSettings()
     retry: RetrySettings = RetrySettings()
 
     @property

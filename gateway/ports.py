@@ -6,9 +6,12 @@ from typing import Any, Protocol
 
 from gateway.model.base import Value
 from gateway.model.decision import Decision, KnownReport
-from gateway.model.delivery import MessageState, Outcome
+from gateway.model.delivery import Destination, MessageState, Outcome
 from gateway.model.findings import Finding
-from gateway.model.submission import Blob, Mapped
+from gateway.model.identity import IdentityRecord, KeptReport
+from gateway.model.order import ImagingOrder, KnownOrder
+from gateway.model.submission import Blob, Coverage, Mapped, Provenance
+from gateway.model.terms import Identifier
 from gateway.model.version import DeliveryJob, Document, ReportVersion, VersionIdentity
 
 
@@ -50,6 +53,26 @@ class Settled(Value):
     identity: VersionIdentity | None = None
 
 
+class OrderEntry(Value):
+    """An order to write: a new one, or the next version of `order_id`. `control` is ORC-1 as received."""
+
+    order: ImagingOrder
+    order_id: int = 0
+    control: str = ""
+    provenance: tuple[Provenance, ...] = ()
+    coverage: Coverage = Coverage()
+
+
+class DeliveryChange(Value):
+    """Of the deliveries of a report to a destination: block what did not leave yet, for `reason`; or let go
+    what is blocked for that reason."""
+
+    report_id: int
+    destination: Destination
+    reason: str
+    block: bool
+
+
 class Conclusion(Value):
     """What the commit must write for the whole message, and the bytes that answer it."""
 
@@ -59,6 +82,9 @@ class Conclusion(Value):
     blobs: tuple[Blob, ...] = ()
     findings: tuple[Finding, ...] = ()
     """All findings of the message, for `gateway message`."""
+    orders: tuple[OrderEntry, ...] = ()
+    identities: tuple[IdentityRecord, ...] = ()
+    changes: tuple[DeliveryChange, ...] = ()
 
 
 class Receipt(Value):
@@ -70,8 +96,25 @@ class Receipt(Value):
     replayed: bool = False
 
 
-Known = Callable[[str, str], KnownReport | None]
-"""(site, set key) → what the store knows of this report set, read inside the commit."""
+class Known(Protocol):
+    """What the store knows, read inside the commit."""
+
+    def report(self, site: str, set_key: str, /) -> KnownReport | None:
+        """The report set."""
+        ...
+
+    def orders(self, site: str, keys: tuple[str, ...], /) -> tuple[KnownOrder, ...]:
+        """Orders that have any of these names (`model.order.keys`), each once."""
+        ...
+
+    def identity(self, site: str, identifier: Identifier, /) -> IdentityRecord | None:
+        """What the identity feed said under this identifier."""
+        ...
+
+    def waiting(self, site: str, identifiers: tuple[Identifier, ...], /) -> tuple[KeptReport, ...]:
+        """Reports of patients with these identifiers, or merged into them, whose current version still owes
+        deliveries."""
+        ...
 
 
 class IntakeStore(Protocol):
@@ -105,11 +148,19 @@ class Task(Value):
 
 
 class Produced(Value):
-    """The documents of a version, made by a worker. Empty `documents` with a `problem`: production failed."""
+    """The documents of a version, made by a worker. Empty `documents` with a `problem`: production failed.
+
+    `blocked`: rules refuse the documents; this is the reason (a finding code), `findings` say all. They are
+    then kept to be looked at, never sent.
+    """
 
     version_id: int
     documents: tuple[Document, ...] = ()
     problem: str = ""
+    blocked: str = ""
+    findings: tuple[Finding, ...] = ()
+    official: bool = False
+    """Whether the official rules were among those that judged."""
 
 
 class Settlement(Value):
@@ -165,6 +216,25 @@ class Sender(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class ValidatorUnavailableError(Exception):
+    """No verdict now: the document must wait, it is not sent unjudged."""
+
+
+class Validator(Protocol):
+    """The official rules, outside of this process. For one thread at a time."""
+
+    def judge(self, document: bytes) -> tuple[Finding, ...]:
+        """Findings on one CDA, errors first; empty when there is nothing to say.
+
+        Raises ValidatorUnavailableError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Any thread may call; a verdict under way becomes ValidatorUnavailableError."""
+        ...
 
 
 Row = dict[str, Any]

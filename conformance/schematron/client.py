@@ -26,7 +26,7 @@ class Worker:
 
     def __init__(self, kit: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.schematron.worker", "--kit", str(kit)],
+            [sys.executable, "-m", "conformance", "validate", "--worker", "--kit", str(kit)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -19,7 +19,7 @@ from lxml import etree
 from conformance.schematron.contexts import candidates
 from conformance.schematron.source import SCH, Schema, SchematronError, origin
 
-VERSION = "1"
+VERSION = "2"
 """Part of the key of a compiled form: raise it with every change of what is generated."""
 OUT = "urn:conformance:schematron"
 _S = f"{{{SCH}}}"
@@ -40,6 +40,8 @@ class Check(NamedTuple):
     source: str
     line: int
     test: str
+    said: str
+    """Its message without what it quotes of the document: `…` stands for each value."""
 
 
 class Compiled(NamedTuple):
@@ -200,6 +202,7 @@ class _Compiler:
                 source=origin(element),
                 line=int(getattr(element, "sourceline", 0) or 0),
                 test=" ".join(test.split()),
+                said=" ".join(_said(element).split()),
             )
         )
         fires = f"not({test})" if kind == "assert" else f"boolean({test})"
@@ -236,6 +239,14 @@ def _message(element: etree._Element) -> Iterator[str]:
         else:
             yield from _message(child)
         yield _text(child.tail)
+
+
+def _said(element: etree._Element) -> str:
+    parts = [element.text or ""]
+    for child in element:
+        quotes = child.tag in (f"{_S}value-of", f"{_S}name")
+        parts += ["…" if quotes else _said(child), child.tail or ""]
+    return "".join(parts)
 
 
 def _text(text: str | None) -> str:

@@ -84,11 +84,14 @@ class Engine:
 def _remark(element: etree._Element, checks: tuple[Check, ...], step: str) -> Remark:
     check = checks[int(element.get("n", "0"))]
     text = " ".join((element.text or "").split())
+    said = check.said
     if element.tag == f"{_O}m":
         severity = Severity.WARNING
+        said = "not applied, a file that the rule reads is missing"
         text = f"The rule was not applied: a file that it reads is missing ({text})"
     elif element.tag == f"{_O}e":
         severity = Severity.ERROR
+        said = "the rule could not be evaluated"
         text = f"The rule could not be evaluated: {text}"
     elif check.kind == "report" and not check.role:
         # The official engine counts failed asserts only; a report without role is shown, not counted.
@@ -102,6 +105,7 @@ def _remark(element: etree._Element, checks: tuple[Check, ...], step: str) -> Re
         location=readable(element.get("at", "")),
         rule=check.pattern,
         source=f"{check.source}:{check.line}",
+        said=said,
     )
 
 

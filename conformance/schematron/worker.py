@@ -1,11 +1,11 @@
-"""A long-lived validation process: `python -m conformance.schematron.worker --kit DIR`.
+"""A long-lived validation process: `conformance validate --worker --kit DIR`.
 
 JSON lines on stdin and stdout. After loading all rules it writes {"ready": true, "seconds": s}. A request is
-{"id": …, "path": FILE} or {"id": …, "data": BASE64}, optionally with "name"; its answer {"id": …,
-"verdict": {…}} or {"id": …, "error": "…"}. It ends when stdin closes.
+{"id": …, "path": FILE} or {"id": …, "data": BASE64}, optionally with "name", "kind": "cda", and "official":
+true for the official rules without our own; its answer {"id": …, "verdict": {…}} or {"id": …, "error": "…"}.
+It ends when stdin closes.
 """
 
-import argparse
 import base64
 import json
 import sys
@@ -23,17 +23,15 @@ from conformance.validate.kinds import Kind
 from conformance.validate.validator import Validator
 
 
-def main() -> int:
-    arguments = argparse.ArgumentParser(description="Validate CDA documents, request by request.")
-    arguments.add_argument("--kit", type=Path, required=True)
-    options = arguments.parse_args()
+def serve(kit: Path) -> int:
+    """Answer requests until stdin closes. 1: the rules cannot be loaded, stderr says why."""
     started = time.perf_counter()
     try:
         Engine()
-        validator = Validator(options.kit)
+        validator = Validator(kit)
         assert isinstance(validator.official, Official)
         validator.official.warm()
-    except (KitError, SchematronError, EngineUnavailableError) as error:
+    except (KitError, SchematronError, EngineUnavailableError, OSError) as error:
         print(str(error), file=sys.stderr)
         return 1
     _say({"ready": True, "seconds": round(time.perf_counter() - started, 3)})
@@ -51,7 +49,8 @@ def _answer(validator: Validator, line: str) -> dict[str, Any]:
         path = request.get("path")
         data = Path(path).read_bytes() if path else base64.b64decode(request["data"], validate=True)
         name = str(request.get("name") or path or "document")
-        verdict = validator.judge(name, data, Kind.CDA if request.get("kind") == "cda" else None)
+        kind = Kind.CDA if request.get("kind") == "cda" else None
+        verdict = validator.judge(name, data, kind, own=not request.get("official"))
     except (ValueError, KeyError, AttributeError, TypeError, OSError) as error:
         return {"id": identifier, "error": f"{type(error).__name__}: {error}"}
     return {"id": identifier, "verdict": msgspec.to_builtins(verdict)}
@@ -60,7 +59,3 @@ def _answer(validator: Validator, line: str) -> dict[str, Any]:
 def _say(message: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

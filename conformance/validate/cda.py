@@ -17,12 +17,19 @@ def judge(validator: "Validator", data: bytes) -> Judgement:
     """Official validation, then our own rules (spec cda.md §2: what the official rules do not catch)."""
     from gateway import cda
 
+    official = judge_officially(validator, data)
+    if official[0][0].name == "XML":
+        return official
+    return joined(official, timed(OWN_RULES, lambda: of_findings(cda.check(data))))
+
+
+def judge_officially(validator: "Validator", data: bytes) -> Judgement:
+    """The steps of the kit; one step "XML" with an error for what is not to be parsed."""
     try:
         root = parse(data)
     except XmlRefusedError as error:
         refused = Remark(severity=Severity.ERROR, step="XML", text=str(error))
         return (Step(name="XML"),), (refused,)
-    official: Judgement = ((Step(name="XSD and official rules", skipped=NO_KIT),), ())
-    if validator.official is not None:
-        official = validator.official.judge(root)
-    return joined(official, timed(OWN_RULES, lambda: of_findings(cda.check(data))))
+    if validator.official is None:
+        return (Step(name="XSD and official rules", skipped=NO_KIT),), ()
+    return validator.official.judge(root)

@@ -35,10 +35,18 @@ class Validator:
             beside = self.official.kit.parent / "xds" / "ebxml"
             self.xds_schemas = beside if beside.is_dir() else None
 
-    def judge(self, name: str, data: bytes, kind: Kind | None = None) -> Verdict:
-        """Judge one file. Anything may come in; what cannot be read is an error in the verdict."""
+    def judge(self, name: str, data: bytes, kind: Kind | None = None, *, own: bool = True) -> Verdict:
+        """Judge one file. Anything may come in; what cannot be read is an error in the verdict.
+
+        `own` False: a CDA by the official rules alone (the gateway has run its own).
+        """
         kind = kind or recognise(data)
-        steps, remarks = self.inside(data, kind)
+        if kind is Kind.CDA and not own:
+            from conformance.validate import cda
+
+            steps, remarks = cda.judge_officially(self, data)
+        else:
+            steps, remarks = self.inside(data, kind)
         return Verdict(
             name=name,
             kind=kind.value,

@@ -44,12 +44,27 @@ def _all(current: "Settings") -> Iterator[Check]:
     yield from _certificates(current)
     yield from _disk(current)
     yield from _store(current)
-    yield Check(
-        "validation",
-        "warning",
-        "official rules are not run before sending in this version: own checks only "
-        "(`conformance validate --kit` runs them on demand)",
-    )
+    yield _validation(current)
+
+
+def _validation(current: "Settings") -> Check:
+    """Whether official rules judge what is sent; when they do, their child is really started once."""
+    if current.validation.kit is None:
+        text = "official rules are not run before sending, our own checks only: set validation.kit"
+        return Check("validation", "warning", text)
+    from gateway.connectors.validator import RulesValidator
+    from gateway.ports import ValidatorUnavailableError
+
+    validator = RulesValidator(current.validation)
+    try:
+        seconds = validator.start()
+    except ValidatorUnavailableError as failed:
+        text = f"official rules do not start, every delivery waits: {failed}"
+        return Check("validation", "error", text)
+    finally:
+        validator.close()
+    text = f"official rules of {current.validation.kit} before each delivery, loaded in {seconds:.0f} s"
+    return Check("validation", "ok", text)
 
 
 def _sites(current: "Settings") -> Iterator[Check]:

@@ -74,15 +74,25 @@ def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> N
         emit([row])
         return
     for name, value in row.items():
-        if name not in ("findings", "reports", "deliveries"):
+        if name not in ("findings", "reports", "judgements", "deliveries"):
             print(f"{name:20} {_text(value)}")
     for found in row.get("findings", ()):
-        place = f" {found['location']}" if found.get("location") else ""
-        print(f"finding              {found['severity']} {found['code']}{place}: {found.get('text', '')}")
+        print(f"finding              {_finding(found)}")
     for report in row.get("reports", ()):
         print(f"report               {_pairs(report)}")
+    for judgement in row.get("judgements", ()):
+        print(f"judgement            {_pairs({**judgement, 'findings': len(judgement['findings'])})}")
+        for found in judgement["findings"]:
+            print(f"  document finding   {_finding(found)}")
     for delivery in row.get("deliveries", ()):
         print(f"delivery             {_pairs(delivery)}")
+
+
+def _finding(found: dict[str, Any]) -> str:
+    """One line: severity, code, place, text, what was found."""
+    place = f" {found['location']}" if found.get("location") else ""
+    detail = f" ({found['detail']})" if found.get("detail") else ""
+    return f"{found['severity']} {found['code']}{place}: {found.get('text', '')}{detail}"
 
 
 def _known(state: str, states: list[str]) -> None:

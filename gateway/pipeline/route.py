@@ -10,7 +10,7 @@ from gateway.config import Settings
 from gateway.model.delivery import Destination, Outcome
 from gateway.model.submission import Blob
 from gateway.model.version import DeliveryJob, Document, ReportVersion
-from gateway.ports import Sender, WorkReader
+from gateway.ports import Sender, Validator, WorkReader
 
 Producer = Callable[[ReportVersion, tuple[Blob, ...]], tuple[Document, ...]]
 """Makes the documents of a version; an exception with `findings` says why there are none."""
@@ -52,11 +52,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
-    """All that a worker needs. `now` gives aware UTC times."""
+    """All that a worker needs. `now` gives aware UTC times; without a `validator` our own checks are all."""
 
     reader: WorkReader
     produce: Producer
     routes: Mapping[Destination, Route]
+    validator: Validator | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

@@ -21,10 +21,12 @@ from typing import Any, TypeVar
 from gateway.config import Settings
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
 from gateway.model.version import DeliveryJob
+from gateway.pipeline import validation
 from gateway.pipeline.journal import Journal
+from gateway.pipeline.production import ProductionError
 from gateway.pipeline.route import Route, WorkerParts
 from gateway.pipeline.wire import Attempted, Hello, Order, Report, frame, read_frame
-from gateway.ports import Produced, Settlement, StoreUnavailableError, Task
+from gateway.ports import Produced, Settlement, StoreUnavailableError, Task, ValidatorUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,9 @@ class Worker:
     def __init__(self, parts: WorkerParts, journal: Journal) -> None:
         self._parts, self._journal = parts, journal
         self._cpu = ThreadPoolExecutor(1, "worker-cpu")
+        self._judging = ThreadPoolExecutor(
+            1, "worker-validation"
+        )  # nothing else waits for a verdict
         self._slots = {kind: asyncio.Semaphore(route.concurrency) for kind, route in parts.routes.items()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: asyncio.Queue[Report] = asyncio.Queue()
@@ -63,7 +68,10 @@ class Worker:
         for route in self._parts.routes.values():
             await route.sender.close()
         writer.close()
-        self._cpu.shutdown(wait=False, cancel_futures=True)
+        if self._parts.validator is not None:
+            self._parts.validator.close()
+        for pool in (self._cpu, self._judging):
+            pool.shutdown(wait=False, cancel_futures=True)
         self._journal.close()
 
     def drain(self) -> None:
@@ -122,13 +130,25 @@ class Worker:
             return Produced(version_id=task.id, documents=self._parts.produce(version, blobs))
 
         try:
-            produced = await self._on_cpu(work)
-        except (_ClosingError, StoreUnavailableError):
+            produced = await self._judged(await self._on_cpu(work))
+        except (_ClosingError, StoreUnavailableError, ValidatorUnavailableError):
             return Report(returned=(task,))
+        except ProductionError as refused:
+            code = validation.reason(refused.findings)
+            produced = Produced(version_id=task.id, blocked=code, findings=refused.findings)
         except Exception as error:
             code, detail = explain(error, "production", task)
             produced = Produced(version_id=task.id, problem=f"{code}: {detail}" if detail else code)
         return Report(produced=(produced,))
+
+    async def _judged(self, made: Produced) -> Produced:
+        """The same with the verdict of the official rules, where they are on."""
+        validator = self._parts.validator
+        if validator is None:
+            return made
+        return await self._on(
+            self._judging, lambda: validation.judged(made.version_id, made.documents, validator)
+        )
 
     # --- delivery
 
@@ -206,14 +226,17 @@ class Worker:
         return settlement
 
     async def _on_cpu(self, work: Callable[[], T]) -> T:
-        """`work` in the CPU thread; raises _ClosingError when the worker closes before it is done."""
+        return await self._on(self._cpu, work)
+
+    async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        """`work` in the thread of `pool`; raises _ClosingError when the worker closes before it is done."""
 
         def begin() -> T:
             if self._closing.is_set():
                 raise _ClosingError
             return work()
 
-        running = asyncio.get_running_loop().run_in_executor(self._cpu, begin)
+        running = asyncio.get_running_loop().run_in_executor(pool, begin)
         closing = asyncio.create_task(self._closing.wait())
         try:
             await asyncio.wait((running, closing), return_when=asyncio.FIRST_COMPLETED)

@@ -14,7 +14,7 @@ from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Recipient
 from gateway.ports import Row
-from gateway.store import listings
+from gateway.store import judgement, listings
 from gateway.store import statements as named
 from gateway.store.connection import check_revision, connect_reader
 from gateway.store.moments import iso
@@ -74,7 +74,7 @@ class SqliteQueries:
             deliveries = self._session.rows(listings.DELIVERIES_OF_MESSAGE, {"message_id": identifier})
             reports = self._session.rows(listings.REPORTS_OF_MESSAGE, {"message_id": identifier})
             return self._message(row[:-1]) | {
-                "findings": [_finding(found) for found in findings],
+                "findings": [judgement.as_row(found) for found in findings],
                 "reports": [
                     {
                         "id": str(number),
@@ -85,6 +85,7 @@ class SqliteQueries:
                     }
                     for number, set_key, status, verdict, version in reports
                 ],
+                "judgements": judgement.of_message(self._session, identifier),
                 "deliveries": [_delivery(one) for one in deliveries],
             }
 
@@ -146,6 +147,7 @@ class SqliteQueries:
             "message_id": message_id,
             "created_at": iso(created_at),
             "documents": [dict(zip(_DOCUMENT_FIELDS, one, strict=True)) for one in documents],
+            "judgement": judgement.of_version(self._session, number),
         }
 
     def artifact(self, sha256: str) -> tuple[str, bytes] | None:
@@ -262,14 +264,3 @@ def _address(recipient: str | None) -> str | None:
         return None
     known = decode(recipient.encode(), Recipient)
     return known.address or known.id or known.name
-
-
-def _finding(found: Finding) -> Row:
-    return {
-        "code": found.code,
-        "severity": found.severity.value,
-        "location": found.location,
-        "text": found.text,
-        "detail": found.detail,
-        "remedy": found.remedy,
-    }

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = 1
+REVISION = 2
 """Of the schema that this code reads and writes; the table `schema_revision` says what the store holds."""
 
 metadata = MetaData()
@@ -120,6 +120,18 @@ document = Table(
     Column("created_at", _Time, nullable=False),
 )
 
+judgement = Table(
+    "judgement",
+    metadata,
+    # What rules said of the documents of a version when they were last made.
+    Column("version_id", _Id, ForeignKey("report_version.id"), primary_key=True),
+    Column("sha256", Text, nullable=False),  # of the CDA; its bytes are an artifact also when it was refused
+    Column("official", Integer, nullable=False),  # 1: the official rules were run
+    Column("reason", Text, nullable=False),  # finding code that blocks, "" when it may be sent
+    Column("findings", Text, nullable=False),
+    Column("judged_at", _Time, nullable=False),
+)
+
 delivery = Table(
     "delivery",
     metadata,
@@ -169,4 +181,68 @@ attempt = Table(
     Column("started_at", _Time, nullable=False),
     Column("ended_at", _Time, nullable=False),
     Column("outcome", Text, nullable=False),  # Outcome
+)
+
+order = Table(
+    "order",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("site", Text, nullable=False),
+    # Numbers as `value^system`, "" when the order has none.
+    Column("placer", Text, nullable=False),
+    Column("filler", Text, nullable=False),
+    Column("accession", Text, nullable=False),
+    Column("study_uid", Text, nullable=False),  # the only one, "" for none or several
+    Column("status", Text, nullable=False),
+    Column("control_id", Text, nullable=False),  # MSH-10 of the message that last spoke of it
+    Column("version", Integer, nullable=False),  # counts the messages that changed it
+    Column("created_at", _Time, nullable=False),
+    Column("updated_at", _Time, nullable=False),
+    Column("canonical", Text, nullable=False),  # ImagingOrder
+    Index("order_by_site", "site", "id"),
+)
+
+order_key = Table(
+    "order_key",
+    metadata,
+    # `accession:value^system`, `placer:…`, `filler:…`, `study:uid` (model.order.keys)
+    Column("site", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("order_id", _Id, ForeignKey("order.id"), primary_key=True),
+)
+
+message_order = Table(
+    "message_order",
+    metadata,
+    Column("message_id", _Id, ForeignKey("message.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),  # of the order in the message, from 0
+    Column("order_id", _Id, ForeignKey("order.id"), nullable=False),
+    Column("version", Integer, nullable=False),  # of the order that the message made
+    Column("control", Text, nullable=False),  # ORC-1
+    Column("status", Text, nullable=False),
+    Column("trace", Text, nullable=False),  # provenance and coverage
+    Index("message_order_by_order", "order_id", "message_id"),
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("site", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # `value^system` of an IPP or a matricule INS
+    Column("ins", Text, nullable=False),
+    Column("status", Text, nullable=False),  # IdentityStatus
+    Column("opposition", Text, nullable=False),  # `opposed`, `not opposed`, "" not said
+    Column("merged_into", Text, nullable=False),  # key, "" when it speaks for itself
+    Column("message_id", _Id, ForeignKey("message.id"), nullable=False),  # that last changed it
+    Column("updated_at", _Time, nullable=False),
+    Column("record", Text, nullable=False),  # IdentityRecord
+    Index("identity_by_merged", "site", "merged_into"),
+)
+
+report_patient = Table(
+    "report_patient",
+    metadata,
+    Column("site", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # of the report's patient, as in `identity`
+    Column("report_id", _Id, ForeignKey("report.id"), primary_key=True),
 )

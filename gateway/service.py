@@ -23,6 +23,7 @@ from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.production import produce
 from gateway.pipeline.route import Route, WorkerParts
+from gateway.ports import Validator
 from gateway.store import SchemaError, SqliteQueries, SqliteReader, SqliteStore, StoreLockedError
 from gateway.store.sqlite import SystemClock
 
@@ -59,6 +60,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     profiles = _profiles(settings)
+    _check_kit(settings)
     _check_cachet(settings)  # a wrong one stops the start here, not each worker later
     store = _store(settings)
     clock = SystemClock()
@@ -106,7 +108,10 @@ def _store(settings: Settings) -> SqliteStore:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         return SqliteStore.open(
-            settings.database, retry=settings.retry, per_destination=8 * max(1, settings.workers)
+            settings.database,
+            retry=settings.retry,
+            per_destination=8 * max(1, settings.workers),
+            recovering=True,
         )
     except (OSError, SchemaError, StoreLockedError) as wrong:
         raise StartError(f"store {settings.database}: {wrong}") from None
@@ -221,7 +226,28 @@ def worker_parts(settings: Settings) -> WorkerParts:
     def site(name: str) -> Site:
         return profiles.named(name).site
 
-    return WorkerParts(reader=SqliteReader.open(settings.database, site), produce=produce, routes=routes)
+    return WorkerParts(
+        reader=SqliteReader.open(settings.database, site),
+        produce=produce,
+        routes=routes,
+        validator=_validator(settings),
+    )
+
+
+def _validator(settings: Settings) -> Validator | None:
+    """The official rules, where a kit is configured; a worker starts them with its first document."""
+    if settings.validation.kit is None:
+        return None
+    from gateway.connectors.validator import RulesValidator
+
+    return RulesValidator(settings.validation)
+
+
+def _check_kit(settings: Settings) -> None:
+    """A kit that is not there stops the start: later every delivery would wait for it."""
+    kit = settings.validation.kit
+    if kit is not None and not kit.is_dir():
+        raise StartError(f"validation.kit {kit} is not a folder: name the official kit, or leave it out")
 
 
 def _check_cachet(settings: Settings) -> None:

@@ -62,6 +62,9 @@ def exposure(
     text = Narrative(out, section)
     text.paragraph(wording.person(who), f"{prefix}-exposition", "Autorisation : ")
     text.paragraph(status.display, f"{prefix}-grossesse", "Statut de grossesse : ")
+    if report.pregnancy is not None and report.pregnancy.code != status.code:
+        text.paragraph(f"{report.pregnancy.display} [{report.pregnancy.code}]".strip())
+        out.find("N3-TEXT-ONLY", "pregnancy", "pregnancy status outside 1.2.250.1.213.1.1.5.671")
     if found.doses:
         sites = sites_of(act)
         text.table(

@@ -73,10 +73,15 @@ def _modality(study: ImagingStudy, of_act: tuple[Code, ...]) -> Code:
 
 def _row(study: ImagingStudy, modalities: tuple[Code, ...], target: str) -> tuple[Cell, ...]:
     modality = _modality(study, modalities)
+    others = [
+        f"{wording.modality(code)} [{code}]"
+        for code in dict.fromkeys(study.modalities)
+        if code != modality.code
+    ]
     lines = filter(None, (study.uid, study.description, *(series.uid for series in study.series[:1])))
     return (
         Cell("\n".join(lines), target),
-        Cell(modality.display or modality.code, f"{target}-modalite"),
+        Cell("\n".join([f"{modality.display} [{modality.code}]".strip(), *others]), f"{target}-modalite"),
         Cell(study.started.strftime("%d/%m/%Y") if study.started else ""),
         Cell(study.accession.value if study.accession else ""),
         Cell(study.url, f"{target}-images"),

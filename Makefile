@@ -36,6 +36,9 @@ serve: setup ## gateway serve on the embedded defaults
 bench: setup ## figures as ratios, never asserted
 	$(BIN)/python -m bench
 
+fuzz: setup ## framer, reader, mapping: FUZZ_SECONDS (600) of hostile input
+	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
+
 golden: setup ## rewrite the golden files and show what changed
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden && git diff --stat -- tests/golden
 

@@ -139,6 +139,7 @@ class Framer:
         self._junk += len(self._maybe)
         self._maybe = b""
         if self._state is not _State.OUTSIDE:
+            self._tell_junk()
             self._events.append(Truncated(count=self._size, reason=TruncationReason.STREAM_ENDED))
             self._reset(_State.OUTSIDE)
         return self._told()
@@ -183,6 +184,7 @@ class Framer:
 
     def _restart(self) -> None:
         if self._size:  # a VT right behind a VT is a repeated start byte, harmless
+            self._tell_junk()
             self._events.append(Truncated(count=self._size, reason=TruncationReason.RESTARTED))
         self._reset(_State.INSIDE)
 

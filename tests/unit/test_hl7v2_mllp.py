@@ -39,6 +39,17 @@ CASES: list[tuple[str, bytes, tuple[Event, ...]]] = [
         (Truncated(count=8, reason=TruncationReason.RESTARTED), A),
     ),
     (
+        "bytes before a partial frame are told before it, in whatever packets",
+        b"noise\x0bMSH|lost\x0bMSH|a\x1c\rmore\x0bMSH|ha",
+        (
+            Junk(count=5),
+            Truncated(count=8, reason=TruncationReason.RESTARTED),
+            A,
+            Junk(count=4),
+            Truncated(count=6, reason=TruncationReason.STREAM_ENDED),
+        ),
+    ),
+    (
         "stream ends inside a frame",
         b"\x0bMSH|a\x1c\r\x0bMSH|ha",
         (A, Truncated(count=6, reason=TruncationReason.STREAM_ENDED)),

@@ -120,6 +120,11 @@ def _traits(mapped: Mapped, report: ImagingReport) -> tuple[Finding, ...]:
     return (finding("TRAITS-INCOMPLETE", locate(mapped.provenance, "patient"), ", ".join(missing)),)
 
 
+def with_policy(found: tuple[Finding, ...], site: Site) -> tuple[Finding, ...]:
+    """`found` with the severities that the site states."""
+    return _apply(found, _policy(site))
+
+
 def _policy(site: Site) -> dict[str, Severity]:
     return {code: Severity(severity) for code, severity in site.policies if code not in UNBENDABLE}
 

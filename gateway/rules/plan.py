@@ -18,6 +18,9 @@ from gateway.model.submission import Action, Mapped, Recipient, RecipientKind
 from gateway.mssante.address import patient_address, trusted
 from gateway.rules.places import locate
 
+IDENTITY_REASONS = frozenset({"INS-NOT-QUALIFIED", "IDENTITY-CONFLICT", "DMP-OPPOSED"})
+"""Reasons of blocked deliveries that the identity feed cures."""
+
 
 class Plan(Value):
     """Rows of the ledger to write, and what they have to say."""
@@ -48,12 +51,29 @@ def make(mapped: Mapped, *, enabled: frozenset[Destination], site: Site, action:
             found.extend(problem)
     if Destination.MSSANTE_PATIENT in enabled and flags.to_patient is not False:
         rows.append(_patient(mapped, report, action, site))
+    rows = _halted(rows, {one.code for one in mapped.findings})
     if any(row.reason == "INS-NOT-QUALIFIED" for row in rows):
         place = locate(mapped.provenance, "patient.identity_status")
         found.insert(0, finding("INS-NOT-QUALIFIED", place, f"status {report.patient.identity_status}"))
     if any(row.reason == "AWAITING-ANNOUNCEMENT" for row in rows):
         found.append(finding("AWAITING-ANNOUNCEMENT", locate(mapped.provenance, "context.flags")))
     return Plan(rows=tuple(rows), findings=tuple(found))
+
+
+def _halted(rows: list[PlannedDelivery], said: set[str]) -> list[PlannedDelivery]:
+    """What the identity feed forbids: with IDENTITY-CONFLICT all but the folder, since nobody knows whose
+    report it is; with DMP-OPPOSED the DMP."""
+
+    def stops(row: PlannedDelivery) -> str:
+        if "IDENTITY-CONFLICT" in said and row.destination is not Destination.FOLDER:
+            return "IDENTITY-CONFLICT"
+        opposed = "DMP-OPPOSED" in said and row.destination is Destination.DMP
+        return "DMP-OPPOSED" if opposed and row.state is DeliveryState.PLANNED else ""
+
+    return [
+        replace(row, state=DeliveryState.BLOCKED, reason=reason) if (reason := stops(row)) else row
+        for row in rows
+    ]
 
 
 def _gated(report: ImagingReport, row: PlannedDelivery) -> PlannedDelivery:

@@ -1,0 +1,145 @@
+"""Orders and identities at intake: what they complete in a report, and what an identity event releases.
+
+Pure functions over what the store knows; they run inside the commit.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gateway.model.base import replace
+from gateway.model.delivery import DeliveryState, Destination
+from gateway.model.findings import Finding, finding
+from gateway.model.identity import IdentityEvent, IdentityRecord, KeptReport
+from gateway.model.order import MappedOrder, order_keys
+from gateway.model.site import Site
+from gateway.model.submission import Mapped
+from gateway.model.terms import Identifier
+from gateway.ports import DeliveryChange, Known, OrderEntry, Settled
+from gateway.rules import merge
+from gateway.rules.join import complete, renewed, report_keys
+from gateway.rules.plan import IDENTITY_REASONS
+
+Settle = Callable[[Mapped], Settled]
+"""Decides over a completed report."""
+Planned = Callable[[Mapped], dict[Destination, str]]
+"""Destination → why the plan of a report blocks it for its identity, "" when it does not."""
+
+_UNSENT = frozenset({DeliveryState.PLANNED, DeliveryState.PENDING, DeliveryState.WAITING})
+
+
+def completed(mapped: Mapped, site: str, known: Known) -> Mapped:
+    """`mapped` with what its orders and the identity feed know; the same object when they know nothing.
+
+    A received CDA is not ours to complete: only what the feed forbids counts there.
+    """
+    report = mapped.report
+    if report is None:
+        return mapped
+    if not mapped.context.received_document and (orders := known.orders(site, report_keys(report))):
+        guessed = any(one.code == "ACCESSION-GUESSED" for one in mapped.findings)
+        joined = complete(report, orders, guessed=guessed)
+        kept = tuple(one for one in mapped.findings if one.code not in joined.cured)
+        mapped = replace(
+            mapped,
+            report=joined.report,
+            provenance=(*mapped.provenance, *joined.provenance),
+            findings=(*kept, *joined.findings),
+        )
+    return merge.identified(mapped, lambda key: known.identity(site, key))
+
+
+def order_entries(mapped: tuple[MappedOrder, ...], site: str, known: Known) -> tuple[OrderEntry, ...]:
+    """The orders of a message as they are after it: new ones, or the next version of known ones."""
+    entries: list[OrderEntry] = []
+    for one in mapped:
+        if one.order is None:
+            continue
+        before = next(iter(known.orders(site, order_keys(one.order))), None)
+        entries.append(
+            OrderEntry(
+                order=renewed(before.order if before is not None else None, one.order),
+                order_id=before.order_id if before is not None else 0,
+                control=one.control,
+                provenance=one.provenance,
+                coverage=one.coverage,
+            )
+        )
+    return tuple(entries)
+
+
+class Spoken(NamedTuple):
+    """What an identity event has for consequences."""
+
+    records: tuple[IdentityRecord, ...]
+    reports: tuple[Settled, ...]
+    changes: tuple[DeliveryChange, ...]
+    findings: tuple[Finding, ...]
+
+
+def speak(event: IdentityEvent, site: Site, known: Known, settle: Settle, planned: Planned) -> Spoken:
+    """Records after the event; a new version of every report that it releases; deliveries it stops or frees.
+
+    A report goes out again only when a delivery that waited for its identity can go: then the header of the
+    document has changed, so every destination gets the new version, the professionals as a replacement.
+    What was delivered with another identity is not sent again.
+    """
+    records = merge.records(event, lambda key: known.identity(site.name, key))
+    after = {one.key: one for one in records}
+
+    def lookup(key: Identifier) -> IdentityRecord | None:
+        return after.get(key) or known.identity(site.name, key)
+
+    reports: list[Settled] = []
+    changes: list[DeliveryChange] = []
+    named = (*merge.keys(event.patient), *event.prior)
+    for kept in known.waiting(site.name, named):
+        mapped = merge.identified(_again(kept), lookup)
+        released = _released(kept, settle(mapped))
+        if released is not None:
+            reports.append(released)
+        else:
+            changes += _changes(kept, planned(mapped), unchanged=mapped.report == kept.report)
+    found = tuple(finding("IDENTITY-RELEASED", "PID-3") for _ in reports)
+    return Spoken(records, tuple(reports), tuple(changes), found)
+
+
+def _again(kept: KeptReport) -> Mapped:
+    return Mapped(
+        report=kept.report, context=kept.context, provenance=kept.provenance, coverage=kept.coverage
+    )
+
+
+def _waits(kept: KeptReport) -> set[Destination]:
+    """Destinations that wait for the identity."""
+    return {
+        one.destination
+        for one in kept.deliveries
+        if one.state is DeliveryState.BLOCKED and one.reason in IDENTITY_REASONS
+    }
+
+
+def _released(kept: KeptReport, settled: Settled) -> Settled | None:
+    """The new version, when it frees at least one delivery that waits; else there is no reason for it."""
+    if settled.identity is None:
+        return None
+    waits = _waits(kept)
+    free = any(
+        row.destination in waits and row.reason not in IDENTITY_REASONS for row in settled.decision.plan
+    )
+    return settled if free else None
+
+
+def _changes(kept: KeptReport, reasons: dict[Destination, str], *, unchanged: bool) -> list[DeliveryChange]:
+    """Block what the feed forbids now; let go what it allows again, when the document stays as it is."""
+    made: dict[DeliveryChange, None] = {}
+    for one in kept.deliveries:
+        reason = reasons.get(one.destination, "")
+        if one.state in _UNSENT and reason:
+            made[_change(kept, one.destination, reason, block=True)] = None
+        elif one.destination in _waits(kept) and unchanged and not reason and one.destination in reasons:
+            made[_change(kept, one.destination, one.reason, block=False)] = None
+    return list(made)
+
+
+def _change(kept: KeptReport, destination: Destination, reason: str, *, block: bool) -> DeliveryChange:
+    return DeliveryChange(report_id=kept.report_id, destination=destination, reason=reason, block=block)

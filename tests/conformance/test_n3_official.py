@@ -33,7 +33,7 @@ def official() -> Official:
     return Official(KIT)
 
 
-@pytest.mark.req("REQ-24", "REQ-25")
+@pytest.mark.req("REQ-24", "REQ-25", "REQ-65")
 @pytest.mark.parametrize("title", DOCUMENTS)
 def test_every_document_of_ours_passes_the_official_rules(official: Official, title: str) -> None:
     data = DOCUMENTS[title]().data

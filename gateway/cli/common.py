@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from gateway.config import Settings
+    from gateway.mapping.sites import Sites
     from gateway.model.findings import Finding
 
 FAILED, WRONG_USE = 1, 2
@@ -34,6 +35,16 @@ def settings(config: Path | None) -> "Settings":
         fail("settings: " + "; ".join(lines), WRONG_USE)
     except ValueError as wrong:  # malformed TOML
         fail(f"{config}: {wrong}", WRONG_USE)
+
+
+def profiles(current: "Settings", folder: Path | None = None) -> "Sites":
+    """The site profiles of `folder`, else of the settings; exit 2 with every fault, one a line."""
+    from gateway.mapping import sites
+
+    try:
+        return sites.load(folder or current.sites_dir, default=current.site)
+    except sites.SitesError as wrong:
+        fail(str(wrong), WRONG_USE)
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -67,6 +67,26 @@ def check(files: Files, site: SiteName = "", json: Json = False, config: Config 
 
 
 @app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="A message file (HL7 v2 or FHIR JSON).")],
+    field: Annotated[str, typer.Option("--field", help="Only this segment or field: PID, PID-5.")] = "",
+    element: Annotated[
+        str, typer.Option("--element", help="Only this element: recordTarget/patientRole/id[1].")
+    ] = "",
+    level: Annotated[
+        str, typer.Option("--level", help="Document explained: n1 or n3; default: the site's.")
+    ] = "",
+    site: SiteName = "",
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Where each value of the document comes from, what each field became, what nothing used."""
+    from gateway.cli import explaining
+
+    explaining.run(file, field, element, level, site, json, config)
+
+
+@app.command()
 def send(
     files: Annotated[list[Path], typer.Argument(help="Message files (HL7 v2 or FHIR JSON), or folders.")],
     to: Annotated[str, typer.Option("--to", help="mllp[s]://HOST:PORT or http[s]://HOST:PORT/fhir")],

@@ -68,9 +68,11 @@ def _metadata(message: Message, reader: Reader) -> tuple[Flags, dict[str, str]]:
                 _flag(segment, field, flags, reader)
             elif (body := cisis.MAIL_BODIES.get(code)) is not None:
                 bodies[body] = _body(segment, reader)
+                reader.trail.source(f"context.{body}", segment.location(5))
         elif segment.name == "NTE" and last == _FLAG_NTE and segment.value(4).strip() == cisis.NO_REPLY:
             flags["patient_may_not_reply"] = True
             reader.mark(segment, 2, 3, 4)
+            reader.trail.source("context.flags.patient_may_not_reply", segment.location(4))
     return Flags(**flags), bodies
 
 
@@ -79,6 +81,7 @@ def _flag(segment: Segment, field: str, flags: dict[str, bool], reader: Reader) 
     answer = segment.value(5).strip().upper()
     if answer in cisis.YES_NO:
         flags[field] = cisis.YES_NO[answer]
+        reader.trail.source(f"context.flags.{field}", segment.location(5))
     else:
         # An unreadable flag must not decide for the patient: the sender has to say it.
         reader.trail.at("HL7-DATATYPE", segment.location(5), "neither Y nor N")
@@ -115,11 +118,22 @@ def _participations(
             reader.mark(segment, 4, 5, 8, 10, 14, 15)
         if role == cisis.PRT_SENDER and sender is None:
             sender = _sender(segment, reader)
-        elif role == cisis.PRT_REPLY_TO:
-            reply_to = reply_to or _mailbox(segment, reader)
+            reader.trail.source("context.sender", segment.location(5))
+            reader.trail.source("context.sender_organization", segment.location(8))
+        elif role == cisis.PRT_REPLY_TO and not reply_to:
+            reply_to = _mailbox(segment, reader)
+            reader.trail.source("context.reply_to", segment.location(15))
         elif role == cisis.PRT_RECIPIENT:
+            _trace(segment, f"context.recipients[{len(recipients)}]", reader)
             recipients.append(_recipient(segment, reader))
     return sender, reply_to, tuple(recipients)
+
+
+def _trace(segment: Segment, path: str, reader: Reader) -> None:
+    """A recipient came from whatever of PRT-5, 8, 10 and 15 it has; the first one is named in findings."""
+    for field in (15, 14, 5, 8, 10):
+        if segment.field(field):
+            reader.trail.source(path, segment.location(field))
 
 
 def _sender(segment: Segment, reader: Reader) -> Practitioner:

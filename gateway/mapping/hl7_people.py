@@ -1,5 +1,6 @@
 """Professionals and the performing structure of a report message (spec hl7v2.md §4.6; REQ-19, REQ-20)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.mapping import hl7_types as types
@@ -26,12 +27,14 @@ def people(reader: Reader) -> People:
     validator = one_person(reader, "radiologist", "legal_authenticator")
     if validator is None:
         validator = one_person(reader, "radiologist.responsible", "legal_authenticator")
-    assistants = tuple(
-        person
-        for person in all_persons(reader, "assistants", "authors")
-        if person.id and (validator is None or person.id != validator.id)
+    known = validator.id if validator is not None else ""
+    assistants = all_persons(
+        reader, "assistants", "authors", lambda person: bool(person.id) and person.id != known
     )
-    authors = (*assistants, validator) if validator is not None else assistants
+    authors = assistants
+    if validator is not None:
+        reader.trail.rule(f"authors[{len(assistants)}]", "legal_authenticator")
+        authors = (*assistants, validator)
     return People(
         authors=authors,
         legal_authenticator=validator,
@@ -55,11 +58,18 @@ def one_person(reader: Reader, name: str, path: str) -> Practitioner | None:
     return person
 
 
-def all_persons(reader: Reader, name: str, path: str) -> tuple[Practitioner, ...]:
+def _anybody(_: Practitioner) -> bool:
+    return True
+
+
+def all_persons(
+    reader: Reader, name: str, path: str, accept: Callable[[Practitioner], bool] = _anybody
+) -> tuple[Practitioner, ...]:
+    """Everybody at the locator's first field with any whom `accept` takes, nobody twice."""
     made: list[Practitioner] = []
     for found in reader.find_all(name):
         person = _xcn(reader, found)
-        if person is not None and person not in made:
+        if person is not None and accept(person) and person not in made:
             _trace(reader, f"{path}[{len(made)}]", found, person)
             made.append(person)
     return tuple(made)

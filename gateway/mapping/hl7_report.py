@@ -61,6 +61,9 @@ def _mapped(
     reader: Reader,
     blobs: tuple[Blob, ...] = (),
 ) -> Mapped:
+    if (control := message.first("ORC")) is not None and control.field(1):
+        reader.mark(control, 1)
+        reader.trail.source("context.action", control.location(1))
     came = context(message, scope, reader, action(message))
     provenance = reader.trail.provenance
     if report is not None:

@@ -1,7 +1,9 @@
 """The MLLP server: listens, admits, makes room. What happens on a connection is `mllp_connection`."""
 
 import asyncio
+import errno
 import logging
+import resource
 import socket
 import ssl
 from collections import Counter
@@ -15,8 +17,13 @@ from gateway.telemetry import metrics
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+RESERVED = 256
+"""File descriptors left to store, workers and HTTP."""
 PAUSE = 0.2
 """Seconds before connections are accepted again, when the system has none to give (descriptors, memory)."""
+
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class MllpServer:
@@ -42,6 +49,7 @@ class MllpServer:
             peers=Peers(settings.peers, settings.open_to_all),
             budget=Budget(settings.max_buffered),
         )
+        self._places = _affordable(settings.max_connections)
         self._listeners: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
@@ -88,9 +96,10 @@ class MllpServer:
                 sock, _ = await loop.sock_accept(listener)
             except OSError as fault:
                 log.warning("cannot accept a connection", extra={"fault": fault.strerror})
-                if self._crowd:
-                    self._evict(_most(self._crowd))
-                await asyncio.sleep(PAUSE)
+                if fault.errno in _EXHAUSTED:
+                    if self._crowd:
+                        self._evict(_most(self._crowd))
+                    await asyncio.sleep(PAUSE)
                 continue
             try:
                 self._admit(Connection(sock, self._terms), sock)
@@ -118,7 +127,7 @@ class MllpServer:
         """Whether one more connection of `host` may stay; an idle one gives way where a cap is reached."""
         if self._crowd[host] >= self._settings.max_per_address:
             return self._evict(host)
-        if len(self._tasks) >= self._settings.max_connections:
+        if len(self._tasks) >= self._places:
             return self._evict(_most(self._crowd))
         return True
 
@@ -144,6 +153,19 @@ class MllpServer:
         if not self._crowd[connection.host]:
             del self._crowd[connection.host]
         metrics.CONNECTIONS.dec()
+
+
+def _affordable(wanted: int) -> int:
+    """`wanted` connections, or fewer where the system's limit of open files is lower."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY or limit >= wanted + RESERVED:
+        return wanted
+    most = max(limit - RESERVED, limit // 2)
+    log.warning(
+        "mllp.max_connections is above what the limit of open files allows: raise it (ulimit -n)",
+        extra={"connections": most, "open_files": limit},
+    )
+    return most
 
 
 def _most(crowd: Counter[str]) -> str:

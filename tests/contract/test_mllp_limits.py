@@ -1,7 +1,9 @@
 """Limits of the MLLP server: crawling peers, crowds, memory, junk; whoever reaches one, others are served."""
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -163,6 +165,34 @@ async def test_a_connection_inside_a_frame_is_never_closed_for_another() -> None
         reader, writer = halves[0]
         writer.write(report("7").removeprefix(b"MSH|") + FS + CR)
         assert b"MSA|AA|7" in await asyncio.wait_for(reader.readuntil(FS + CR), 2)
+
+
+async def test_connections_stay_below_what_the_system_can_open(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (266, 266))
+    async with place(max_connections=1000) as one:
+        crowd = [await one.open() for _ in range(140)]
+        assert await one.serves(THERE)
+        assert await closed(crowd[0])
+    assert "ulimit" in caplog.text
+
+
+async def test_when_the_system_gives_no_connection_the_server_waits_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    accept, failures = loop.sock_accept, iter((errno.EMFILE, errno.ECONNABORTED))
+
+    async def short_of_files(listener: socket.socket) -> tuple[socket.socket, object]:
+        if (reason := next(failures, None)) is not None:
+            raise OSError(reason, os.strerror(reason))
+        return await accept(listener)
+
+    monkeypatch.setattr(loop, "sock_accept", short_of_files)
+    async with place() as one:
+        assert await one.serves()
+    assert "cannot accept a connection" in caplog.text
 
 
 async def test_places_come_back() -> None:

@@ -203,6 +203,16 @@ async def test_places_come_back() -> None:
         assert await one.serves()
 
 
+def test_a_silent_peer_is_asked_by_tcp_whether_it_lives() -> None:
+    with socket.socket() as sock:
+        mllp_connection.keep_alive(sock, 60.0)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+    with socket.socket() as sock:
+        mllp_connection.keep_alive(sock, 0)
+        assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
 # --- memory and junk
 
 

@@ -11,11 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from gateway import hl7v2
-from gateway.config import MllpSettings, load
+from gateway.config import MllpSettings, Settings, load
 from gateway.connectors import tls
 from gateway.connectors.mllp import MllpServer, connect
 from gateway.connectors.mllp_peers import ANYONE, Certificate, Peers, address_of
 from gateway.hl7v2 import AckCode
+from gateway.pipeline.wire import dump
 from tests.mllp_support import CR, FS, VT, Taken, framed, refuse, report
 from tests.unit.pki_files import pki
 
@@ -139,6 +140,15 @@ def test_others_are_served_only_while_no_peer_is_listed_or_when_it_is_said(
 def test_settings_that_could_not_hold_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         load(mllp=wrong)
+
+
+def test_peers_and_creators_reach_the_workers_unchanged() -> None:
+    """Settings cross to the worker processes as plain values."""
+    current = load(
+        mllp=secured(peers=[{"name": "RIS", "networks": ["10.0.0.0/8"], "fingerprint": A, "subject": CN}]),
+        zam={"creators": [{"application": "RIS", "host": "127.0.0.1", "port": 2576}]},
+    )
+    assert Settings(**dump(current)) == current
 
 
 async def test_an_unknown_address_is_refused_before_it_can_say_anything(

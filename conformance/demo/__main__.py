@@ -53,7 +53,10 @@ def main() -> int:
 def _play(stage: Stage, step: Step, say: Any) -> tuple[Step, dict[str, Any]]:
     data = (MESSAGES / step.file).read_bytes()
     answer = _post(stage, data) if step.file.endswith(".json") else asyncio.run(_mllp(stage, data))
-    row = _wait(stage, stage.api("/api/messages?limit=1")["items"][0]["id"])
+    stored = stage.api("/api/messages?limit=1")["items"]
+    if not stored:
+        raise SystemExit(f"{step.file}: answered {answer} and not stored; see {stage.folder / 'gateway.log'}")
+    row = _wait(stage, stored[0]["id"])
     say(f"{step.what}: {answer}, {row['state']}")
     return step, row
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway import cda
 from gateway.cli.common import FAILED, WRONG_USE, emit, fail, finding_row, print_findings, read_file, settings
 from gateway.mapping import sites as site_profiles
 from gateway.model.decision import Verdict
@@ -176,6 +177,7 @@ _WRITERS: dict[str, Callable[[offline.Judged], bytes]] = {
     "canonical": _canonical,
     "cda": _document(DocumentKind.CDA),
     "pdf": _document(DocumentKind.PDF),
+    "html": lambda judged: cda.html(_document(DocumentKind.CDA)(judged)),
     "metadata": _prepared(Destination.FOLDER, lambda request: dict(request.files)["metadata.xml"]),
     "xdm": _prepared(Destination.FOLDER, lambda request: dict(request.files)["IHE_XDM.ZIP"]),
     "mail": _prepared(Destination.MSSANTE_PS, lambda request: bytes(request.data)),

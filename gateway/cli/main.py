@@ -41,7 +41,7 @@ def serve(config: Config = None) -> None:
 @app.command()
 def convert(
     file: Annotated[Path, typer.Argument(help="A message file (HL7 v2 or FHIR JSON).")],
-    to: Annotated[str, typer.Option("--to", help="canonical, cda, pdf, metadata, xdm or mail.")],
+    to: Annotated[str, typer.Option("--to", help="canonical, cda, pdf, html, metadata, xdm or mail.")],
     level: Annotated[
         str, typer.Option("--level", help="CDA body: n1 (PDF) or n3; default: the site's.")
     ] = "",
@@ -166,6 +166,55 @@ def deliveries(
     from gateway.cli import listing
 
     listing.deliveries(state, limit, json, config)
+
+
+Deliveries = Annotated[
+    list[int], typer.Argument(metavar="ID...", help="Delivery ids, as `deliveries` shows.")
+]
+Destinations = Annotated[
+    list[str],
+    typer.Argument(metavar="NAME...", help="dmp, mssante-ps, mssante-patient, folder, zam, images."),
+]
+
+
+@app.command()
+def retry(identifiers: Deliveries, json: Json = False, config: Config = None) -> None:
+    """Try deliveries again now: failed, ambiguous, waiting; also those that the official rules refused."""
+    from gateway.cli import operating
+
+    operating.deliveries("retry", identifiers, json, config)
+
+
+@app.command()
+def release(identifiers: Deliveries, json: Json = False, config: Config = None) -> None:
+    """Let withheld deliveries go."""
+    from gateway.cli import operating
+
+    operating.deliveries("release", identifiers, json, config)
+
+
+@app.command()
+def cancel(identifiers: Deliveries, json: Json = False, config: Config = None) -> None:
+    """Give deliveries up for ever; the next version of their report may go."""
+    from gateway.cli import operating
+
+    operating.deliveries("cancel", identifiers, json, config)
+
+
+@app.command()
+def pause(names: Destinations, json: Json = False, config: Config = None) -> None:
+    """Send nothing more to destinations until `resume`; deliveries wait, messages are taken."""
+    from gateway.cli import operating
+
+    operating.destinations("pause", names, json, config)
+
+
+@app.command()
+def resume(names: Destinations, json: Json = False, config: Config = None) -> None:
+    """Send to paused destinations again."""
+    from gateway.cli import operating
+
+    operating.destinations("resume", names, json, config)
 
 
 @app.command()

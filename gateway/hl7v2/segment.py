@@ -82,11 +82,15 @@ class Segment:
         dialect = self._dialect
         if field <= 2 and self.name in HEADERS:
             return dialect.decode(data) if repetition == component == subcomponent == 1 else ""
-        data = part(data, dialect.repetition, repetition)
+        if repetition > 1 or dialect.repetition in data:
+            data = part(data, dialect.repetition, repetition)
         if component == 5 and _carries_base64(data, dialect):
             return dialect.decode(part(data, dialect.component, 5)) if subcomponent == 1 else ""
-        data = part(data, dialect.component, component)
-        return dialect.leaf(part(data, dialect.sub, subcomponent))
+        if component > 1 or dialect.component in data:
+            data = part(data, dialect.component, component)
+        if subcomponent > 1 or dialect.sub in data:
+            data = part(data, dialect.sub, subcomponent)
+        return dialect.leaf(data)
 
     def leaves(self, field: int) -> list[list[str]]:
         """The repetitions of a field, each as its components: first subcomponent, unescaped, trimmed.
@@ -95,15 +99,22 @@ class Segment:
         """
         found = self._leaves.get(field)
         if found is None:
-            found = self._leaves[field] = self._leaves_of(field)
+            fields = self._fields or self._split()
+            data = fields[field] if field < len(fields) else b""
+            found = self._leaves[field] = self._leaves_of(field, data) if data else []
         return found
 
-    def _leaves_of(self, field: int) -> list[list[str]]:
-        data = self.field(field)
-        if not data:
-            return []
+    def leaf(self, field: int, component: int = 1) -> str:
+        """A component of the first repetition, by `leaves`."""
+        rows = self.leaves(field)
+        return rows[0][component - 1] if rows and component <= len(rows[0]) else ""
+
+    def _leaves_of(self, field: int, data: bytes) -> list[list[str]]:
         dialect = self._dialect
-        chosen, text = dialect.delimiters, data.decode(dialect.codec)
+        text = data.decode(dialect.codec)
+        if text.isalnum():  # no delimiter, no blank: dates, flags, numbers
+            return [[text]]
+        chosen = dialect.delimiters
         component, sub = chosen.component, chosen.subcomponent
         made: list[list[str]] = []
         escaped = bool(chosen.escape) and chosen.escape in text

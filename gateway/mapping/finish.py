@@ -5,9 +5,10 @@ times to the site's offset at their own date. Nothing that the message said is o
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
+from gateway.hl7v2.times import whole_minutes
 from gateway.mapping.finish_acts import finish_acts
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
@@ -89,8 +90,7 @@ def local_time(moment: datetime | None, tz: tzinfo) -> datetime | None:
     if moment is None:
         return None
     local = moment.astimezone(tz) if moment.tzinfo is not None else moment.replace(tzinfo=tz)
-    minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
-    return local.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+    return local.replace(microsecond=0, tzinfo=whole_minutes(local.utcoffset() or timedelta()))
 
 
 def _local_times(report: ImagingReport, tz: tzinfo) -> ImagingReport:

@@ -55,7 +55,7 @@ class Group:
         if not self._sub or self._sub not in segment.field(field):
             return ()
         parts = segment.subcomponents(field, repetition, component)
-        return tuple(one.strip() for one in parts) if len(parts) > 1 else ()
+        return tuple(map(str.strip, parts)) if len(parts) > 1 else ()
 
     def first(self, name: str) -> Segment | None:
         found = self.all(name)

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from gateway.hl7v2 import Segment
 
 Place = tuple[int, int, int, int]
@@ -36,7 +38,7 @@ class LocatorError(ValueError):
     """A text that is no locator; the caller adds file and line."""
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """A value and where it stood. `repetition` counts from 1; `location` is `PID-3[2].1`."""
 
     value: str
@@ -76,7 +78,7 @@ class Path(NamedTuple):
     subcomponent: int
 
     def matches(self, scope: Scope, most: int = 0) -> list[Found]:
-        """The values that this path leads to, in message order, empty ones left out; at most `most`, 0 all."""
+        """The values that this path leads to, in message order, none empty; at most `most`, 0 all."""
         name, where, field, pick, wanted, component, sub = self
         segments = scope.named.get(name)
         if segments is None:

@@ -3,10 +3,11 @@
 from enum import StrEnum
 
 from gateway.model.base import Value
+from gateway.model.delivery import DeliveryState, Destination
 from gateway.model.findings import Finding
 from gateway.model.people import Patient
 from gateway.model.report import ImagingReport
-from gateway.model.submission import Coverage, Provenance, SubmissionContext
+from gateway.model.submission import Coverage, Provenance, Recipient, SubmissionContext
 from gateway.model.terms import Identifier
 
 
@@ -61,11 +62,20 @@ class IdentityRecord(Value):
     linked: bool = False
 
 
+class KeptDelivery(Value):
+    """One row of the ledger that is not settled. `reason` is the finding code of a blocked one."""
+
+    destination: Destination
+    state: DeliveryState
+    reason: str = ""
+    recipient: Recipient | None = None
+
+
 class KeptReport(Value):
     """The current version of a report set whose deliveries wait for an identity, as it was taken.
 
-    `report` and `context` are those of the version; `number` its number; `reasons` the finding codes of its
-    deliveries that are blocked.
+    `report` and `context` are those of the version, `number` its number, `deliveries` those that are not
+    settled.
     """
 
     report_id: int
@@ -75,4 +85,4 @@ class KeptReport(Value):
     context: SubmissionContext
     provenance: tuple[Provenance, ...] = ()
     coverage: Coverage = Coverage()
-    reasons: tuple[str, ...] = ()
+    deliveries: tuple[KeptDelivery, ...] = ()

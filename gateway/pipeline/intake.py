@@ -13,12 +13,18 @@ from uuid import uuid4
 from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping import hl7 as hl7_mapping
+from gateway.mapping.hl7_adt import identity as identity_event
+from gateway.mapping.hl7_adt import is_identity
+from gateway.mapping.hl7_order import is_order, orders
 from gateway.mapping.sites import Profile, Sites
 from gateway.model.base import replace
 from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, errors, finding
-from gateway.model.submission import Mapped
+from gateway.model.people import Patient
+from gateway.model.site import Site
+from gateway.model.submission import Action, Mapped
+from gateway.pipeline.feed import completed, order_entries, speak
 from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.ports import (
     Clock,
@@ -30,7 +36,8 @@ from gateway.ports import (
     Settled,
     StoreUnavailableError,
 )
-from gateway.rules.decide import decide
+from gateway.rules import ins, plan
+from gateway.rules.decide import decide, with_policy
 from gateway.telemetry import correlation, metrics
 
 log = logging.getLogger(__name__)
@@ -117,7 +124,6 @@ class Intake:
         return (hl7v2.read(frame, profile.charset), profile) if profile.charset else (message, profile)
 
     async def _message(self, message: hl7v2.Message, profile: Profile, frame: bytes, peer: str) -> Receipt:
-        mapped = hl7_mapping.reports(message, profile)
         received = Received(
             raw=frame,
             protocol="hl7v2",
@@ -134,7 +140,75 @@ class Intake:
         def answer(verdict: Verdict, findings: tuple[Finding, ...], _: tuple[Settled, ...]) -> bytes:
             return self._acknowledge(message, verdict, findings)
 
-        return await self._commit(received, mapped, profile, answer)
+        if is_order(message):
+            return await self._orders(received, message, profile, answer)
+        if is_identity(message):
+            return await self._identity(received, message, profile, answer)
+        return await self._commit(received, hl7_mapping.reports(message, profile), profile, answer)
+
+    async def _orders(
+        self, received: Received, message: hl7v2.Message, profile: Profile, answer: Answer
+    ) -> Receipt:
+        """All orders of the message are taken, or none."""
+        mapped, site = orders(message, profile), profile.site
+        found = tuple(note for one in mapped for note in one.findings)
+        patients = [one.order.patient for one in mapped if one.order is not None]
+        found = with_policy((*found, *self._ins(patients[:1])), site)
+        verdict = Verdict.REJECT if errors(found) else Verdict.ACCEPT
+
+        def conclude(known: Known) -> Conclusion:
+            entries = order_entries(mapped, site.name, known) if verdict is Verdict.ACCEPT else ()
+            return Conclusion(
+                state=MESSAGE_STATES[verdict],
+                answer=answer(verdict, found, ()),
+                findings=found,
+                orders=entries,
+            )
+
+        return await self._store.commit(received, conclude)
+
+    async def _identity(
+        self, received: Received, message: hl7v2.Message, profile: Profile, answer: Answer
+    ) -> Receipt:
+        """The event is kept, and every report that it releases goes out in the same commit."""
+        mapped, site = identity_event(message, profile), profile.site
+        event = mapped.event
+        found = mapped.findings if event is None else (*mapped.findings, *self._ins([event.patient]))
+        found = with_policy(found, site)
+
+        def conclude(known: Known) -> Conclusion:
+            if event is None or errors(found):
+                return Conclusion(
+                    state=MessageState.REJECTED, answer=answer(Verdict.REJECT, found, ()), findings=found
+                )
+
+            def settle(mapped: Mapped) -> Settled:
+                return self._settle(mapped, "", profile, received, known)
+
+            spoken = speak(event, site, known, settle, lambda one: self._reasons(one, site))
+            return Conclusion(
+                state=MessageState.ACCEPTED,
+                answer=answer(Verdict.ACCEPT, (*found, *spoken.findings), ()),
+                reports=spoken.reports,
+                findings=(*found, *spoken.findings),
+                identities=spoken.records,
+                changes=spoken.changes,
+            )
+
+        return await self._store.commit(received, conclude)
+
+    def _ins(self, patients: list[Patient]) -> tuple[Finding, ...]:
+        """A matricule of the other environment, or with a wrong key, is never kept (REQ-13, REQ-14)."""
+        return tuple(
+            note
+            for one in patients
+            if one.ins is not None
+            for note in ins.check(one.ins, self._environment, "PID-3")
+        )
+
+    def _reasons(self, mapped: Mapped, site: Site) -> dict[Destination, str]:
+        rows = plan.make(mapped, enabled=self._enabled, site=site, action=Action.CREATE).rows
+        return {row.destination: row.reason if row.reason in plan.IDENTITY_REASONS else "" for row in rows}
 
     async def _unreadable(self, frame: bytes, why: Finding, peer: str) -> Receipt:
         received = Received(
@@ -205,7 +279,7 @@ class Intake:
 
         def conclude(known: Known) -> Conclusion:
             settled = tuple(
-                self._settle(one, digest, profile, received, known)
+                self._complete(one, digest, profile, received, known)
                 for one, digest in zip(mapped, hashes, strict=True)
             )
             verdict = max((one.decision.verdict for one in settled), key=_WORST.index)
@@ -224,12 +298,22 @@ class Intake:
 
         return await self._store.commit(received, conclude)
 
+    def _complete(
+        self, mapped: Mapped, digest: str, profile: Profile, received: Received, known: Known
+    ) -> Settled:
+        """With what orders and the identity feed know; `digest` is that of the report before."""
+        whole = completed(mapped, profile.site.name, known)
+        return self._settle(whole, digest if whole is mapped else "", profile, received, known)
+
     def _settle(
         self, mapped: Mapped, digest: str, profile: Profile, received: Received, known: Known
     ) -> Settled:
+        """`digest` is the hash of the content, "" when it is not known yet."""
+        if not digest and mapped.report is not None:
+            digest = content_hash(mapped.report, mapped)
         report, site = mapped.report, profile.site
         key = set_key(report.report_set) if report is not None else ""
-        before = known(site.name, key) if key else None
+        before = known.report(site.name, key) if key else None
         decision = decide(
             mapped,
             before,

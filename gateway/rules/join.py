@@ -56,13 +56,10 @@ def complete(report: ImagingReport, orders: tuple[KnownOrder, ...], *, guessed: 
         if guessed and one.order.accession is not None:
             report = _corrected(report, one.order.accession)
             cured.add("ACCESSION-GUESSED")
-        for path, changed in (
-            _people(report, one.order),
-            _numbers(report, one.order),
-            _study(report, one.order, only=len(alive) == 1),
-        ):
-            report = changed
-            made.extend(Provenance(path=name, rule=rule) for name in path)
+        steps = (_people, _numbers, _study if len(alive) == 1 else _study_of_accession)
+        for step in steps:
+            paths, report = step(report, one.order)
+            made.extend(Provenance(path=path, rule=rule) for path in paths)
     return Joined(report, tuple(made), tuple(found), frozenset(cured))
 
 
@@ -114,7 +111,11 @@ def _reference(report: ImagingReport, order: ImagingOrder) -> int:
     return 0 if len(report.orders) == 1 else len(report.orders)
 
 
-def _study(report: ImagingReport, order: ImagingOrder, *, only: bool) -> Change:
+def _study_of_accession(report: ImagingReport, order: ImagingOrder) -> Change:
+    return _study(report, order, only=False)
+
+
+def _study(report: ImagingReport, order: ImagingOrder, *, only: bool = True) -> Change:
     """The one study of the order, for acts without study: all of them, or those of its accession number."""
     if len(order.study_uids) != 1:
         return (), report

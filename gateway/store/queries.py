@@ -14,7 +14,7 @@ from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Recipient
 from gateway.ports import Row
-from gateway.store import judgement, listings
+from gateway.store import identities, judgement, listings, orders
 from gateway.store import statements as named
 from gateway.store.connection import check_revision, connect_reader
 from gateway.store.moments import iso
@@ -40,6 +40,22 @@ class SqliteQueries:
 
     def close(self) -> None:
         self._connection.close()
+
+    # --- orders and identities
+
+    def orders(self, *, site: str = "", status: str = "", cursor: int = 0, limit: int = 50) -> list[Row]:
+        with self._lock:
+            return orders.listed(
+                self._session, site=site, status=status, cursor=cursor or _FIRST_PAGE, limit=limit
+            )
+
+    def order(self, identifier: int) -> Row | None:
+        with self._lock:
+            return orders.one(self._session, identifier)
+
+    def identities(self, *, site: str, cursor: str = "", limit: int = 50) -> list[Row]:
+        with self._lock:
+            return identities.listed(self._session, site=site, cursor=cursor, limit=limit)
 
     # --- messages
 

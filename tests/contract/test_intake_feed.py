@@ -1,0 +1,327 @@
+"""Orders and identities through the intake and its store: what is kept, joined, merged, stopped, released."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.hl7v2 import read_ack
+from gateway.mapping import sites
+from gateway.model.report import ImagingReport
+from gateway.pipeline.intake import Intake
+from gateway.store import SqliteQueries, SqliteReader, SqliteStore
+from tests.rule_cases import ALL
+from tests.store_support import TickingClock
+from tests.support import FIXTURES
+from tests.unit.mapping_messages import changed
+
+HL7 = FIXTURES / "hl7v2"
+IPP = "000003^^^RIS-AMBROISE&1.2.250.1.925.994044785528.1&ISO^PI"
+INS = "279035121518989^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS~"
+RIS = "1.2.250.1.925.994044785528.1"
+
+
+def fixture(name: str, *pairs: tuple[str, str]) -> str:
+    return changed(*pairs, message=(HL7 / f"{name}.er7").read_bytes().decode())
+
+
+class House:
+    """An intake on an embedded store, without workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "gateway.db"
+        self.clock = TickingClock(datetime(2021, 1, 8, 11, 0, tzinfo=UTC))
+        self.store = SqliteStore.open(self.path, clock=self.clock)
+        self.profiles = sites.load()
+        self.intake = Intake(self.store, self.profiles, self.clock, environment="test", enabled=ALL)
+        self.queries = SqliteQueries.open(self.path)
+        self._count = 0
+
+    async def take(self, message: str) -> str:
+        """One more message under a control id of its own; its acknowledgement code."""
+        self._count += 1
+        head, _, rest = message.partition("\r")
+        fields = head.split("|")
+        fields[9] = f"{fields[9]}-{self._count}"
+        answer = await self.intake.take_hl7v2(f"{'|'.join(fields)}\r{rest}".encode(), peer="127.0.0.1:1")
+        return read_ack(answer).code
+
+    def last(self) -> dict[str, Any]:
+        row = self.queries.message(self.queries.messages(limit=1)[0]["id"])
+        assert row is not None
+        return row
+
+    def codes(self) -> set[str]:
+        """Findings of the last message."""
+        return {found["code"] for found in self.last()["findings"]}
+
+    def report(self, version: int = 1) -> ImagingReport:
+        """The version that was made as the n-th of the store."""
+        found, _ = SqliteReader.open(self.path, lambda name: self.profiles.named(name).site).version(version)
+        return found.report
+
+    def deliveries(self) -> dict[str, tuple[str, str, str]]:
+        """Destination → (action, state, reason) of its newest delivery."""
+        rows = self.queries.deliveries(state="", destination="", cursor=0, limit=100)
+        newest = sorted(rows, key=lambda row: row["id"])
+        return {row["destination"]: (row["action"], row["state"], row["reason"]) for row in newest}
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    one = House(tmp_path)
+    yield one
+    await one.store.close()
+
+
+BARE = (
+    ("|984375862^^1.2.250.1.748.12345678.12^ISO|", "||"),
+    ("801234567897^DUPONT^Alain^^^DR^^^ASIP-SANTE-PS&1.2.250.1.71.4.2.1&ISO^L^^^IDNPS", ""),
+    ("105234751^^1.2.250.1.925.994044785528.27^ISO", ""),
+    ("^Céphalées persistantes", ""),
+    ("OBX|1|ST|113014^DICOM Study^DCM||1.2.250.1.925.994044.27.123.1876360||||||F\r", ""),
+)
+"""The canonical exam without placer number, requester, justification, accession number and study."""
+
+
+# --- orders
+
+
+@pytest.mark.req("REQ-64")
+async def test_an_order_is_accepted_after_its_commit_and_fills_what_the_report_lacks(house: House) -> None:
+    assert await house.take(fixture("orm_zds")) == "AA"
+    assert house.last()["state"] == "accepted"
+    assert await house.take(fixture("oru_report", *BARE)) == "AA"
+    report = house.report()
+    assert report.requester is not None
+    assert report.requester.id == "801234567897"
+    (order,) = report.orders
+    assert order.placer is not None
+    assert order.accession is not None
+    assert (order.placer.value, order.accession.value) == ("984375862", "105234751")
+    assert order.reason == "Céphalées persistantes"
+    assert report.acts[0].study_uid == "1.2.250.1.925.994044.27.123.1876360"
+    assert [copy.family for copy in report.copies_to] == ["BIDEAULT"]
+    assert not {"REQUESTER-MISSING", "ACCESSION-GUESSED"} & house.codes()
+
+
+async def test_without_its_order_the_same_report_is_refused(house: House) -> None:
+    assert await house.take(fixture("oru_report", *BARE)) == "AE"
+    assert {"REQUESTER-MISSING", "ACCESSION-GUESSED"} <= house.codes()
+
+
+async def test_what_the_report_says_itself_stays(house: House) -> None:
+    other = fixture("orm_zds", ("DUPONT", "MARTIN"), ("Céphalées persistantes", "Vertiges"))
+    await house.take(other)
+    await house.take(fixture("oru_report"))
+    report = house.report()
+    assert report.requester is not None
+    assert report.requester.family == "DUPONT"
+    assert report.orders[0].reason == "Céphalées persistantes"
+
+
+async def test_a_cancelled_order_is_kept_as_such_and_tells_a_report_nothing(house: House) -> None:
+    await house.take(fixture("orm_zds"))
+    assert await house.take(fixture("orm_zds", ("ORC|NW|", "ORC|CA|"), ("||SC||", "||CA||"))) == "AA"
+    (row,) = house.queries.orders(site="default", status="", cursor=0, limit=10)
+    assert (row["status"], row["version"], row["placer"]) == (
+        "cancelled",
+        2,
+        "984375862^1.2.250.1.748.12345678.12",
+    )
+    whole = house.queries.order(row["id"])
+    assert whole is not None
+    assert [(one["control"], one["status"]) for one in whole["messages"]] == [
+        ("NW", "scheduled"),
+        ("CA", "cancelled"),
+    ]
+    assert whole["order"]["requester"]["family"] == "DUPONT"
+    assert await house.take(fixture("oru_report", *BARE)) == "AE"
+
+
+async def test_an_order_of_another_patient_is_not_joined(house: House) -> None:
+    await house.take(fixture("orm_zds", ("19790328", "19610101")))
+    assert await house.take(fixture("oru_report", *BARE)) == "AE"
+    assert "ORDER-PATIENT-MISMATCH" in house.codes()
+
+
+async def test_the_dialogue_of_teleradiology_is_one_order(house: House) -> None:
+    for name in ("tlr_1_request", "tlr_3_answer", "tlr_4_done"):
+        assert await house.take(fixture(name)) == "AA", name
+    (row,) = house.queries.orders(site="default", status="", cursor=0, limit=10)
+    assert (row["status"], row["version"]) == ("completed", 3)
+    whole = house.queries.order(row["id"])
+    assert whole is not None
+    order = whole["order"]
+    assert order["requester"]["family"] == "DUPONT", "who answers is not who asked"
+    assert order["protocol"] == "Séquences T1, T2 et FLAIR"
+    assert order["question"] == "Recherche d'une lésion"
+    assert order["accession"]["value"] == "ACN101"
+    assert house.queries.messages(state="held") == [], "an answer is no report"
+
+
+async def test_an_order_without_any_number_is_refused(house: House) -> None:
+    nameless = fixture(
+        "orm_zds",
+        ("984375862^^1.2.250.1.748.12345678.12^ISO", ""),
+        ("CR-2021-000042^^1.2.250.1.925.994044785528.30^ISO", ""),
+        ("105234751^^1.2.250.1.925.994044785528.27^ISO", ""),
+        ("ZDS|1.2.250.1.925.994044.27.123.1876360", "ZDS|"),
+    )
+    assert await house.take(nameless) == "AE"
+    assert "ORDER-NUMBER-MISSING" in house.codes()
+    assert house.queries.orders(site="default", status="", cursor=0, limit=10) == []
+
+
+# --- identities
+
+
+@pytest.mark.req("REQ-12")
+async def test_a_report_blocked_for_its_identity_is_released_by_a_qualified_one(house: House) -> None:
+    assert await house.take(fixture("oru_unqualified", (INS, ""))) == "AA"
+    assert house.deliveries()["dmp"] == ("create", "blocked", "INS-NOT-QUALIFIED")
+
+    assert await house.take(fixture("adt_a08_qualified")) == "AA"
+    assert house.last()["state"] == "accepted"
+    assert "IDENTITY-RELEASED" in house.codes()
+    now = house.deliveries()
+    assert now["dmp"] == ("create", "planned", "")
+    assert now["mssante-patient"] == ("create", "planned", "")
+    report = house.report(2)
+    assert report.patient.qualified
+    assert report.patient.ins is not None
+    assert report.patient.ins.value == "279035121518989"
+    assert report.sections == house.report(1).sections
+    rows = house.queries.deliveries(state="blocked", destination="", cursor=0, limit=10)
+    assert rows == [], "the older version gives way"
+
+
+async def test_the_same_report_sent_again_after_its_release_changes_nothing(house: House) -> None:
+    await house.take(fixture("oru_unqualified", (INS, "")))
+    await house.take(fixture("adt_a08_qualified"))
+    assert await house.take(fixture("oru_unqualified", (INS, ""))) == "AA"
+    assert "CONTENT-UNCHANGED" in house.codes()
+
+
+async def test_an_identity_that_is_no_better_makes_no_version(house: House) -> None:
+    await house.take(fixture("oru_unqualified", (INS, "")))
+    await house.take(fixture("adt_a08_qualified", ("|VALI", "|PROV")))
+    assert len(house.queries.deliveries(state="", destination="dmp", cursor=0, limit=10)) == 1
+    assert house.deliveries()["dmp"][1:] == ("blocked", "INS-NOT-QUALIFIED")
+
+
+@pytest.mark.req("REQ-16")
+@pytest.mark.parametrize("mark", ["DOUT", "FICT"])
+async def test_a_doubtful_identity_of_the_feed_is_provisional_for_every_report(
+    house: House, mark: str
+) -> None:
+    await house.take(fixture("adt_a08_qualified", ("|VALI", f"|VALI~{mark}")))
+    await house.take(fixture("oru_report"))
+    assert house.report().patient.identity_status == "provisoire"
+    assert house.deliveries()["dmp"][1:] == ("blocked", "INS-NOT-QUALIFIED")
+
+
+async def test_an_identity_known_before_the_report_is_used_at_once(house: House) -> None:
+    await house.take(fixture("adt_a08_qualified"))
+    await house.take(fixture("oru_unqualified", (INS, "")))
+    assert house.deliveries()["dmp"] == ("create", "planned", "")
+
+
+async def test_a_number_shared_by_two_persons_stops_all_but_the_folder(house: House) -> None:
+    await house.take(fixture("adt_a08_qualified", ("19790328", "19610101"), ("PAT-TROIS", "PAT-UN")))
+    assert await house.take(fixture("oru_unqualified", (INS, ""))) == "AA"
+    assert "IDENTITY-CONFLICT" in house.codes()
+    assert {destination: row[1] for destination, row in house.deliveries().items()} == {
+        "folder": "planned",
+        "dmp": "blocked",
+        "mssante-ps": "blocked",
+        "mssante-patient": "blocked",
+    }
+    assert not house.report().patient.qualified, "nothing of another person is taken"
+
+
+async def test_a_conflict_that_the_feed_corrects_is_released(house: House) -> None:
+    await house.take(fixture("adt_a08_qualified", ("19790328", "19610101"), (INS, "")))
+    await house.take(fixture("oru_report"))
+    assert house.deliveries()["mssante-ps"][1:] == ("blocked", "IDENTITY-CONFLICT")
+    await house.take(fixture("adt_a08_qualified"))
+    assert {row[1] for row in house.deliveries().values()} == {"planned"}
+
+
+@pytest.mark.req("REQ-17")
+async def test_a_report_under_a_merged_number_goes_out_under_the_survivor(house: House) -> None:
+    assert await house.take(fixture("adt_a40_merge")) == "AA"
+    await house.take(fixture("oru_unqualified", (INS, "")))
+    patient = house.report().patient
+    assert [one.value for one in patient.identifiers] == ["000007"]
+    assert patient.qualified
+    assert house.deliveries()["dmp"] == ("create", "planned", "")
+
+
+@pytest.mark.req("REQ-17")
+async def test_a_merge_releases_what_waited_under_the_old_number(house: House) -> None:
+    await house.take(fixture("oru_unqualified", (INS, "")))
+    await house.take(fixture("adt_a40_merge"))
+    assert [one.value for one in house.report(2).patient.identifiers] == ["000007"]
+    assert house.deliveries()["dmp"] == ("create", "planned", "")
+
+
+async def test_a_link_can_be_taken_back(house: House) -> None:
+    link = fixture("adt_a24_link")
+    await house.take(link)
+    await house.take(link.replace("A24", "A37"))
+    await house.take(fixture("oru_unqualified", (INS, "")))
+    assert [one.value for one in house.report().patient.identifiers] == ["000003"]
+    assert house.deliveries()["dmp"][1] == "blocked"
+
+
+async def test_an_opposed_patient_gets_nothing_into_the_dmp_until_he_agrees(house: House) -> None:
+    await house.take(fixture("adt_a31_opposed"))
+    assert await house.take(fixture("oru_report")) == "AA"
+    assert "DMP-OPPOSED" in house.codes()
+    assert house.deliveries()["dmp"][1:] == ("blocked", "DMP-OPPOSED")
+    assert house.deliveries()["mssante-ps"][1] == "planned"
+    await house.take(fixture("adt_a31_opposed", ("|IO|", "|INO|")))
+    assert house.deliveries()["dmp"] == ("create", "planned", "")
+    assert len(house.queries.deliveries(state="", destination="dmp", cursor=0, limit=10)) == 1, (
+        "the document is the same: no new version"
+    )
+
+
+async def test_an_opposition_that_comes_before_the_sending_stops_it(house: House) -> None:
+    await house.take(fixture("oru_report"))
+    assert house.deliveries()["dmp"][1] == "planned"
+    await house.take(fixture("adt_a31_opposed"))
+    assert house.deliveries()["dmp"][1:] == ("blocked", "DMP-OPPOSED")
+    assert house.deliveries()["mssante-patient"][1] == "planned"
+
+
+@pytest.mark.req("REQ-14")
+async def test_an_identity_of_the_other_environment_is_refused_and_not_kept(house: House) -> None:
+    real = fixture("adt_a08_qualified", ("1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.8"))
+    assert await house.take(real) == "AE"
+    assert "INS-ENV" in house.codes()
+    assert house.queries.identities(site="default", cursor="", limit=10) == []
+
+
+async def test_the_identity_as_it_is_known_can_be_asked_for(house: House) -> None:
+    await house.take(fixture("adt_a40_merge"))
+    rows = {row["key"]: row for row in house.queries.identities(site="default", cursor="", limit=10)}
+    assert set(rows) == {
+        f"000007^{RIS}",
+        f"000003^{RIS}",
+        "279035121518989^1.2.250.1.213.1.4.10",
+    }
+    assert rows[f"000007^{RIS}"]["status"] == "qualifiee"
+    assert rows[f"000003^{RIS}"]["merged_into"] == f"000007^{RIS}"
+
+
+async def test_events_that_name_nobody_are_refused(house: House) -> None:
+    assert await house.take(fixture("adt_a08_qualified", (INS, ""), (IPP, ""))) == "AE"
+    assert "IDENTITY-KEY-MISSING" in house.codes()
+    assert await house.take(fixture("adt_a40_merge", ("MRG|", "ZRG|"))) == "AE"
+    assert "IDENTITY-PRIOR-MISSING" in house.codes()
+    assert await house.take(fixture("adt_a08_qualified", ("A08", "A60"))) == "AE"
+    assert "HL7-EVENT-UNSUPPORTED" in house.codes()

@@ -14,6 +14,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway.model.delivery import Destination
+
 
 class Environment(StrEnum):
     TEST = "test"
@@ -124,6 +126,42 @@ class HttpSettings(_Section):
 class LimitSettings(_Section):
     max_bytes: int = 50 * 1024 * 1024
     """Cap of every input: MLLP frame, HTTP body, file."""
+    min_free_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
+    """Free bytes of the data folder's disk below which nothing is taken any more (AR, 503)."""
+
+
+class DestinationSettings(_Section):
+    """How one destination is treated (`[destinations.dmp]`, `[destinations.mssante-ps]`…)."""
+
+    paused: bool = False
+    """Nothing is sent there; deliveries wait. Beside it `gateway pause` pauses without a restart."""
+    concurrency: int | None = Field(default=None, gt=0)
+    """Deliveries under way at a time, of all workers together. None: eight a worker."""
+    rate: float = Field(default=0.0, ge=0)
+    """Deliveries a second at most, 0: no limit."""
+    burst: int = Field(default=1, gt=0)
+    """Deliveries that may go at once after a pause of the traffic."""
+    breaker_failures: int | None = Field(default=None, ge=0)
+    """Failures in a row (nothing taken, no answer) after which only one delivery at a time probes; 0: never.
+    None: 5, but never for acknowledgements (zam), which go to several peers."""
+    breaker_pause: float = Field(default=5.0, gt=0)
+    """Seconds before the first probe; doubled at each that fails."""
+    breaker_longest: float = Field(default=120.0, gt=0)
+
+
+class AlertSettings(_Section):
+    """Whom to tell when somebody must look."""
+
+    webhook: str = ""
+    """Address that gets a JSON POST, "" = nobody."""
+    interval: float = Field(default=30.0, gt=0)
+    """Seconds between two looks; what opened and closed between them goes in one POST."""
+    repeat: float = Field(default=24 * 3600.0, gt=0)
+    """Seconds after which what is still open is told again."""
+    queue_age: float = Field(default=900.0, gt=0)
+    """Seconds that a delivery may be due before an alert opens."""
+    certificate_days: int = Field(default=30, ge=0)
+    timeout: float = Field(default=10.0, gt=0)
 
 
 class DmpSettings(_Section):
@@ -254,6 +292,9 @@ class Settings(BaseSettings):
     validation: ValidationSettings = ValidationSettings()
     pdf: PdfSettings = PdfSettings()
     retry: RetrySettings = RetrySettings()
+    destinations: dict[Destination, DestinationSettings] = {}
+    """What differs from the defaults, by destination."""
+    alerts: AlertSettings = AlertSettings()
 
     @property
     def database(self) -> Path:

@@ -1,12 +1,12 @@
 """What the pipeline needs from outside, as protocols: store, clock, senders. `service.py` joins them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.model.base import Value
 from gateway.model.decision import Decision, KnownReport
-from gateway.model.delivery import Destination, MessageState, Outcome
+from gateway.model.delivery import DeliveryState, Destination, MessageState, Outcome
 from gateway.model.findings import Finding
 from gateway.model.identity import IdentityRecord, KeptReport
 from gateway.model.order import ImagingOrder, KnownOrder
@@ -145,6 +145,8 @@ class Task(Value):
     id: int
     """version id or delivery id."""
     attempt: int = 1
+    destination: Destination | None = None
+    """Of a delivery."""
 
 
 class Produced(Value):
@@ -176,10 +178,10 @@ class Settlement(Value):
 class WorkStore(Protocol):
     """Durable state, delivery side (dispatcher). Same writer as the intake."""
 
-    async def claim(self, limit: int) -> tuple[Task, ...]:
+    async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
         """Tasks that may start now, oldest first: versions without documents, then deliveries that are due
         and whose lane (site, report set, destination, recipient) has no earlier unsettled row. A task handed
-        out is not handed out again before it is settled or `surrender`ed."""
+        out is not handed out again before it is settled or `surrender`ed. `room` caps single destinations."""
         ...
 
     async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
@@ -237,6 +239,26 @@ class Validator(Protocol):
         ...
 
 
+class Operator(Protocol):
+    """What an operator changes; `actor` goes into the audit trail. Raises StoreUnavailableError."""
+
+    async def retry(self, delivery_id: int, *, actor: str = ...) -> DeliveryState:
+        """Raises LookupError; IllegalTransitionError for a state that does not take it."""
+        ...
+
+    async def cancel(self, delivery_id: int, *, actor: str = ...) -> DeliveryState:
+        """Raises as `retry`; what is being sent cannot be cancelled."""
+        ...
+
+    async def release(self, delivery_id: int, *, actor: str = ...) -> DeliveryState:
+        """Raises as `retry`."""
+        ...
+
+    async def pause(self, destination: Destination, *, actor: str = ...) -> None: ...
+
+    async def resume(self, destination: Destination, *, actor: str = ...) -> None: ...
+
+
 Row = dict[str, Any]
 """A row as API and CLI show it: JSON-ready, field names as in the tables."""
 
@@ -260,6 +282,18 @@ class Queries(Protocol):
 
     def deliveries(self, *, state: str, destination: str, cursor: int, limit: int) -> list[Row]:
         """id, destination, recipient, action, state, reason, attempts, next_try, outcome, report_id."""
+        ...
+
+    def orders(self, *, site: str, status: str, cursor: int, limit: int) -> list[Row]:
+        """id, site, placer, filler, accession, study_uid, status, version, control_id, times."""
+        ...
+
+    def order(self, identifier: int) -> Row | None:
+        """A row of `orders` with the canonical `order` and its `messages` (id, version, control, status)."""
+        ...
+
+    def identities(self, *, site: str, cursor: str, limit: int) -> list[Row]:
+        """key, ins, status, opposition, merged_into, message_id, updated_at; `cursor` is the last key."""
         ...
 
     def delivery_counts(self) -> list[tuple[str, str, int]]:

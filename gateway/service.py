@@ -69,10 +69,11 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     store.subscribe(dispatcher.wake)
     intake = Intake(store, profiles, clock, environment=settings.environment, enabled=enabled(settings))
     mllp = _mllp(settings, intake)
+    address = settings.data_dir / "http-address"  # for `gateway retry` and the like
     try:
         mllp_port = await _listen(mllp, settings)
         up = asyncio.Event()
-        http, http_socket = _http(settings, intake, dispatcher, up)
+        http, http_socket = _http(settings, intake, store, dispatcher, up)
         serving = asyncio.create_task(http.serve(sockets=[http_socket]))
         await up.wait()
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
@@ -80,6 +81,10 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
             f"gateway {__version__} ready: mllp://{settings.mllp.host}:{mllp_port} "
             f"{'https' if settings.http.tls_certificate else 'http'}://{settings.http.host}:"
             f"{http_socket.getsockname()[1]} data {settings.data_dir}"
+        )
+        address.write_text(
+            f"{'https' if settings.http.tls_certificate else 'http'}://"
+            f"{http_socket.getsockname()[0]}:{http_socket.getsockname()[1]}\n"
         )
         await stop.wait()
         await mllp.stop(DRAIN_SECONDS)
@@ -112,6 +117,7 @@ def _store(settings: Settings) -> SqliteStore:
             retry=settings.retry,
             per_destination=8 * max(1, settings.workers),
             recovering=True,
+            min_free_bytes=settings.limits.min_free_bytes,
         )
     except (OSError, SchemaError, StoreLockedError) as wrong:
         raise StartError(f"store {settings.database}: {wrong}") from None
@@ -151,7 +157,7 @@ async def _listen(server: MllpServer, settings: Settings) -> int:
 
 
 def _http(
-    settings: Settings, intake: Intake, dispatcher: Dispatcher, up: asyncio.Event
+    settings: Settings, intake: Intake, store: SqliteStore, dispatcher: Dispatcher, up: asyncio.Event
 ) -> "tuple[uvicorn.Server, socket.socket]":
     import uvicorn
 
@@ -168,8 +174,8 @@ def _http(
             up.set()
 
     def ready() -> tuple[bool, dict[str, Any]]:
-        status = dispatcher.status()
-        return bool(status["alive"]) and bool(status["recovered"]), dict(status)
+        status = _condition(store, dispatcher)
+        return bool(status["alive"]) and bool(status["recovered"]) and not status["disk_full"], status
 
     app = application(
         intake=intake,
@@ -177,6 +183,7 @@ def _http(
         token=ensure_token(settings.data_dir / "admin-token"),
         limit=settings.limits.max_bytes,
         ready=ready,
+        operator=store,
     )
     listening = _bind(settings.http.host, settings.http.port)
     certificate, key = settings.http.tls_certificate, settings.http.tls_key
@@ -191,6 +198,13 @@ def _http(
         timeout_graceful_shutdown=int(DRAIN_SECONDS),
     )
     return Server(config), listening
+
+
+def _condition(store: SqliteStore, dispatcher: Dispatcher) -> dict[str, Any]:
+    """Of the delivery engine and the store; paused by hand counts like paused by settings."""
+    status = dispatcher.status() | store.status()
+    paused = status.pop("paused")
+    return status | {"destinations": status["destinations"] | dict.fromkeys(paused, "paused")}
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -51,6 +51,7 @@ def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> No
         "action",
         "state",
         "attempts",
+        "next_try",
         "reason",
         "outcome",
     )

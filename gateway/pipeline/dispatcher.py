@@ -7,16 +7,19 @@ for, because they finish what they are sending.
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gateway.config import Settings
 from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.pipeline import journal
+from gateway.pipeline.gates import Gates, GateState
 from gateway.pipeline.link import Link
 from gateway.pipeline.wire import Report
 from gateway.ports import Clock, Produced, Settlement, StoreUnavailableError, Task, WorkStore
@@ -58,6 +61,7 @@ class Dispatcher:
         self._stop = asyncio.Event()
         self._recovered = False
         self._not_before = 0.0
+        self._gates: Gates | None = None
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -71,9 +75,14 @@ class Dispatcher:
         """Deliveries may have become ready."""
         self._wake.set()
 
-    def status(self) -> dict[str, int | bool]:
-        """For readiness: workers wanted and alive, tasks handed out, whether the last run is settled."""
+    def status(self) -> dict[str, Any]:
+        """For readiness: workers wanted and alive, tasks handed out, whether the last run is settled, and
+        the destinations that do not simply work."""
+        states = self.gates.states(self._time())
         return {
+            "destinations": {
+                kind.value: state.value for kind, state in states.items() if state is not GateState.WORKING
+            },
             "workers": max(1, self._settings.workers),
             "alive": sum(link.alive for link in self._links),
             "in_flight": sum(len(link.tasks) for link in self._links),
@@ -130,17 +139,33 @@ class Dispatcher:
     async def _claim_loop(self) -> None:
         while not self._stop.is_set():
             self._wake.clear()
-            wait = self._not_before - asyncio.get_running_loop().time()
+            wait = self._not_before - self._time()
             if wait > 0:
                 await asyncio.sleep(wait)
             free = sum(link.room for link in self._links)
-            tasks = await self._store.claim(free) if free else ()
+            tasks = await self._claim(free) if free else ()
             await self._hand_out(tasks)
             idle = POLL if not free or len(tasks) == free else await self._until_due()
             await asyncio.sleep(BREATH)
             with suppress(TimeoutError):
                 async with asyncio.timeout(idle):
                     await self._wake.wait()
+
+    @property
+    def gates(self) -> Gates:
+        if self._gates is None:
+            self._gates = Gates(self._settings.destinations, self._time())
+        return self._gates
+
+    async def _claim(self, free: int) -> tuple[Task, ...]:
+        now = self._time()
+        under_way = Counter(
+            task.destination for link in self._links for task in link.tasks.values() if task.destination
+        )
+        tasks = await self._store.claim(free, self.gates.room(under_way, now))
+        for task in tasks:
+            self.gates.handed_out(task.destination, now)
+        return tasks
 
     async def _hand_out(self, tasks: tuple[Task, ...]) -> None:
         """To the worker with the most room each; what no worker can take any more is given back."""
@@ -156,14 +181,23 @@ class Dispatcher:
             if not await link.give(tuple(share)):
                 left += share
         if left:
+            self._gates_returned(left)
             await self._store.surrender(tuple(left))
 
+    def _gates_returned(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            self.gates.returned(task.destination)
+
     async def _until_due(self) -> float:
-        """Seconds until the next waiting delivery is due, at most POLL."""
+        """Seconds until the next waiting delivery is due, or a gate lets more through, at most POLL."""
         due = await self._store.next_due()
-        if due is None:
-            return POLL
-        return min(POLL, max(0.0, (due - self._clock.now()).total_seconds()))
+        gate = self.gates.wait(self._time())
+        waits = [POLL]
+        if due is not None:
+            waits.append((due - self._clock.now()).total_seconds())
+        if gate is not None:
+            waits.append(gate)
+        return max(0.0, min(waits))
 
     # --- results
 
@@ -189,9 +223,13 @@ class Dispatcher:
         for one in attempted:
             where = one.destination.value if one.destination is not None else ""
             metrics.ATTEMPTS.labels(where, one.settlement.outcome.kind.value).inc()
+            if one.settlement.attempt > 1:
+                metrics.RETRIES.labels(where).inc()
+            self.gates.result(one.destination, one.settlement.outcome.kind, self._time())
         returned = tuple(one for _, report in batch for one in report.returned)
         if returned:
-            self._not_before = asyncio.get_running_loop().time() + PAUSE
+            self._not_before = self._time() + PAUSE
+            self._gates_returned(returned)
             await self._store.surrender(returned)
         for link, report in batch:
             link.done(report)
@@ -226,7 +264,7 @@ class Dispatcher:
         """Run the worker of this place, again and again until `stop`."""
         pause = RESTART_FIRST
         while not self._stop.is_set():
-            began = asyncio.get_running_loop().time()
+            began = self._time()
             try:
                 await link.start(self._settings, self._factory)
                 self.wake()
@@ -238,7 +276,7 @@ class Dispatcher:
                 await self._bury(link)
             if self._stop.is_set():
                 return
-            lived = asyncio.get_running_loop().time() - began
+            lived = self._time() - began
             pause = RESTART_FIRST if lived > RESTART_LONGEST else min(RESTART_LONGEST, 2 * pause)
             log.error("worker ended, it is started again", extra={"worker": link.name, "pause": pause})
             await self._pause(pause)
@@ -269,6 +307,11 @@ class Dispatcher:
                 await self._pause(PAUSE)
             else:
                 return
+
+    @staticmethod
+    def _time() -> float:
+        """Seconds of a clock that never jumps; the event loop's own."""
+        return time.monotonic()
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not beyond `stop`."""

@@ -3,7 +3,7 @@ and a restart simply looks again (architecture §3b)."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.model.delivery import Destination
@@ -48,24 +48,32 @@ class Claiming:
         self._recovering = recovering
         self._lock = threading.Lock()
         self._withdrawn: dict[int, int | None] = {}
+        self.paused: frozenset[str] = frozenset()
         self._looks = 0
         self._versions: set[int] = set()
         self._deliveries: dict[int, Lane] = {}
 
-    def look(self, limit: int, now: int) -> Callable[[Session], Found]:
-        """The reading part of a claim, to be run in the reader's thread; `now` in microseconds."""
+    def look(self, limit: int, now: int, room: Mapping[Destination, int]) -> Callable[[Session], Found]:
+        """The reading part of a claim, to be run in the reader's thread; `now` in microseconds.
+
+        `room`: how many more of a destination may be handed out, where fewer than `per_destination` say.
+        """
         self._looks += 1
         number_of_look, self._recovering = self._looks, False
         versions, deliveries = frozenset(self._versions), frozenset(self._deliveries)
         lanes = frozenset(self._deliveries.values())
         under_way = Counter(lane[1] for lane in lanes)
-        room = {kind: self._per_destination - under_way[kind.value] for kind in Destination}
+        places = {
+            kind: min(self._per_destination - under_way[kind.value], room.get(kind, limit))
+            for kind in Destination
+            if kind.value not in self.paused
+        }
 
         def read(session: Session) -> Found:
             # What is handed out still looks ready in the tables: read so many more, and leave it out.
             planned = session.rows(named.PLANNED_VERSIONS, {"most": limit + len(versions)})
             due: list[_Due] = []
-            for kind, most in room.items():
+            for kind, most in places.items():
                 if most <= 0:
                     continue
                 rows = session.rows(
@@ -106,7 +114,10 @@ class Claiming:
             self._tidy()
         return (
             *(Task(kind="produce", id=version) for version in versions),
-            *(Task(kind="deliver", id=one.id, attempt=one.attempt) for one in ready),
+            *(
+                Task(kind="deliver", id=one.id, attempt=one.attempt, destination=Destination(one.lane[1]))
+                for one in ready
+            ),
         )
 
     def take_back_results(self, results: tuple[Produced | Settlement, ...]) -> None:

@@ -61,9 +61,10 @@ def prepare(path: Path) -> None:
     connection = connect_writer(path)
     try:
         connection.execute("BEGIN IMMEDIATE")
-        if not _revision(connection):
-            for statement in ddl():
-                connection.execute(statement)
+        fresh = not _revision(connection)
+        for statement in ddl():
+            connection.execute(statement)
+        if fresh:
             connection.execute("INSERT INTO schema_revision (revision) VALUES (?)", (REVISION,))
         connection.execute("COMMIT")
         check_revision(connection)
@@ -88,14 +89,21 @@ def _revision(connection: sqlite3.Connection) -> int:
 
 
 def ddl() -> tuple[str, ...]:
-    """The statements that make an empty file a store."""
+    """The statements that make an empty file a store, and add to an older one what it lacks."""
     dialect = sqlite.dialect()
     statements: list[str] = []
     for table in metadata.sorted_tables:
-        statements.append(str(CreateTable(table).compile(dialect=dialect)))
+        statements.append(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            statements.append(str(CreateIndex(index).compile(dialect=dialect)))
-    return tuple(statements)
+            statements.append(str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect)))
+    return (*statements, *TRIGGERS)
+
+
+TRIGGERS = tuple(
+    f"CREATE TRIGGER IF NOT EXISTS audit_no_{verb.lower()} BEFORE {verb} ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
+    for verb in ("UPDATE", "DELETE")
+)
 
 
 class FolderLock:

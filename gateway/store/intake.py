@@ -5,31 +5,34 @@ from typing import Any
 
 import msgspec
 
-from gateway.model.base import Value, encode
+from gateway.model.base import encode
 from gateway.model.decision import KnownReport, PlannedDelivery, Verdict
 from gateway.model.delivery import DeliveryState, Destination, MessageState
 from gateway.model.findings import finding
+from gateway.model.identity import IdentityRecord, KeptReport
+from gateway.model.order import KnownOrder
 from gateway.model.report import ImagingReport, ReportStatus
-from gateway.model.submission import Action, Blob, Coverage, Provenance, Recipient
+from gateway.model.submission import Action, Blob, Recipient, RecipientKind
+from gateway.model.terms import Identifier
 from gateway.ports import Conclusion, Known, Receipt, Received, Settled
+from gateway.store import audit, identities, orders
 from gateway.store import statements as named
+from gateway.store.audit import Entry, Pseudonym
 from gateway.store.moments import to_micros
 from gateway.store.session import Session
 from gateway.store.supersede import SUPERSEDED, Withdraw, make_way
+from gateway.store.trace import Trace
 
 _UNREPEATED = frozenset({MessageState.REJECTED, MessageState.DUPLICATE})
 PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
 
 
-class Trace(Value):
-    """Where the values of a version came from, kept beside its canonical report."""
-
-    provenance: tuple[Provenance, ...] = ()
-    coverage: Coverage = Coverage()
-
-
 def take(
-    session: Session, received: Received, conclude: Callable[[Known], Conclusion], withdraw: Withdraw
+    session: Session,
+    received: Received,
+    conclude: Callable[[Known], Conclusion],
+    withdraw: Withdraw,
+    pseudonym: Pseudonym,
 ) -> Receipt:
     """Write the message and all its consequences; the contract is `ports.IntakeStore.commit`."""
     if received.dedupe_key:
@@ -37,7 +40,7 @@ def take(
         if first is not None:
             return _repeat(session, received, *first)
     known = _KnownReports(session)
-    conclusion = conclude(known.report)
+    conclusion = conclude(known)
     state = conclusion.state
     message_id = session.add(
         named.ADD_MESSAGE,
@@ -52,6 +55,7 @@ def take(
         for blob in conclusion.blobs:
             keep(session, blob)
         now = to_micros(received.received_at)
+        _feed(session, received, conclusion, message_id, withdraw, now)
         given_up: list[str] = []
         for position, settled in enumerate(conclusion.reports):
             given_up += _settle(session, known, message_id, position, received.site, settled, withdraw, now)
@@ -61,7 +65,24 @@ def take(
                 named.SET_FINDINGS,
                 {"message_id": message_id, "new_findings": _json((*conclusion.findings, told))},
             )
+    _told(session, received, message_id, conclusion, pseudonym)
     return Receipt(message_id=message_id, state=state, answer=conclusion.answer)
+
+
+def _told(
+    session: Session, received: Received, message_id: int, conclusion: Conclusion, pseudonym: Pseudonym
+) -> None:
+    """One row of the audit trail a message; of a message about several patients it names the first."""
+    patients = (one.mapped.report.patient for one in conclusion.reports if one.mapped.report is not None)
+    patient = next(patients, None)
+    entry = Entry(
+        "taken",
+        f"{received.protocol} {received.peer}",
+        message_id=message_id,
+        result=conclusion.state.value,
+        patient=pseudonym(patient) if patient is not None else "",
+    )
+    audit.record(session, entry, to_micros(received.received_at))
 
 
 def keep(session: Session, blob: Blob) -> None:
@@ -85,6 +106,13 @@ def _repeat(session: Session, received: Received, first: int, answer: bytes) -> 
         _message_row(received, MessageState.DUPLICATE, answer)
         | {"dedupe_key": None, "duplicate_of": first, "findings": "[]"},
     )
+    entry = Entry(
+        "taken",
+        f"{received.protocol} {received.peer}",
+        message_id=message_id,
+        result=MessageState.DUPLICATE.value,
+    )
+    audit.record(session, entry, to_micros(received.received_at))
     return Receipt(message_id=message_id, state=MessageState.DUPLICATE, answer=answer, replayed=True)
 
 
@@ -106,7 +134,7 @@ def _message_row(received: Received, state: MessageState, answer: bytes) -> dict
 
 
 class _KnownReports:
-    """Report sets that this transaction read or wrote, so that each is read once."""
+    """`ports.Known`; report sets that this transaction read or wrote are read once."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -135,6 +163,40 @@ class _KnownReports:
             content_hash=content_hash,
             document_id=document_id,
         )
+
+    def orders(self, site: str, keys: tuple[str, ...]) -> tuple[KnownOrder, ...]:
+        return orders.known(self._session, site, keys)
+
+    def identity(self, site: str, identifier: Identifier) -> IdentityRecord | None:
+        return identities.known(self._session, site, identifier)
+
+    def waiting(self, site: str, identifiers: tuple[Identifier, ...]) -> tuple[KeptReport, ...]:
+        return identities.waiting(self._session, site, identifiers)
+
+
+def _feed(
+    session: Session,
+    received: Received,
+    conclusion: Conclusion,
+    message_id: int,
+    withdraw: Withdraw,
+    now: int,
+) -> None:
+    """Orders and identities of the message, and what they change in the ledger."""
+    for position, entry in enumerate(conclusion.orders):
+        orders.write(
+            session,
+            entry,
+            site=received.site,
+            message_id=message_id,
+            position=position,
+            control_id=received.control_id,
+            now=now,
+        )
+    for record in conclusion.identities:
+        identities.write(session, record, site=received.site, message_id=message_id, now=now)
+    for change in conclusion.changes:
+        identities.change(session, change, withdraw, now)
 
 
 def _settle(
@@ -174,6 +236,7 @@ def _settle(
     mapped = settled.mapped
     for blob in mapped.blobs:
         keep(session, blob)
+    identities.name_report(session, site, report_id, report.patient)
     version_id = session.add(
         named.ADD_VERSION,
         {
@@ -263,6 +326,8 @@ def _lane(destination: Destination, recipient: Recipient | None) -> str:
     """Mails wait for each other by recipient: by id, since a mailbox may change between versions."""
     if recipient is None or destination not in PER_RECIPIENT:
         return ""
+    if recipient.kind is RecipientKind.PATIENT:
+        return str(recipient.kind)  # a report has one patient, whose number may be known only later
     return f"{recipient.kind}:{recipient.id or recipient.address or recipient.name}"
 
 

@@ -5,6 +5,7 @@ from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, literal_co
 from gateway.store.tables import (
     artifact,
     attempt,
+    audit,
     delivery,
     document,
     message,
@@ -131,6 +132,32 @@ DOCUMENTS_OF_VERSION = (
     .join_from(document, artifact, document.c.sha256 == artifact.c.sha256)
     .where(document.c.version_id == bindparam("version_id"))
     .order_by(document.c.position)
+)
+
+AUDIT = select(
+    *(
+        audit.c[name]
+        for name in (
+            "id",
+            "at",
+            "action",
+            "actor",
+            "message_id",
+            "report_id",
+            "delivery_id",
+            "destination",
+            "result",
+            "patient",
+            "previous",
+            "hash",
+        )
+    )
+).order_by(audit.c.id)
+UNAUDITED = (
+    # Messages of which the trail does not tell: its end was cut off.
+    select(message.c.id)
+    .where(not_(select(_ONE).where(audit.c.message_id == message.c.id).correlate(message).exists()))
+    .limit(bindparam("most"))
 )
 
 # --- counts and the balance of the ledger

@@ -14,7 +14,7 @@ from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Recipient
 from gateway.ports import Row
-from gateway.store import identities, judgement, listings, orders
+from gateway.store import audit, identities, judgement, listings, orders
 from gateway.store import statements as named
 from gateway.store.connection import check_revision, connect_reader
 from gateway.store.moments import iso
@@ -244,6 +244,8 @@ class SqliteQueries:
             damaged = [text for (text,) in self._connection.execute("PRAGMA quick_check(5)") if text != "ok"]
             gaps = self._session.rows(listings.UNBALANCED, {"most": _PROBLEMS})
             lost = self._session.rows(listings.WITHOUT_REPORT, {"most": _PROBLEMS})
+            untold = self._session.rows(listings.UNAUDITED, {"most": _PROBLEMS})
+            chain = list(islice(audit.verify(self._session.stream(listings.AUDIT, {})), _PROBLEMS))
         return [
             *(f"database damaged: {text}" for text in damaged),
             *(
@@ -251,6 +253,8 @@ class SqliteQueries:
                 for report, number, owed, rows in gaps
             ),
             *(f"message {number} was taken but leads to no report" for (number,) in lost),
+            *(f"message {number} is not in the audit trail" for (number,) in untold),
+            *chain,
         ]
 
 

@@ -1,7 +1,7 @@
 """The one way a statement reaches the database: compiled once, run by the bare cursor of the connection."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Executable
@@ -53,6 +53,11 @@ class Session:
     def rows(self, statement: Executable, params: Params) -> list[tuple[Any, ...]]:
         self.run(statement, params)
         return self._cursor.fetchall()
+
+    def stream(self, statement: Executable, params: Params) -> Iterator[tuple[Any, ...]]:
+        """Row by row; nothing else may run on this session meanwhile."""
+        self.run(statement, params)
+        yield from self._cursor
 
     def control(self, command: str) -> None:
         """BEGIN, COMMIT, SAVEPOINT…"""

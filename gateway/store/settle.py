@@ -17,7 +17,7 @@ from gateway.model.delivery import (
 )
 from gateway.model.submission import Blob
 from gateway.ports import Produced, Settlement
-from gateway.store import judgement
+from gateway.store import audit, judgement
 from gateway.store import statements as named
 from gateway.store.intake import keep
 from gateway.store.moments import to_micros
@@ -130,3 +130,11 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> No
             "new_next_try": None if wait is None else ended + int(wait * 1e6),
         }
     session.run(named.SETTLE_DELIVERY, values)
+    told = audit.Entry(
+        "attempt",
+        report_id=report_id,
+        delivery_id=result.delivery_id,
+        destination=destination,
+        result=" ".join(filter(None, (result.outcome.kind.value, result.outcome.code, values["new_reason"]))),
+    )
+    audit.record(session, told, now)

@@ -2,16 +2,27 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gateway.config import RetrySettings
-from gateway.model.delivery import DeliveryState
-from gateway.ports import Clock, Conclusion, Known, Produced, Receipt, Received, Settlement, Task
-from gateway.store import operate
+from gateway.model.delivery import DeliveryState, Destination
+from gateway.ports import (
+    Clock,
+    Conclusion,
+    Known,
+    Produced,
+    Receipt,
+    Received,
+    Settlement,
+    StoreUnavailableError,
+    Task,
+)
+from gateway.store import audit, operate
+from gateway.store import statements as named
 from gateway.store.checkpoint import Checkpointer
 from gateway.store.claim import Claiming
 from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare
@@ -20,10 +31,14 @@ from gateway.store.moments import from_micros, to_micros
 from gateway.store.policy import Retry
 from gateway.store.session import Session
 from gateway.store.settle import settle
+from gateway.store.space import QUEUED, Space
 from gateway.store.supersede import Withdraw
 from gateway.store.writer import GroupWriter
 
 T = TypeVar("T")
+
+OPERATOR = "operator"
+"""Actor of a change whose maker is not named."""
 
 
 class SystemClock:
@@ -47,6 +62,7 @@ class SqliteStore:
         clock: Clock,
         per_destination: int,
         recovering: bool,
+        min_free_bytes: int,
     ) -> None:
         """Use `open`."""
         self._lock, self._retry, self._clock = lock, retry, clock
@@ -55,6 +71,8 @@ class SqliteStore:
         self._reading = Session(connect_reader(path))
         self._reader = ThreadPoolExecutor(1, "store-reader")
         self._claiming = Claiming(per_destination, recovering=recovering)
+        self._claiming.paused = _paused(self._reading)
+        self._space, self._pseudonym = Space(path.parent, min_free_bytes), audit.pseudonyms(path.parent)
         self._claim_lock = asyncio.Lock()
         self._changed: tuple[Callable[[], None], ...] = ()
 
@@ -68,20 +86,23 @@ class SqliteStore:
         draw: Callable[[], float] = random.random,
         per_destination: int = 8,
         recovering: bool = False,
+        min_free_bytes: int = 0,
     ) -> "SqliteStore":
         """Open, or make, the store at `path`; at most one process may.
 
         `draw` gives numbers in [0, 1) for the jitter; `per_destination` caps how many deliveries of one kind
         are handed out at a time, so that a peer that hangs cannot take the whole capacity. `recovering`: the
         first claim tells that what an earlier process was sending is settled; until then nothing that was
-        begun is given up.
+        begun is given up. Below `min_free_bytes` on its disk the store takes no message.
         Raises StoreLockedError, SchemaError, OSError.
         """
         lock = FolderLock(path.with_suffix(".lock"))
         try:
             prepare(path)
             policy = Retry(retry or RetrySettings(), draw)
-            return cls(path, lock, policy, clock or SystemClock(), per_destination, recovering)
+            return cls(
+                path, lock, policy, clock or SystemClock(), per_destination, recovering, min_free_bytes
+            )
         except BaseException:
             lock.release()
             raise
@@ -100,17 +121,21 @@ class SqliteStore:
     # --- ports.IntakeStore
 
     async def commit(self, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
+        self._space.check()
+        if self._writer.queued > QUEUED:
+            raise StoreUnavailableError(f"{self._writer.queued} bytes wait for the disk")
         receipt = await self._changing(
-            lambda session, withdraw: take(session, received, conclude, withdraw), 2 * len(received.raw)
+            lambda session, withdraw: take(session, received, conclude, withdraw, self._pseudonym),
+            2 * len(received.raw),
         )
         self._notify()
         return receipt
 
     # --- ports.WorkStore
 
-    async def claim(self, limit: int) -> tuple[Task, ...]:
+    async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
         async with self._claim_lock:
-            look = self._claiming.look(limit, to_micros(self._clock.now()))
+            look = self._claiming.look(limit, to_micros(self._clock.now()), room or {})
             found = await self._read(look)
             return self._claiming.hand_out(found)
 
@@ -136,21 +161,51 @@ class SqliteStore:
 
     # --- the operator
 
-    async def retry(self, delivery_id: int) -> DeliveryState:
+    async def retry(self, delivery_id: int, *, actor: str = OPERATOR) -> DeliveryState:
         """Try again now. Raises LookupError; IllegalTransitionError for a state that takes no retry."""
-        return await self._operate(operate.retry, delivery_id)
+        return await self._operate(operate.retry, delivery_id, actor)
 
-    async def cancel(self, delivery_id: int) -> DeliveryState:
+    async def cancel(self, delivery_id: int, *, actor: str = OPERATOR) -> DeliveryState:
         """Give a delivery up and free its lane. Raises as `retry`; what is being sent cannot be cancelled."""
-        return await self._operate(operate.cancel, delivery_id)
+        return await self._operate(operate.cancel, delivery_id, actor)
 
-    async def release(self, delivery_id: int) -> DeliveryState:
+    async def release(self, delivery_id: int, *, actor: str = OPERATOR) -> DeliveryState:
         """Let a withheld delivery go. Raises as `retry`."""
-        return await self._operate(operate.release, delivery_id)
+        return await self._operate(operate.release, delivery_id, actor)
 
-    async def _operate(self, act: operate.Act, delivery_id: int) -> DeliveryState:
+    async def pause(self, destination: Destination, *, actor: str = OPERATOR) -> None:
+        """Send nothing more there, also after a restart, until `resume`."""
+        await self._pause(destination, actor, paused=True)
+
+    async def resume(self, destination: Destination, *, actor: str = OPERATOR) -> None:
+        await self._pause(destination, actor, paused=False)
+
+    async def _pause(self, destination: Destination, actor: str, *, paused: bool) -> None:
         now = to_micros(self._clock.now())
-        state = await self._changing(lambda session, withdraw: act(session, delivery_id, now, withdraw))
+        name = destination.value
+        await self._writer.submit(lambda session: operate.pause(session, name, now, actor, paused=paused))
+        self._claiming.paused = await self._read(_paused)
+        self._notify()
+
+    async def record(self, entry: audit.Entry) -> None:
+        """Append to the audit trail."""
+        now = to_micros(self._clock.now())
+        await self._writer.submit(lambda session: audit.record(session, entry, now))
+
+    def status(self) -> dict[str, Any]:
+        """For readiness and alerts: paused destinations, free bytes, whether they are too few."""
+        return {
+            "paused": sorted(self._claiming.paused),
+            "free_bytes": self._space.free(),
+            "disk_full": self._space.short,
+            "queued_bytes": self._writer.queued,
+        }
+
+    async def _operate(self, act: operate.Act, delivery_id: int, actor: str) -> DeliveryState:
+        now = to_micros(self._clock.now())
+        state = await self._changing(
+            lambda session, withdraw: act(session, delivery_id, now, withdraw, actor)
+        )
         self._notify()
         return state
 
@@ -177,3 +232,7 @@ class SqliteStore:
     def _notify(self) -> None:
         for changed in self._changed:
             changed()
+
+
+def _paused(session: Session) -> frozenset[str]:
+    return frozenset(name for (name,) in session.rows(named.PAUSED, {}))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    delete,
     func,
     insert,
     literal_column,
@@ -26,7 +27,9 @@ from gateway.model.delivery import DeliveryState
 from gateway.store.tables import (
     artifact,
     attempt,
+    audit,
     delivery,
+    destination,
     document,
     message,
     message_report,
@@ -185,6 +188,14 @@ MOVE_DELIVERY = (
         }
     )
 )
+
+# --- audit and operation
+
+AUDIT_LAST = select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+ADD_AUDIT = insert(audit)
+PAUSED = select(destination.c.name).where(destination.c.paused_at.is_not(None))
+DROP_DESTINATION = delete(destination).where(destination.c.name == bindparam("name"))
+ADD_DESTINATION = insert(destination)
 
 # --- what workers read
 

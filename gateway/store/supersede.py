@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from gateway.model.base import decode
 from gateway.model.delivery import DeliveryEvent, DeliveryState, Outcome, OutcomeKind, next_state
 from gateway.model.submission import Action
+from gateway.store import audit
 from gateway.store import statements as named
 from gateway.store.move import move
 from gateway.store.session import Session
@@ -55,6 +56,14 @@ def make_way(session: Session, lane: dict[str, Any], action: Action, withdraw: W
                 after = next_state(DeliveryState(state), DeliveryEvent.CANCEL)
                 move(session, number, after, now, reason=SUPERSEDED)
                 superseded += 1
+                told = audit.Entry(
+                    "superseded",
+                    report_id=lane["report_id"],
+                    delivery_id=number,
+                    destination=lane["destination"],
+                    result=state,
+                )
+                audit.record(session, told, now)
         # What is being sent now probably arrives; if not, a worker places the newer one again.
         before.append((Action(made), gone or under_way))
     return Placed(place(action, before), superseded)

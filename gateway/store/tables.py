@@ -246,3 +246,31 @@ report_patient = Table(
     Column("key", Text, primary_key=True),  # of the report's patient, as in `identity`
     Column("report_id", _Id, ForeignKey("report.id"), primary_key=True),
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    # Only ever appended to: `connection.TRIGGERS` refuse anything else.
+    Column("id", _Id, primary_key=True),
+    Column("at", _Time, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("message_id", _Id),
+    Column("report_id", _Id),
+    Column("delivery_id", _Id),
+    Column("destination", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("patient", Text, nullable=False),  # keyed hash
+    Column("previous", Text, nullable=False),  # hash of the row before
+    Column("hash", Text, nullable=False),
+    Index("audit_by_message", "message_id"),
+)
+
+destination = Table(
+    "destination",
+    metadata,
+    # One row a destination that an operator ever paused.
+    Column("name", Text, primary_key=True),
+    Column("paused_at", _Time),  # NULL: it works
+    Column("actor", Text, nullable=False),
+)

@@ -9,12 +9,14 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.ports import StoreUnavailableError
 from gateway.store.session import Session
+from gateway.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class GroupWriter:
         self._connection: sqlite3.Connection | None = None
         self._session: Session | None = None
         self._closed = False
+        self._submitted = self._done = 0  # bytes; each counted by one thread only
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -71,8 +74,14 @@ class GroupWriter:
         if self._closed:
             future.set_exception(StoreUnavailableError("the store is closed"))
         else:
+            self._submitted += size
             self._jobs.put(_Job(work, size, future))
         return future
+
+    @property
+    def queued(self) -> int:
+        """Payload bytes that are not written yet."""
+        return self._submitted - self._done
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
@@ -90,7 +99,11 @@ class GroupWriter:
             if job is None:
                 break
             group, left, ending = self._gather(job)
-            self._deliver(self._commit(group))
+            begun = time.perf_counter()
+            done = self._commit(group)
+            metrics.COMMIT_SECONDS.observe(time.perf_counter() - begun)
+            self._done += sum(job.size for job in group)
+            self._deliver(done)
             if ending:
                 break
         self._disconnect()

@@ -36,6 +36,38 @@ ATTEMPTS = Counter(
     ("destination", "outcome"),
     registry=REGISTRY,
 )
+COMMIT_SECONDS = Histogram(
+    "gateway_store_commit_seconds",
+    "One group commit of the store, fsync included",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+    registry=REGISTRY,
+)
+RETRIES = Counter(
+    "gateway_delivery_retries",
+    "Attempts beyond the first, by destination",
+    ("destination",),
+    registry=REGISTRY,
+)
+QUEUE = Gauge(
+    "gateway_queue",
+    "Deliveries that are still to be made, by destination",
+    ("destination",),
+    registry=REGISTRY,
+)
+QUEUE_AGE = Gauge(
+    "gateway_queue_age_seconds",
+    "Age of the oldest delivery that is still to be made, by destination",
+    ("destination",),
+    registry=REGISTRY,
+)
+GATE = Gauge(
+    "gateway_destination_state",
+    "1 for the present state of a destination: working, probing, open (its circuit) or paused",
+    ("destination", "state"),
+    registry=REGISTRY,
+)
+FREE_BYTES = Gauge("gateway_disk_free_bytes", "Free bytes of the data folder's disk", registry=REGISTRY)
+ALERTS = Gauge("gateway_alerts", "Alerts that are open now, by kind", ("kind",), registry=REGISTRY)
 DELIVERIES = Gauge(
     "gateway_deliveries", "Deliveries now in each state", ("destination", "state"), registry=REGISTRY
 )

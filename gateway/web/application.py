@@ -9,11 +9,12 @@ from fastapi.responses import JSONResponse
 from gateway import __version__, fhir
 from gateway.model.findings import finding
 from gateway.pipeline.intake import Intake
-from gateway.ports import Queries, Row
+from gateway.ports import Operator, Queries, Row
 from gateway.telemetry import metrics
 from gateway.web.auth import RequireToken
 from gateway.web.body import TooLargeError, read_body
 from gateway.web.capability import capability_statement
+from gateway.web.operating import add_operations
 
 FHIR_JSON = "application/fhir+json"
 
@@ -25,8 +26,12 @@ def application(
     token: str,
     limit: int,
     ready: Callable[[], tuple[bool, dict[str, Any]]],
+    operator: Operator | None = None,
+    observe: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The application over its ports. `ready` tells whether messages can be taken, and why not."""
+    """The application over its ports. `ready` tells whether messages can be taken, and why not; `observe`
+    brings metrics up to date that are not counted where they happen; without `operator` nothing can be
+    changed."""
     app = FastAPI(
         title="Gateway for medical imaging reports",
         version=__version__,
@@ -38,11 +43,14 @@ def application(
     _health(app, ready)
     _intake(app, intake, limit, guarded)
     _operator(app, queries, guarded)
+    if operator is not None:
+        add_operations(app, operator, guarded)
 
     @app.get("/metrics", dependencies=guarded, include_in_schema=False)
     def scrape() -> Response:
         for destination, state, count in queries.delivery_counts():
             metrics.DELIVERIES.labels(destination, state).set(count)
+        observe()
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
 
     return app

@@ -70,10 +70,10 @@ def test_a_hot_statement_uses_its_index(
         assert any(index in line for line in lines), lines
 
 
-WHOLE = {"UNBALANCED", "OWED", "WITHOUT_REPORT"}
+WHOLE = {"UNBALANCED", "OWED", "WITHOUT_REPORT", "AUDIT", "UNAUDITED"}
 """Read everything: they belong to `gateway doctor`."""
-FEW = {"DELIVERIES_OF_REPORT", "DELIVERIES_OF_MESSAGE"}
-"""Sort the rows of one report or message."""
+FEW = {"DELIVERIES_OF_REPORT", "DELIVERIES_OF_MESSAGE", "PAUSED", "AUDIT_LAST"}
+"""Sort the rows of one report or message, scan the few destinations, take the last row of a scan."""
 
 
 def test_no_other_statement_sorts_or_scans_a_table(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,140 @@
+"""`gateway retry | release | cancel | pause | resume`: through the running server, else in the store."""
+
+import asyncio
+import getpass
+import ssl
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.cli.common import FAILED, emit, fail, settings
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+    from gateway.store import SqliteStore
+
+Outcome = tuple[bool, str]
+"""(done, state after, or why not)."""
+Change = Callable[["SqliteStore"], Coroutine[Any, Any, Outcome]]
+
+
+def deliveries(verb: str, identifiers: Iterable[int], as_json: bool, config: Path | None) -> None:
+    """Apply `verb` to each delivery; exit 1 when one of them did not take it."""
+    current = settings(config)
+    targets = {
+        str(one): (f"/api/deliveries/{one}/{verb}", _delivery_change(verb, one)) for one in identifiers
+    }
+    _apply(verb, current, targets, as_json)
+
+
+def destinations(verb: str, names: Iterable[str], as_json: bool, config: Path | None) -> None:
+    """Pause or resume destinations."""
+    from gateway.model.delivery import Destination
+
+    current, wanted = settings(config), tuple(names)
+    for name in wanted:
+        if name not in set(Destination):
+            fail(f"no destination {name}: {', '.join(Destination)}", 2)
+    targets = {name: (f"/api/destinations/{name}/{verb}", _destination_change(verb, name)) for name in wanted}
+    _apply(verb, current, targets, as_json)
+
+
+def _apply(verb: str, current: "Settings", targets: dict[str, tuple[str, Change]], as_json: bool) -> None:
+    if not current.database.is_file():
+        fail(f"no store at {current.database}: start `gateway serve` first, or set GATEWAY_DATA_DIR")
+    results = asyncio.run(_run(current, targets))
+    for name, (done, text) in results.items():
+        if as_json:
+            emit([{"target": name, "verb": verb, "done": done, "result": text}])
+        else:
+            print(f"{name}: {text}")
+    if not all(done for done, _ in results.values()):
+        raise SystemExit(FAILED)
+
+
+async def _run(current: "Settings", targets: dict[str, tuple[str, Change]]) -> dict[str, Outcome]:
+    """Through the server that holds the folder; where none does, under the folder's lock."""
+    from gateway.store import SqliteStore, StoreLockedError
+
+    try:
+        store = SqliteStore.open(current.database, retry=current.retry)
+    except StoreLockedError:
+        return {name: _ask(current, path) for name, (path, _) in targets.items()}
+    try:
+        await _recover(store, current)
+        return {name: await change(store) for name, (_, change) in targets.items()}
+    finally:
+        await store.close()
+
+
+async def _recover(store: "SqliteStore", current: "Settings") -> None:
+    """What a killed server was sending counts first: else it would be given up, or sent twice."""
+    from gateway.pipeline import journal
+
+    for path in journal.all_in(current.data_dir / "journal"):
+        if journal.alive(path):
+            fail("a worker of the last run is still sending: try again in a moment")
+        await store.settle(journal.recover(path).settlements)
+        journal.forget(path)
+
+
+def _ask(current: "Settings", path: str) -> Outcome:
+    import httpx
+
+    address = current.data_dir / "http-address"
+    base = address.read_text().strip() if address.is_file() else ""
+    if not base:
+        scheme = "https" if current.http.tls_certificate else "http"
+        base = f"{scheme}://{current.http.host}:{current.http.port}"
+    token = (current.data_dir / "admin-token").read_text().strip()
+    certificate = current.http.tls_certificate
+    try:
+        answer = httpx.post(
+            base + path,
+            headers={"Authorization": f"Bearer {token}", "X-Actor": getpass.getuser()},
+            verify=_own(certificate) if certificate else True,
+            timeout=30,
+        )
+    except (httpx.HTTPError, OSError) as wrong:
+        fail(f"the gateway that serves {current.data_dir} does not answer at {base}: {wrong}")
+    body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
+    if answer.is_success:
+        return True, str(body.get("state") or ("paused" if body.get("paused") else "working"))
+    return False, str(body.get("detail") or f"HTTP {answer.status_code}")
+
+
+def _own(certificate: Path) -> ssl.SSLContext:
+    """Trusts the server's own certificate and nothing else; the name may be another than the address."""
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _delivery_change(verb: str, identifier: int) -> Change:
+    async def change(store: "SqliteStore") -> Outcome:
+        from gateway.model.delivery import IllegalTransitionError
+        from gateway.web.operating import explain
+
+        try:
+            return True, (await getattr(store, verb)(identifier, actor=_me())).value
+        except LookupError:
+            return False, f"no delivery {identifier}"
+        except IllegalTransitionError as illegal:
+            return False, explain(identifier, verb, illegal)
+
+    return change
+
+
+def _destination_change(verb: str, name: str) -> Change:
+    async def change(store: "SqliteStore") -> Outcome:
+        from gateway.model.delivery import Destination
+
+        await getattr(store, verb)(Destination(name), actor=_me())
+        return True, "paused" if verb == "pause" else "working"
+
+    return change
+
+
+def _me() -> str:
+    return f"cli {getpass.getuser()}"

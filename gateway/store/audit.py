@@ -1,0 +1,97 @@
+"""The audit trail: who did what, when, to which message, report and delivery, with what result (REQ-70).
+
+Rows are only ever appended (triggers refuse anything else), in the transaction of what they tell, and each
+holds the SHA-256 of the one before and of itself: a row changed or taken out afterwards is found by `verify`.
+A patient stands here only as a keyed hash; the key lies beside the store (`audit-key`), so that the hash of
+a known matricule can be looked for, and a matricule cannot be guessed from the trail alone.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.model.people import Patient
+from gateway.store import statements as named
+from gateway.store.session import Session
+
+START = "0" * 64
+"""What the first row names as the one before."""
+GATEWAY = "gateway"
+"""Actor of what happens by itself."""
+
+Pseudonym = Callable[[Patient], str]
+
+
+class Entry(NamedTuple):
+    """One row; `action`: taken, attempt, superseded, retry, cancel, release, pause, resume, read, export."""
+
+    action: str
+    actor: str = GATEWAY
+    message_id: int | None = None
+    report_id: int | None = None
+    delivery_id: int | None = None
+    destination: str = ""
+    result: str = ""
+    patient: str = ""
+
+
+def record(session: Session, entry: Entry, now: int) -> None:
+    """Append; `now` in microseconds. The writer is alone, so the last row is the one before."""
+    last = session.row(named.AUDIT_LAST, {})
+    values: dict[str, Any] = {"at": now, **entry._asdict(), "previous": last[0] if last else START}
+    session.run(named.ADD_AUDIT, values | {"hash": digest(values)})
+
+
+def digest(values: dict[str, Any]) -> str:
+    """Over all columns but `id` and `hash`, by name."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def verify(rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
+    """What is wrong with the chain, one sentence each. `rows`: id, then FIELDS, then hash, oldest first."""
+    previous = START
+    for number, *values, found in rows:
+        row = dict(zip(FIELDS, values, strict=True))
+        if row["previous"] != previous:
+            yield f"audit row {number} does not follow the one before: a row is missing or was changed"
+        elif digest(row) != found:
+            yield f"audit row {number} was changed"
+        previous = found
+
+
+FIELDS = (
+    "at",
+    "action",
+    "actor",
+    "message_id",
+    "report_id",
+    "delivery_id",
+    "destination",
+    "result",
+    "patient",
+    "previous",
+)
+"""Columns that the hash covers, in the order of `listings.AUDIT`."""
+
+
+def pseudonyms(folder: Path) -> Pseudonym:
+    """Patient → keyed hash, "" without any identifier. Makes the key at the first start, mode 0600."""
+    path = folder / "audit-key"
+    if not path.is_file():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+    key = path.read_bytes()
+
+    def pseudonym(patient: Patient) -> str:
+        known = patient.ins or next(iter(patient.identifiers), None)
+        if known is None:
+            return ""
+        return hmac.new(key, f"{known.value}^{known.system}".encode(), hashlib.sha256).hexdigest()
+
+    return pseudonym

@@ -1,0 +1,70 @@
+"""What an operator changes over HTTP: deliveries one by one, destinations as a whole."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI, Header, HTTPException
+
+from gateway.model.delivery import (
+    DELIVERY_TRANSITIONS,
+    DeliveryEvent,
+    DeliveryState,
+    Destination,
+    IllegalTransitionError,
+)
+from gateway.ports import Operator, StoreUnavailableError
+
+EVENTS = {
+    "retry": DeliveryEvent.RETRY_DUE,
+    "release": DeliveryEvent.RELEASE,
+    "cancel": DeliveryEvent.CANCEL,
+}
+
+
+def add_operations(app: FastAPI, operator: Operator, guarded: list[Any]) -> None:
+    """`POST /api/deliveries/{id}/retry|release|cancel` and `/api/destinations/{name}/pause|resume`."""
+    verbs: dict[str, Callable[..., Awaitable[DeliveryState]]] = {
+        "retry": operator.retry,
+        "release": operator.release,
+        "cancel": operator.cancel,
+    }
+
+    @app.post("/api/deliveries/{identifier}/{verb}", dependencies=guarded, summary="retry, release or cancel")
+    async def operate(identifier: int, verb: str, x_actor: str = Header("")) -> dict[str, Any]:
+        if verb not in verbs:
+            raise HTTPException(404, f"no verb {verb}: {', '.join(verbs)}")
+        try:
+            state = await verbs[verb](identifier, actor=_actor(x_actor))
+        except LookupError:
+            raise HTTPException(404, f"no delivery {identifier}") from None
+        except IllegalTransitionError as illegal:
+            raise HTTPException(409, explain(identifier, verb, illegal)) from None
+        except StoreUnavailableError as down:
+            raise HTTPException(503, str(down)) from None
+        return {"id": identifier, "state": state.value}
+
+    @app.post("/api/destinations/{name}/{verb}", dependencies=guarded, summary="pause or resume")
+    async def switch(name: str, verb: str, x_actor: str = Header("")) -> dict[str, Any]:
+        if name not in set(Destination):
+            raise HTTPException(404, f"no destination {name}: {', '.join(Destination)}")
+        if verb not in ("pause", "resume"):
+            raise HTTPException(404, f"no verb {verb}: pause, resume")
+        change = operator.pause if verb == "pause" else operator.resume
+        try:
+            await change(Destination(name), actor=_actor(x_actor))
+        except StoreUnavailableError as down:
+            raise HTTPException(503, str(down)) from None
+        return {"destination": name, "paused": verb == "pause"}
+
+
+def explain(identifier: int, verb: str, illegal: IllegalTransitionError) -> str:
+    """Why a delivery does not take this verb now, and in which states it would."""
+    if illegal.state is DeliveryState.IN_FLIGHT:
+        return f"delivery {identifier} is being sent now: wait for its outcome"
+    states = [state for state, events in DELIVERY_TRANSITIONS.items() if EVENTS[verb] in events]
+    return f"delivery {identifier} is {illegal.state}: {verb} is for {', '.join(states)}"
+
+
+def _actor(named: str) -> str:
+    """Whoever holds the token names himself; the name is a claim, and said so."""
+    return f"token {named[:64]}" if named else "token"

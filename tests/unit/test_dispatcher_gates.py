@@ -1,0 +1,101 @@
+"""How much a destination may get: rate, circuit breaker, pause."""
+
+import pytest
+
+from gateway.config import DestinationSettings
+from gateway.model.delivery import Destination, OutcomeKind
+from gateway.pipeline.gates import Gate, Gates, GateState
+
+K, DMP = OutcomeKind, Destination.DMP
+
+
+def gate(destination: Destination = DMP, **settings: object) -> Gate:
+    return Gate(destination, DestinationSettings(**settings), 0.0)  # type: ignore[arg-type]
+
+
+def test_without_settings_a_working_destination_has_no_limit() -> None:
+    assert gate().room(1000, 0.0) is None
+
+
+def test_a_concurrency_counts_what_is_under_way() -> None:
+    assert [gate(concurrency=3).room(under_way, 0.0) for under_way in (0, 2, 3, 5)] == [3, 1, 0, 0]
+
+
+def test_a_rate_lets_a_burst_through_then_one_each_interval() -> None:
+    """17 a second (Annuaire) after an idle time: the burst at once, then one each 1/17 s."""
+    one = gate(rate=17.0, burst=5)
+    assert one.room(0, 100.0) == 5
+    one.handed_out(5, 100.0)
+    assert one.room(0, 100.0) == 0
+    assert one.wait(100.0) == pytest.approx(1 / 17)
+    assert one.room(0, 100.0 + 1 / 17) == 1
+    one.handed_out(1, 100.0 + 1 / 17)
+    sent, now = 0, 101.0
+    for step in range(1000):
+        now = 101.0 + step / 100
+        room = one.room(0, now) or 0
+        one.handed_out(room, now)
+        sent += room
+    assert 17 * 10 <= sent <= 17 * 10 + 5
+
+
+def test_what_was_handed_out_but_not_sent_costs_no_rate() -> None:
+    one = gate(rate=1.0)
+    one.handed_out(1, 0.0)
+    one.returned(1)
+    assert one.room(0, 0.0) == 1
+
+
+def test_failures_in_a_row_open_the_circuit_and_a_probe_closes_it() -> None:
+    one = gate(breaker_failures=3, breaker_pause=10.0)
+    for kind in (K.TRANSIENT, K.AMBIGUOUS):
+        one.result(kind, 0.0)
+    assert one.room(0, 0.0) is None
+    one.result(K.TRANSIENT, 0.0)
+    assert (one.state(0.0), one.room(0, 0.0), one.wait(4.0)) == (GateState.OPEN, 0, 6.0)
+    assert (one.state(10.0), one.room(0, 10.0), one.room(1, 10.0)) == (GateState.PROBING, 1, 0)
+    one.result(K.DELIVERED, 11.0)
+    assert (one.state(11.0), one.room(0, 11.0)) == (GateState.WORKING, None)
+
+
+def test_each_probe_that_fails_doubles_the_pause_up_to_the_longest() -> None:
+    one = gate(breaker_failures=1, breaker_pause=10.0, breaker_longest=35.0)
+    now, pauses = 0.0, []
+    one.result(K.TRANSIENT, now)
+    for _ in range(4):
+        wait = one.wait(now)
+        assert wait is not None
+        pauses.append(wait)
+        now += wait
+        one.result(K.TRANSIENT, now)
+    assert pauses == [10.0, 20.0, 35.0, 35.0]
+
+
+def test_late_failures_of_what_was_under_way_do_not_lengthen_the_pause() -> None:
+    one = gate(breaker_failures=1, breaker_pause=10.0)
+    for _ in range(8):
+        one.result(K.TRANSIENT, 1.0)
+    assert one.wait(1.0) == 10.0
+
+
+@pytest.mark.parametrize("kind", [K.DELIVERED, K.PERMANENT, K.REFUSED])
+def test_any_answer_of_the_peer_ends_the_row_of_failures(kind: OutcomeKind) -> None:
+    one = gate(breaker_failures=2)
+    for _ in range(5):
+        one.result(K.TRANSIENT, 0.0)
+        one.result(kind, 0.0)
+    assert one.state(0.0) is GateState.WORKING
+
+
+def test_acknowledgements_go_to_several_peers_so_one_that_is_down_stops_nobody() -> None:
+    one = gate(Destination.ZAM)
+    for _ in range(50):
+        one.result(K.TRANSIENT, 0.0)
+    assert one.state(0.0) is GateState.WORKING
+
+
+def test_a_paused_destination_gets_nothing_and_the_others_everything() -> None:
+    gates = Gates({DMP: DestinationSettings(paused=True)}, 0.0)
+    assert gates.room({}, 0.0) == {DMP: 0}
+    assert gates.wait(0.0) is None
+    assert gates.states(0.0)[DMP] is GateState.PAUSED

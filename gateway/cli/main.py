@@ -16,6 +16,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+sites_app = typer.Typer(help="Site profiles: prove them before they are used.", no_args_is_help=True)
+app.add_typer(sites_app, name="sites")
+
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 SiteName = Annotated[
@@ -84,6 +87,39 @@ def explain(
     from gateway.cli import explaining
 
     explaining.run(file, field, element, level, site, json, config)
+
+
+@sites_app.command("check")
+def sites_check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of profiles; default: sites_dir of the settings.")
+    ] = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Check all profiles and code tables. 1: something is wrong, each fault with file and line."""
+    from gateway.cli import sites
+
+    sites.check(folder, json, config)
+
+
+@sites_app.command("try")
+def sites_try(
+    files: Files,
+    site: Annotated[str, typer.Option("--site", help="The profile to try.")],
+    against: Annotated[
+        str, typer.Option("--against", help="Compare with this profile; default: who takes it otherwise.")
+    ] = "",
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Folder of profiles; default: sites_dir of the settings.")
+    ] = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Read messages with a profile: findings, and what it changes in the canonical report."""
+    from gateway.cli import sites
+
+    sites.try_profile(files, site, against, folder, json, config)
 
 
 @app.command()
@@ -169,11 +205,11 @@ def deliveries(
 
 
 Deliveries = Annotated[
-    list[int], typer.Argument(metavar="ID...", help="Delivery ids, as `deliveries` shows.")
+    list[int], typer.Argument(metavar="ID...", help="Delivery ids (`deliveries`).")
 ]
 Destinations = Annotated[
     list[str],
-    typer.Argument(metavar="NAME...", help="dmp, mssante-ps, mssante-patient, folder, zam, images."),
+    typer.Argument(metavar="NAME...", help="dmp, mssante-ps, mssante-patient, folder, zam."),
 ]
 
 

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.hl7v2.charsets import codec_of
 from gateway.mapping.codes import COLUMNS, Row, TableKind
 from gateway.mapping.locator import LocatorError, parse
 from gateway.model.findings import CATALOGUE, Severity
@@ -112,6 +113,10 @@ def _check(profile: ProfileFile) -> Iterator[Problem]:
     yield from _check_names(profile, "match", _MATCH_KEYS)
     yield from _check_names(profile, "input", ("charset",))
     yield from _check_names(profile, "codes", tuple(TableKind))
+    yield from _check_lists(profile, "match", "codes")
+    for name, text in _table(profile, "input"):
+        if name == "charset" and text and codec_of(text) is None:
+            yield profile.problem(f"`{text}` is no character set of HL7 table 0211", "input", name)
     for name, text in _table(profile, "locators"):
         try:
             parse(text)
@@ -141,10 +146,23 @@ def _check_names(profile: ProfileFile, table: str, known: tuple[str, ...]) -> It
             yield profile.problem(f"unknown key `{key}` in [{table}]", table, key)
 
 
+def _check_lists(profile: ProfileFile, *tables: str) -> Iterator[Problem]:
+    """A bare text where a list belongs would be read letter by letter."""
+    for table in tables:
+        content = profile.data.get(table)
+        for key, value in content.items() if isinstance(content, dict) else ():
+            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                yield profile.problem(f"`{key}` must be a list of texts", table, key)
+
+
 def read_table(file: Path | Traversable, kind: TableKind) -> tuple[tuple[Row, ...], tuple[Problem, ...]]:
     """The rows of a code table, each with its line; every row needs all columns, its key and its source."""
     columns = COLUMNS[kind]
-    reader = csv.DictReader(file.read_text(encoding="utf-8").splitlines(), strict=True)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        return (), (Problem(file.name, 0, "is not UTF-8"),)
+    reader = csv.DictReader(text.splitlines())
     if tuple(reader.fieldnames or ()) != columns:
         return (), (Problem(file.name, 1, f"columns must be {','.join(columns)}"),)
     rows: list[Row] = []

@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.hl7v2 import Message
 from gateway.mapping.codes import CodeError, CodeMaps, Row, TableKind
-from gateway.mapping.locator import Locator, parse
+from gateway.mapping.locator import Locator, LocatorError, parse
 from gateway.mapping.profile_file import (
     CONSTANTS,
     SITE_KEYS,
@@ -100,21 +100,25 @@ def load(folder: Path | None = None, default: str = DEFAULT) -> Sites:
     """
     problems: list[Problem] = []
     found: dict[str, ProfileFile] = {}
+    faulty: set[str] = set()
     for file, own in _files(folder):
         profile, wrong = read_profile(file, own)
         problems += wrong
         if profile is not None:
             found[profile.name] = profile
-    if problems:
-        raise SitesError(tuple(problems))
-    base = found[DEFAULT]
+            faulty |= {profile.name} if wrong else set()
+    if DEFAULT in faulty or DEFAULT not in found:
+        raise SitesError(tuple(problems) or (Problem(f"{DEFAULT}.toml", 0, "no such profile"),))
     profiles: dict[str, Profile] = {}
     for name in sorted(found):
         try:
-            profiles[name] = _build(found[name], base)
-        except SitesError as wrong:
-            problems += wrong.problems
-    if not problems and default not in profiles:
+            profiles[name] = _build(found[name], found[DEFAULT])
+        except SitesError as wrong_together:  # said once: what a file shows alone was told above
+            problems += [one for one in wrong_together.problems if one not in problems]
+        except (LocatorError, TypeError, ValueError, KeyError):
+            if name not in faulty:
+                raise  # a fault of ours, not of the file
+    if default not in found:
         problems.append(Problem(f"{default}.toml", 0, "no such profile"))
     if problems:
         raise SitesError(tuple(problems))
@@ -139,7 +143,8 @@ def _build(own: ProfileFile, base: ProfileFile) -> Profile:
         if name not in base.data["locators"]
     ]
     site, wrong = _site(own, data)
-    headings = {text: SectionKind(code) for text, code in data["headings"].items()}
+    known = set(SectionKind)
+    headings = {text: SectionKind(code) for text, code in data["headings"].items() if code in known}
     codes, wrong_codes = _codes(own, base, headings)
     problems += wrong + wrong_codes
     if problems or site is None or codes is None:
@@ -211,12 +216,29 @@ def _codes(
                 read, wrong = read_table(file, TableKind(key))
                 rows[TableKind(key)] = rows.get(TableKind(key), ()) + read
                 problems += wrong
-    if problems:
-        return None, problems
-    try:
-        return CodeMaps(rows, headings, f"{own.file}:headings"), []
-    except CodeError as wrong_cell:
-        return None, [Problem(wrong_cell.row.file, wrong_cell.row.line, str(wrong_cell))]
+    found, wrong_cells = _code_maps(rows, headings, f"{own.file}:headings")
+    problems += wrong_cells
+    return (None, problems) if problems else (found, [])
+
+
+_MOST_CELLS = 50
+"""Faults of cells told at once; a table that has more is not a table of codes."""
+
+
+def _code_maps(
+    rows: dict[TableKind, tuple[Row, ...]], headings: Mapping[str, SectionKind], rule: str
+) -> tuple[CodeMaps | None, list[Problem]]:
+    """The code maps; with a wrong cell, every wrong cell: what is left without its row is read again."""
+    problems: list[Problem] = []
+    while len(problems) < _MOST_CELLS:
+        try:
+            made = CodeMaps(rows, headings, rule)
+        except CodeError as wrong:
+            problems.append(Problem(wrong.row.file, wrong.row.line, str(wrong)))
+            rows = {kind: tuple(one for one in kept if one is not wrong.row) for kind, kept in rows.items()}
+        else:
+            return made, problems
+    return None, problems
 
 
 def _table_file(name: str, folder: Path | None) -> Path | Traversable | None:

@@ -85,12 +85,15 @@ class Message:
 
     @property
     def message_code(self) -> str:
-        return self.header.value(9).strip()
+        return self.header.leaf(9)
 
     @property
     def trigger_event(self) -> str:
         """MSH-9.2, else EVN-1 (messages before 2.3)."""
-        return (self.header.value(9, component=2) or self.value("EVN", 1)).strip()
+        if event := self.header.leaf(9, 2):
+            return event
+        envelope = self.first("EVN")
+        return envelope.leaf(1) if envelope is not None else ""
 
     @property
     def structure(self) -> str:
@@ -103,7 +106,7 @@ class Message:
     @property
     def version(self) -> str:
         """MSH-12.1 as sent, trimmed."""
-        return self.header.value(12).strip()
+        return self.header.leaf(12)
 
     @property
     def known_version(self) -> str:
@@ -113,6 +116,8 @@ class Message:
     @property
     def profile(self) -> str:
         """MSH-21, first repetition, trimmed: `2.1^CISIS_CDA_HL7_V2` (EI.1 version, EI.2 name)."""
+        if not self.header.field(21):
+            return ""
         return "^".join(one.strip() for one in self.header.components(21)[:2])
 
     @property
@@ -138,7 +143,7 @@ class Message:
     @property
     def processing_id(self) -> str:
         """MSH-11.1: P, T or D."""
-        return self.header.value(11).strip()
+        return self.header.leaf(11)
 
     @property
     def sent_at_text(self) -> str:

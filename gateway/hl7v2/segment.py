@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections.abc import Iterator
 
 from gateway.hl7v2.dialect import Dialect
 from gateway.hl7v2.faults import Base64Error
@@ -40,13 +39,14 @@ class Segment:
     What is missing reads as "". Reading never raises, except `binary`.
     """
 
-    __slots__ = ("_dialect", "_fields", "_leaves", "_raw", "index", "name", "number")
+    __slots__ = ("_dialect", "_fields", "_leaves", "_parts", "_raw", "index", "name", "number")
 
     def __init__(self, name: str, index: int, number: int, raw: bytes, dialect: Dialect) -> None:
         self.name, self.index, self.number = name, index, number
         self._raw, self._dialect = raw, dialect
         self._fields: list[bytes] = []
         self._leaves: dict[int, list[list[str]]] = {}
+        self._parts: dict[tuple[int, int, int], tuple[str, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<{self.location()} {self.field_count} fields>"  # never the content
@@ -120,13 +120,28 @@ class Segment:
         escaped = bool(chosen.escape) and chosen.escape in text
         for number, row in enumerate(text.split(chosen.repetition) if chosen.repetition else (text,), 1):
             cells = row.split(component) if component else [row]
+            if sub and sub in row:
+                for place, cell in enumerate(cells):
+                    if sub in cell:
+                        self._parts[field, number, place + 1] = parts = self._divide(cell, sub)
+                        cells[place] = parts[0]
             if escaped:  # only `value` unescapes
                 cells = [self.value(field, number, place) for place in range(1, len(cells) + 1)]
-            elif sub and sub in row:
-                cells = [cell.partition(sub)[0] for cell in cells]
             cells = list(map(str.strip, cells))
             made.append(["" if cell == '""' else cell for cell in cells] if '""' in row else cells)
         return made
+
+    def _divide(self, cell: str, sub: str) -> tuple[str, ...]:
+        dialect = self._dialect
+        if dialect.delimiters.escape in cell:
+            found = (dialect.leaf(one.encode(dialect.codec)) for one in cell.split(sub))
+            return tuple(map(str.strip, found))
+        return tuple(["" if one == '""' else one.strip() for one in cell.split(sub)])
+
+    def divided(self, field: int, repetition: int, component: int) -> tuple[str, ...]:
+        """The subcomponents of a component, as `leaves`; () when it has at most one."""
+        self.leaves(field)
+        return self._parts.get((field, repetition, component), ())
 
     def is_null(self, field: int, repetition: int = 1, component: int = 0) -> bool:
         """The sender asks to delete the value (`""`); `component` 0: of the whole repetition."""
@@ -196,9 +211,9 @@ class Segment:
     def field_count(self) -> int:
         return len(self._split()) - 1
 
-    def populated(self) -> Iterator[int]:
+    def populated(self) -> list[int]:
         """Numbers of the fields that hold something (a null counts), in order."""
-        return (number for number, data in enumerate(self._split()) if number and data)
+        return [number for number, data in enumerate(self._split()) if data and number]
 
     def location(self, field: int = 0, repetition: int = 1, component: int = 0, subcomponent: int = 0) -> str:
         """`PID-3[2].4.2`, `OBX(3)-5`: the occurrence and the repetition are written from the second on."""

@@ -82,7 +82,7 @@ def _fixed(moment: datetime, offset: str, tz: tzinfo) -> timezone:
 
 @lru_cache(maxsize=256)
 def whole_minutes(offset: timedelta) -> timezone:
-    """`offset` to the minute: before 1911 it holds seconds (local mean time), which no wire format can say."""
+    """`offset` to the minute: before 1911 there are seconds (local mean time), which no wire format has."""
     return timezone(timedelta(minutes=round(offset.total_seconds() / 60)))
 
 

@@ -15,10 +15,10 @@ def coverage(message: Message, used: AbstractSet[tuple[int, int]], profile: Prof
     ignored: list[tuple[str, str]] = []
     rules = profile.ignored
     for segment in message.segments:
-        base = segment.location()
+        base, index = segment.location(), segment.index
         for field in segment.populated():
             place = f"{base}-{field}"
-            if (segment.index, field) in used:
+            if (index, field) in used:
                 mapped.append(place)
             elif rule := rules.get(f"{segment.name}-{field}"):
                 ignored.append((place, rule))

@@ -27,6 +27,7 @@ from gateway.model.submission import Provenance
 from gateway.model.terms import Identifier
 
 _Change = Callable[[Practitioner, str], Practitioner]
+_NOBODY = Organization()
 _ORGANIZATION = ("id", "name", "telecoms", "address", "practice_setting", "facility_type")
 
 
@@ -177,7 +178,7 @@ def _organization(
     named: Organization | None, own: Organization, path: str, trail: Trail
 ) -> Organization | None:
     """`named`, completed when it is the site's own structure; the own one when nobody is named."""
-    if own == Organization():
+    if own == _NOBODY:
         return named
     if named is None:
         trail.profile(path, "structure" if path != "custodian" else "custodian")

@@ -44,7 +44,7 @@ def context(message: Message, scope: Group, reader: Reader, action: Action) -> S
         reply_to=reply_to,
         body_professional=bodies.get("body_professional", ""),
         body_patient=bodies.get("body_patient", ""),
-        patient_class=patient_class.value(2).strip() if patient_class is not None else "",
+        patient_class=patient_class.leaf(2) if patient_class is not None else "",
     )
 
 
@@ -62,7 +62,7 @@ def _metadata(message: Message, reader: Reader) -> tuple[Flags, dict[str, str]]:
     for segment in message.segments:
         if segment.name == "OBX":
             last = ""
-            code = segment.value(3).strip()
+            code = segment.leaf(3)
             if (field := cisis.FLAG_FIELDS.get(code)) is not None:
                 last = field
                 _flag(segment, field, flags, reader)
@@ -113,7 +113,7 @@ def _participations(
     reply_to = ""
     recipients: list[Recipient] = []
     for segment in message.all("PRT"):
-        role = segment.value(4).strip()
+        role = segment.leaf(4)
         if role in cisis.PARTICIPATIONS:
             reader.mark(segment, 4, 5, 8, 10, 14, 15)
         if role == cisis.PRT_SENDER and sender is None:

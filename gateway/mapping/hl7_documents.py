@@ -42,7 +42,7 @@ def is_document(segment: Segment) -> bool:
     """An OBX with an embedded document: ED, or a text whose OBX-5.4 says Base64; no mail body."""
     if segment.field(2).strip() != b"ED" and not carries_base64(segment):
         return False
-    return segment.value(3, 1, 3).strip() != cisis.METADATA_SYSTEM
+    return segment.leaf(3, 3) != cisis.METADATA_SYSTEM
 
 
 def is_content(segment: Segment) -> bool:

@@ -22,7 +22,7 @@ def refused(message: Message) -> tuple[Finding, ...]:
     """Why a message is not served, () when it is. Some senders of 2.3 leave the event of an ORU empty."""
     code, event = message.message_code, message.trigger_event
     if (profile := message.profile.partition("^")[2]) in _OTHER_PROFILES:
-        return (finding("HL7-TYPE-UNSUPPORTED", "MSH-21", f"profile {profile}"),)
+        return (finding("HL7-VOLET-UNSERVED", "MSH-21", f"profile {profile}"),)
     if (code, event) in SERVED or (code == "ORU" and not event):
         return ()
     if code in _TYPES:
@@ -35,14 +35,15 @@ def action(message: Message) -> Action:
     asked = SERVED.get((message.message_code, message.trigger_event))
     if asked is not None:
         return asked
-    control = message.value("ORC", 1).strip()
-    return Action.REPLACE if control == "RO" else Action.CREATE
+    order = message.first("ORC")
+    return Action.REPLACE if order is not None and order.leaf(1) == "RO" else Action.CREATE
 
 
 def document_action(message: Message, document: Segment) -> tuple[Action, tuple[Finding, ...]]:
     """Of a message that carries a CDA: event, ORC-1 and OBX-11 of the document must name one action (§1.2).
 
-    A deletion is refused: it is not served yet.
+    An ORC-1 that names none (SC) is a warning where the others do. A deletion is refused: it is not served
+    yet.
     """
     said: list[tuple[Action | None, str, str]] = []
     if message.message_code == "MDM":

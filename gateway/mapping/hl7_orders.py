@@ -180,8 +180,8 @@ def not_imaging(groups: tuple[Group, ...]) -> tuple[Finding, ...]:
         obr = group.first("OBR")
         if obr is None:
             continue
-        if (service := obr.value(24).strip().upper()) in FOREIGN:
+        if (service := obr.leaf(24).upper()) in FOREIGN:
             return (finding("NOT-IMAGING", obr.location(24), f"service {service}"),)
-        if (code := obr.value(4).strip()) in _REPORT_TYPES:
+        if (code := obr.leaf(4)) in _REPORT_TYPES:
             return (finding("NOT-IMAGING", obr.location(4), f"document type {code}"),)
     return ()

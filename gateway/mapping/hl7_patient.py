@@ -77,7 +77,7 @@ def _identifiers(reader: Reader) -> tuple[Identifier, ...]:
     made: list[Identifier] = []
     for found in reader.find_all("patient.identifiers"):
         identifier = types.cx(reader.scope, found.segment, found.field, found.repetition)
-        kind = found.segment.value(found.field, found.repetition, 5).strip()
+        kind = reader.scope.texts(found.segment, found.field, found.repetition, 5)[4]
         if types.is_ins(identifier, kind) or identifier in made:
             continue
         reader.trail.source(f"patient.identifiers[{len(made)}]", found.location)
@@ -89,7 +89,7 @@ def _birth_name(reader: Reader) -> types.Name:
     found = reader.find("patient.birth_name")
     if found is None:
         return types.Name("", "", "", "")
-    if not found.segment.value(found.field, found.repetition, 7).strip():
+    if not reader.scope.texts(found.segment, found.field, found.repetition, 7)[6]:
         reader.trail.at("NAME-TYPE-MISSING", found.location)
     for path in ("birth_family", "birth_given", "birth_given_names"):
         reader.trail.source(f"patient.{path}", found.location)
@@ -146,7 +146,7 @@ def _telecoms(reader: Reader) -> tuple[Telecom, ...]:
 
 
 def _telecoms_of(segment: Segment, field: int, reader: Reader, made: list[Telecom]) -> None:
-    for repetition in range(1, segment.repetitions(field) + 1):
+    for repetition in range(1, len(segment.leaves(field)) + 1):
         telecom = types.xtn(reader.scope, segment, field, repetition)
         reader.mark(segment, field)
         if telecom is not None and telecom not in made:

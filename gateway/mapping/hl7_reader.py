@@ -19,7 +19,7 @@ class Group:
     The `Scope` of locators: a name that the group has hides the head's segments of that name.
     """
 
-    __slots__ = ("_having", "_sub", "named", "segments")
+    __slots__ = ("_having", "named", "segments")
 
     def __init__(self, segments: Iterable[Segment], message: Message, head: "Group | None" = None) -> None:
         self.segments = tuple(segments)
@@ -30,7 +30,6 @@ class Group:
         for name, found in named.items():
             self.named[name] = tuple(found)
         self._having: dict[tuple[str, Place], dict[str, tuple[Segment, ...]]] = {}
-        self._sub = message.delimiters.subcomponent.encode("ascii")
 
     def all(self, name: str, /) -> tuple[Segment, ...]:
         return self.named.get(name, ())
@@ -52,10 +51,7 @@ class Group:
 
     def divided(self, segment: Segment, field: int, repetition: int, component: int) -> tuple[str, ...]:
         """The subcomponents of a component; () when it has at most one."""
-        if not self._sub or self._sub not in segment.field(field):
-            return ()
-        parts = segment.subcomponents(field, repetition, component)
-        return tuple(map(str.strip, parts)) if len(parts) > 1 else ()
+        return segment.divided(field, repetition, component)
 
     def first(self, name: str) -> Segment | None:
         found = self.all(name)
@@ -94,6 +90,8 @@ class Reader:
 
     def over(self, scope: Group) -> "Reader":
         """The same reader over other segments."""
+        if scope is self.scope:
+            return self
         return Reader(scope, self.profile, self.trail, self.used)
 
     def mark(self, segment: Segment, *fields: int) -> None:

@@ -37,7 +37,9 @@ def classic(message: Message, profile: Profile, used: set[tuple[int, int]]) -> t
 def _one(
     message: Message, bundle: tuple[Group, ...], head: Group, profile: Profile, used: set[tuple[int, int]]
 ) -> Mapped:
-    scope = Group([segment for group in bundle for segment in group.segments], message, head)
+    scope = bundle[0]
+    if len(bundle) > 1:
+        scope = Group([segment for group in bundle for segment in group.segments], message, head)
     reader = Reader(scope, profile, Trail(profile.site.name), used)
     reader.trail.take(_unreadable(head, bundle))
     report: ImagingReport | None = None

@@ -6,6 +6,7 @@ is one section of kind REPORT.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.hl7v2 import Segment
@@ -21,7 +22,10 @@ _NOT_NARRATIVE = re.compile(
     rb"(?:study|series|sop|sr) instance uid|(?:^|\^)113014(?:$|\^)|MetaDMPMSS", re.IGNORECASE
 )
 """OBX-3 of identifiers (RAD-28, RAD-128) and of the volet's metadata."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _HEADING = re.compile(r"\s*(?P<words>[^\W\d][^:\n]{1,48}?)\s*(?:(?P<colon>:)\s*(?P<rest>.*)|)$", re.DOTALL)
+_LONGEST_HEADING = 80
+"""Characters above which a line without colon is text: the pattern allows 50, and blanks inside."""
 
 
 class Line(NamedTuple):
@@ -36,7 +40,13 @@ def is_text(segment: Segment) -> bool:
     """Whether this OBX carries narrative (not an identifier, a flag or an embedded document)."""
     if segment.field(2).strip() not in TEXT_TYPES or segment.field(11).strip() in WITHDRAWN:
         return False
-    return not _NOT_NARRATIVE.search(segment.field(3)) and not carries_base64(segment)
+    return _narrative(segment.field(3)) and not carries_base64(segment)
+
+
+@lru_cache(maxsize=1024)
+def _narrative(observation: bytes) -> bool:
+    """By OBX-3."""
+    return not _NOT_NARRATIVE.search(observation)
 
 
 def carries_base64(segment: Segment) -> bool:
@@ -100,27 +110,29 @@ def _lines(scope: Group, reader: Reader) -> Iterator[Line]:
 
 
 def _split(segment: Segment, field: int, kind: SectionKind | None) -> Iterator[Line]:
-    location = segment.location(field)
-    for text in re.split(r"\r\n|\r|\n", segment.text(field)):
-        yield Line(text.rstrip(), location, kind)
+    location, text = segment.location(field), segment.text(field)
+    for line in _LINE_END.split(text) if "\n" in text or "\r" in text else (text,):
+        yield Line(line.rstrip(), location, kind)
 
 
 def _kind(segment: Segment, reader: Reader) -> SectionKind | None:
     """By suffix (`71020&IMP`), by LOINC code in either triple, by label; None when OBX-3 tells nothing."""
     codes = reader.profile.codes
-    if suffix := segment.value(3, 1, 1, 2).strip():
+    if (parts := reader.scope.divided(segment, 3, 1, 1)) and (suffix := parts[1]):
         hit = codes.section("suffix", suffix)
         return hit.value if hit else None
     for place in (1, 4):
-        if (code := segment.value(3, 1, place).strip()) and (hit := codes.section("loinc", code)):
+        if (code := segment.leaf(3, place)) and (hit := codes.section("loinc", code)):
             return hit.value
-    label = segment.value(3, 1, 2).strip()
+    label = segment.leaf(3, 2)
     hit = codes.section("heading", label) if label and len(label) < 50 else None
     return hit.value if hit else None
 
 
 def _heading(text: str, codes: CodeMaps) -> tuple[SectionKind, str, str] | None:
     """(kind, title, rest of the line) when a line is a known heading: alone, or before a colon."""
+    if ":" not in text and len(text.strip()) > _LONGEST_HEADING:
+        return None
     match = _HEADING.fullmatch(text)
     if match is None:
         return None

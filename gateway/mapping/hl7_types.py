@@ -4,6 +4,7 @@ Each function reads one repetition of one field. French constraints: spec hl7v2.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.hl7v2 import Segment
@@ -19,13 +20,13 @@ UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){2,}")
 NATIONAL_TYPES = frozenset({"RPPS", "IDNPS", "ADELI"})
 """XCN.13 of national identifiers of professionals."""
 _NATIONAL_FORM = re.compile(r"8?\d{11}")
-_SPACES = re.compile(r"\s+")
 
 
 def valid_uid(text: str) -> bool:
     return len(text) <= 64 and UID.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=1024)  # authorities are few
 def oid_of(*candidates: str) -> str:
     """The first candidate that is an OID, without `urn:oid:`; "" when none is."""
     for candidate in candidates:
@@ -57,7 +58,7 @@ def ei(scope: Group, segment: Segment, field: int, repetition: int = 1) -> Ident
 
 def _plain(value: str) -> str:
     """A matricule or number without the blanks that people group digits with."""
-    return _SPACES.sub("", value)
+    return "".join(value.split())
 
 
 class Name(NamedTuple):
@@ -115,6 +116,7 @@ def xtn(scope: Group, segment: Segment, field: int, repetition: int) -> Telecom 
     return Telecom(value=number if number.startswith(scheme) else scheme + number, use=use)
 
 
+@lru_cache(maxsize=4096)  # and so are the professionals of a site
 def _national(value: str, system: str, kind: str) -> str:
     """PS_IdNat of an identifier: by its authority or type, or by its form when neither is named; else ""."""
     bare = _plain(value)

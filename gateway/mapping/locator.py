@@ -77,6 +77,11 @@ class Path(NamedTuple):
     component: int
     subcomponent: int
 
+    @property
+    def plain(self) -> bool:
+        """No condition and no subcomponent: any repetition of any such segment."""
+        return self.where is None and self.pick is None and not self.repetition and self.subcomponent < 2
+
     def matches(self, scope: Scope, most: int = 0) -> list[Found]:
         """The values that this path leads to, in message order, none empty; at most `most`, 0 all."""
         name, where, field, pick, wanted, component, sub = self
@@ -124,20 +129,32 @@ def leaf(segment: Segment, field: int, repetition: int, component: int, subcompo
 class Locator:
     """A parsed locator: `find` gives the first value, `find_all` all values of the first path with any."""
 
-    __slots__ = ("paths", "text")
+    __slots__ = ("_plans", "paths", "text")
 
     def __init__(self, text: str, paths: tuple[Path, ...]) -> None:
         self.text, self.paths = text, paths
+        self._plans = tuple((path.segment, path.plain, path.field, path.component, path) for path in paths)
 
     def find(self, scope: Scope) -> Found | None:
-        for path in self.paths:
-            if found := path.matches(scope, 1):
-                return found[0]
+        named = scope.named
+        for name, plain, field, component, path in self._plans:
+            if name not in named:
+                continue
+            if not plain:
+                if found := path.matches(scope, 1):
+                    return found[0]
+                continue
+            column = component - 1 if component else 0
+            for segment in named[name]:  # what `matches` does, for the many locators without condition
+                for repetition, row in enumerate(segment.leaves(field), 1):
+                    if column < len(row) and (value := row[column]):
+                        return Found(value, segment, field, repetition, component)
         return None
 
     def find_all(self, scope: Scope) -> tuple[Found, ...]:
+        named = scope.named
         for path in self.paths:
-            if every := path.matches(scope):
+            if path.segment in named and (every := path.matches(scope)):
                 return tuple(every)
         return ()
 

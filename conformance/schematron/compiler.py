@@ -4,6 +4,10 @@ Unlike the ISO skeleton, a pattern does not walk the whole document: it is appli
 one of its rule contexts can end with, in document order. Within a pattern a node takes the first rule that
 matches (ISO 19757-3 §5.4.10), so earlier rules have the higher priority.
 
+Documents that rules read (value sets) are asked of `o:doc`, which takes them from the parameter `o:docs`, a
+map from URI to document, so that a warm engine parses each file once and not once a run. What the map lacks
+is read as usual and named in a message.
+
 The result document holds `f` elements (a failed assert or a successful report; `n` its number in the table
 of `Check`s, `at` the full path with indexes, its text the message), and `m` elements (the test reads a
 document that is not there) and `e` elements (the test broke; its text is the reason).
@@ -16,10 +20,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
-from conformance.schematron.contexts import candidates
+from conformance.schematron.contexts import KEYS, candidates
 from conformance.schematron.source import SCH, Schema, SchematronError, origin
 
-VERSION = "2"
+VERSION = "6"
 """Part of the key of a compiled form: raise it with every change of what is generated."""
 OUT = "urn:conformance:schematron"
 _S = f"{{{SCH}}}"
@@ -27,6 +31,22 @@ _READS_DOCUMENT = re.compile(r"\b(doc|document)\s*\(")
 _VARIABLE = re.compile(r"\$([A-Za-z_][\w.-]*)(\s+in\s|\s*:=)?")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
 _REASON = '<xsl:value-of select="$err:description"/>'
+_CALLS = re.compile(r"(?<![\w.:-])(doc|document|doc-available)(?=\s*\()")
+_SHARED = {"doc": "o:doc", "document": "o:doc", "doc-available": "o:there"}
+_FUNCTIONS = """
+<xsl:param name="o:docs" as="map(*)" select="map{}"/>
+<xsl:function name="o:uri" as="xs:string"><xsl:param name="uri"/>
+<xsl:variable name="at" select="string(resolve-uri($uri, static-base-uri()))"/>
+<xsl:if test="not(map:contains($o:docs, $at))"><xsl:message select="$at"/></xsl:if>
+<xsl:sequence select="$at"/></xsl:function>
+<xsl:function name="o:doc" as="document-node()?"><xsl:param name="uri"/>
+<xsl:variable name="at" select="o:uri($uri)"/>
+<xsl:variable name="kept" select="map:get($o:docs, $at)"/>
+<xsl:sequence select="if (exists($kept)) then $kept else doc($at)"/></xsl:function>
+<xsl:function name="o:there" as="xs:boolean"><xsl:param name="uri"/>
+<xsl:variable name="at" select="o:uri($uri)"/>
+<xsl:sequence select="if (map:contains($o:docs, $at)) then exists(map:get($o:docs, $at))
+else doc-available($at)"/></xsl:function>"""
 _MISSING = "err:FODC0002 err:FODC0005 err:FODC0001"
 
 
@@ -91,7 +111,11 @@ class _Compiler:
             mode = f"p{number}"
             select = candidates(tuple(rule.get("context", "") for rule in rules))
             calls.append(f'<xsl:apply-templates select={quoteattr(select)} mode="{mode}"/>')
-            templates.append(f'<xsl:mode name="{mode}" on-no-match="deep-skip"/>')
+            # Skipping a document node would still go to its root element (XSLT 3 §6.7.5), a second time.
+            templates.append(
+                f'<xsl:mode name="{mode}" on-no-match="deep-skip"/>'
+                f'<xsl:template match="/" mode="{mode}" priority="0"/>'
+            )
             for place, rule in enumerate(rules):
                 body = "".join(self._content(rule, called))
                 context = quoteattr(rule.get("context", ""))
@@ -102,8 +126,9 @@ class _Compiler:
         templates.extend(self._named_templates(called))
         parts = [
             self._head(base),
+            _FUNCTIONS,
             *(_variable(name, value) for name, value in self.globals.items()),
-            '<xsl:key name="o:named" match="*" use="local-name()"/>',
+            KEYS,
             f'<xsl:template match="/"><o:result>{"".join(calls)}</o:result></xsl:template>',
             *templates,
             *self._foreign(),
@@ -114,6 +139,8 @@ class _Compiler:
     def _head(self, base: str) -> str:
         spaces = {**self.schema.namespaces, "xsl": "http://www.w3.org/1999/XSL/Transform", "o": OUT}
         spaces["err"] = "http://www.w3.org/2005/xqt-errors"
+        spaces["xs"] = "http://www.w3.org/2001/XMLSchema"
+        spaces["map"] = "http://www.w3.org/2005/xpath-functions/map"
         declared = " ".join(
             f"xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in spaces.items() if prefix and prefix != "xml"
         )
@@ -205,7 +232,8 @@ class _Compiler:
                 said=" ".join(_said(element).split()),
             )
         )
-        fires = f"not({test})" if kind == "assert" else f"boolean({test})"
+        asked = _shared(test)
+        fires = f"not({asked})" if kind == "assert" else f"boolean({asked})"
         found = f'<o:f n="{number}" at="{{path(.)}}">{"".join(_message(element))}</o:f>'
         choice = f"<xsl:if test={quoteattr(fires)}>{found}</xsl:if>"
         where = f'n="{number}" at="{{path(.)}}"'
@@ -224,7 +252,15 @@ def _variables(expression: str) -> set[str]:
 
 
 def _variable(name: str, value: str) -> str:
-    return f"<xsl:variable name={quoteattr(name)} select={quoteattr(value)}/>"
+    return f"<xsl:variable name={quoteattr(name)} select={quoteattr(_shared(value))}/>"
+
+
+def _shared(expression: str) -> str:
+    """`expression` with its calls of doc() and document() led to the shared documents; literals untouched."""
+    parts = _LITERAL.split(expression)
+    literals = [*_LITERAL.findall(expression), ""]
+    led = (_CALLS.sub(lambda call: _SHARED[call[1]], part) for part in parts)
+    return "".join(part + literal for part, literal in zip(led, literals, strict=True))
 
 
 def _message(element: etree._Element) -> Iterator[str]:
@@ -232,7 +268,7 @@ def _message(element: etree._Element) -> Iterator[str]:
     yield _text(element.text)
     for child in element:
         if child.tag == f"{_S}value-of":
-            yield f'<xsl:value-of select={quoteattr(child.get("select", ""))} separator=" "/>'
+            yield f'<xsl:value-of select={quoteattr(_shared(child.get("select", "")))} separator=" "/>'
         elif child.tag == f"{_S}name":
             path = child.get("path", ".")
             yield f"<xsl:value-of select={quoteattr(f'name({path})')}/>"

@@ -1,35 +1,85 @@
-"""From rule contexts to the nodes worth trying: an XPath that selects by the last name of each context."""
+"""From rule contexts to the nodes worth trying: XPaths that select by names, and by templateId."""
 
 import re
 
 _NAME = re.compile(r"(?:[A-Za-z_][\w.-]*:|\*:)?([A-Za-z_][\w.-]*)")
+_ANY_ELEMENT = re.compile(r"(?:[A-Za-z_][\w.-]*:)?\*")
+_TEMPLATE = re.compile(
+    r"""\[\s*(?:[\w.-]+:)?templateId\s*(?:/\s*@root\s*=\s*|\[\s*@root\s*=\s*)(['"])([^'"]+)\1"""
+)
+_OR = re.compile(r"\bor\b")
 ANY_NODE = "//(node()|@*)|/"
+KEYS = (
+    '<xsl:key name="o:named" match="*" use="local-name()"/>'
+    '<xsl:key name="o:template" match="*[*:templateId]" use="*:templateId/@root"/>'
+)
+"""What the expressions of `candidates` need in their stylesheet."""
 
 
 def candidates(contexts: tuple[str, ...]) -> str:
     """An XPath expression for all nodes that one of `contexts` may match, never fewer.
 
-    Contexts that end with an element name are looked up by key; `*`, attributes and anything that is not
-    understood fall back to wider sets.
+    A context counts from its last `//` on: its steps without their predicates, the first one looked up by a
+    key. What is not understood (attributes, functions, other axes) falls back to wider sets.
     """
-    names: set[str] = set()
-    wider: set[str] = set()
+    found: dict[str, None] = {}
     for context in contexts:
         for alternative in split(context, "|"):
-            step = last_step(alternative)
-            match = _NAME.fullmatch(step)
-            if match:
-                names.add(match[1])
-            elif alternative.strip() == "/":
-                wider.add("/")
-            elif re.fullmatch(r"(?:[A-Za-z_][\w.-]*:)?\*", step):
-                wider.add("//*")
-            else:
-                return ANY_NODE
-    if "//*" in wider:
-        return "//*|/" if "/" in wider else "//*"
-    keys = f"key('o:named', ({', '.join(repr(name) for name in sorted(names))}))" if names else ""
-    return "|".join(part for part in (keys, "/" if "/" in wider else "") if part)
+            found[_candidates(alternative.strip())] = None
+    for wide in (ANY_NODE, "//*"):
+        if wide in found:
+            return f"{wide}|/" if "/" in found and wide != ANY_NODE else wide
+    return "|".join((*_looked_up("o:named", found), *_looked_up("o:template", found), *_paths(found)))
+
+
+def _candidates(alternative: str) -> str:
+    if alternative == "/":
+        return "/"
+    # An empty step stands for `//` or for a leading `/`: what is before it is no matter.
+    steps = [step.strip().removeprefix("child::").strip() for step in split(alternative, "/")]
+    while "" in steps:
+        steps = steps[steps.index("") + 1 :]
+    tests = [_test(step) for step in steps]
+    if not steps or "" in tests:
+        return ANY_NODE
+    while tests and tests[0] == "*":
+        template = _template(steps[0])
+        if template:
+            return "/".join((f"key('o:template', '{template}')", *tests[1:]))
+        steps, tests = steps[1:], tests[1:]
+    if not tests:
+        return "//*"
+    return "/".join((f"key('o:named', '{tests[0].removeprefix('*:')}')", *tests[1:]))
+
+
+def _test(step: str) -> str:
+    """The node test of a step: `*:name`, `*`, or "" for anything else."""
+    plain = split_predicates(step).strip()
+    name = _NAME.fullmatch(plain)
+    if name:
+        return f"*:{name[1]}"
+    return "*" if _ANY_ELEMENT.fullmatch(plain) else ""
+
+
+def _template(step: str) -> str:
+    """The templateId that the first predicate of a step demands, "" when it may do without."""
+    predicates = step[len(split_predicates(step)) :]
+    found = _TEMPLATE.match(predicates)
+    return found[2] if found and not _OR.search(predicates) else ""
+
+
+_LOOK_UP = re.compile(r"key\('([\w:]+)', '([^']*)'\)")
+
+
+def _looked_up(key: str, found: dict[str, None]) -> tuple[str, ...]:
+    """All plain look-ups in one key as one call."""
+    plain = (_LOOK_UP.fullmatch(one) for one in found)
+    values = sorted({match[2] for match in plain if match and match[1] == key})
+    return (f"key('{key}', ({', '.join(map(repr, values))}))",) if values else ()
+
+
+def _paths(found: dict[str, None]) -> tuple[str, ...]:
+    return tuple(one for one in found if not _LOOK_UP.fullmatch(one))
 
 
 def split(expression: str, separator: str) -> list[str]:
@@ -48,12 +98,6 @@ def split(expression: str, separator: str) -> list[str]:
             parts.append(expression[start:place])
             start = place + 1
     return [*parts, expression[start:]]
-
-
-def last_step(path: str) -> str:
-    """The last step without its predicates and child axis; not trimmed of anything else."""
-    step = split(path.strip(), "/")[-1].strip()
-    return split_predicates(step).removeprefix("child::").strip()
 
 
 def split_predicates(step: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
@@ -13,6 +14,7 @@ from conformance.verdict import Remark
 from gateway.model.findings import Severity
 
 _O = f"{{{OUT}}}"
+DOCUMENTS = f"{{{OUT}}}docs"
 _STEP = re.compile(r"Q\{([^}]*)\}")
 PREFIXES = {"urn:hl7-org:v3": "", "urn:dicom-org:ps3-20": "ps3-20:", "urn:hl7-org:sdtc": "sdtc:"}
 ROLES = {
@@ -41,6 +43,8 @@ class Engine:
         self._processor: Any = PySaxonProcessor(license=False)
         self._cache = cache_folder
         self._loaded: dict[tuple[Path, bool], tuple[Any, Compiled]] = {}
+        self._documents: dict[str, Any] = {}
+        self._map: Any = None
 
     def document(self, xml: str) -> Any:
         """A document to give to `check`; the caller has parsed it before, so it is well-formed."""
@@ -57,13 +61,39 @@ class Engine:
         rules = rules.resolve()
         executable, compiled = self._load(rules, False)
         try:
-            result = executable.transform_to_string(xdm_node=document)
+            result = self._run(executable, document)
         except PySaxonApiError:
             # Some test raised an XPath error, which would end the official run. Guard each test, go on.
             executable, compiled = self._load(rules, True)
-            result = executable.transform_to_string(xdm_node=document)
+            result = self._run(executable, document)
         root = etree.fromstring(result.encode(), etree.XMLParser(huge_tree=True, resolve_entities=False))
         return tuple(_remark(element, compiled.checks, step) for element in root)
+
+    def _run(self, executable: Any, document: Any) -> str:
+        """One run over the documents that are kept; those it had to read itself are kept for the next."""
+        if self._map is None and self._documents:
+            string = self._processor.make_string_value
+            self._map = self._processor.make_map({string(uri): one for uri, one in self._documents.items()})
+        if self._map is not None:
+            executable.set_parameter(DOCUMENTS, self._map)
+        executable.set_save_xsl_message(True)
+        try:
+            return str(executable.transform_to_string(xdm_node=document))
+        finally:
+            self._keep(executable)
+
+    def _keep(self, executable: Any) -> None:
+        """Parse what the run asked for and did not find; a file that is not there is kept as nothing."""
+        messages = executable.get_xsl_messages()
+        count = messages.size if messages is not None else 0
+        for uri in {messages.item_at(place).get_string_value() for place in range(count)}:
+            path = Path(unquote(urlsplit(uri).path))
+            if path.is_file():
+                self._documents[uri] = self._processor.parse_xml(xml_file_name=str(path))
+            else:
+                self._documents[uri] = self._processor.empty_sequence()
+            self._map = None
+        executable.clear_xsl_messages()
 
     def _load(self, rules: Path, careful: bool) -> tuple[Any, Compiled]:
         from saxonche import PySaxonApiError

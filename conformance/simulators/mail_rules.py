@@ -131,8 +131,7 @@ def _cda_headers(message: Message, archive: xdm.Archive | None) -> Iterator[Faul
     identity = PATIENT.fullmatch(archive.patient) if archive else None
     if flag == "O" and (identity is None or identity["root"] not in INS_ROOTS):
         yield Fault("MAIL", "X-MSS-INS", "says O, but the metadata hold no INS")
-    if flag == "N" and identity is not None and identity["root"] in INS_ROOTS:
-        yield Fault("MAIL", "X-MSS-INS", "says N, but the metadata hold an INS")
+    # N beside an INS is no fault: the identity of the document may be incomplete (a trait is missing).
 
 
 def _pages(archive: xdm.Archive | None, pdfs: tuple[bytes, ...]) -> Iterator[Fault]:

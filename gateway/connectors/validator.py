@@ -215,7 +215,7 @@ class _Child:
 def resolved(command: tuple[str, ...]) -> tuple[str, ...]:
     """The command with its program found in PATH, else beside this Python (an environment not activated)."""
     program, *rest = command
-    beside = Path(sys.executable).with_name(program)
+    beside = Path(sys.executable).parent / program
     found = shutil.which(program) or (str(beside) if beside.is_file() else program)
     return (found, *rest)
 

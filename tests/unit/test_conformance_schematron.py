@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from conformance.schematron import cache
-from conformance.schematron.contexts import ANY_NODE, candidates, last_step, split
+from conformance.schematron.contexts import ANY_NODE, candidates, split, split_predicates
 from conformance.schematron.engine import Engine, readable
 from conformance.schematron.source import SchematronError, any_case, load
 from gateway.model.findings import Severity
@@ -74,6 +74,29 @@ def test_in_one_pattern_a_node_meets_its_first_rule_only(rules: Rules) -> None:
     texts = [text for _, _, text in rules.check(pattern(first, second))]
     assert texts == ["first", "second"]
     assert len(rules.check(pattern(first) + pattern(second))) == 3
+
+
+def test_no_node_is_judged_twice_where_a_pattern_looks_at_root_and_elements(rules: Rules) -> None:
+    elements = "<rule context='*'><assert test='false()'>element</assert></rule>"
+    root = "<rule context='/'><assert test='false()'>root</assert></rule>"
+    found = [(place, text) for _, place, text in rules.check(pattern(elements, root), "<a><b/></a>")]
+    assert found == [("/", "root"), ("/a[1]", "element"), ("/a[1]/b[1]", "element")]
+
+
+def test_a_warm_engine_reads_each_document_once(rules: Rules) -> None:
+    codes = rules.write("sets/codes.xml", "<set><code>x</code></set>")
+    content = (
+        "<let name='set' value=\"'sets/codes.xml'\"/>"
+        "<rule context='h:b'><assert test='@code = document($set)//code'>unknown</assert>"
+        "<assert test=\"not(doc-available('sets/none.xml'))\">there</assert>"
+        "<assert test=\"'doc(none)' != 'document(none)'\">literal</assert></rule>"
+    )
+    path = rules.write("rules.sch", f"{HEAD}{pattern(content)}</schema>")
+    document = rules.engine.document(DOCUMENT)
+    first = rules.engine.check(document, path, "test")
+    assert [remark.text for remark in first] == ["unknown"]
+    codes.unlink()
+    assert rules.engine.check(document, path, "test") == first
 
 
 def test_an_abstract_pattern_takes_its_parameters(rules: Rules) -> None:
@@ -206,13 +229,24 @@ def test_a_compiled_form_is_kept_until_a_rule_file_changes(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("contexts", "expected"),
     [
-        (("h:a/h:b", "//h:c[h:d/@x='/']"), "key('o:named', ('b', 'c'))"),
+        (("h:c", "//h:b[h:d/@x='/']"), "key('o:named', ('b', 'c'))"),
+        (("h:a/h:b", "//h:a[1]/h:b"), "key('o:named', 'a')/*:b"),
+        (("//h:a[h:x]//h:b[h:c]/*[not(@z)]",), "key('o:named', 'b')/*"),
+        (("/h:a/child::h:b",), "key('o:named', 'a')/*:b"),
         (("/",), "/"),
         (("h:a", "/"), "key('o:named', ('a'))|/"),
         (("h:a|*[h:b]",), "//*"),
+        (("h:a|*[h:b]", "/"), "//*|/"),
+        (("*[h:b]/h:a",), "key('o:named', ('a'))"),
+        (("*[h:templateId/@root = '1.2']",), "key('o:template', ('1.2'))"),
+        (('*[h:templateId[@root="1.2"]]/h:a',), "key('o:template', '1.2')/*:a"),
+        (("*[h:templateId/@root='1.2' and not(h:a)]",), "key('o:template', ('1.2'))"),
+        (("*[h:templateId/@root='1.2' or h:a]",), "//*"),
+        (("*[not(h:templateId/@root='1.2')]",), "//*"),
         (("//@code",), ANY_NODE),
         (("h:a[@x = 'b|c']",), "key('o:named', ('a'))"),
-        (("(h:a|h:b)/h:c",), "key('o:named', ('c'))"),
+        (("(h:a|h:b)/h:c",), ANY_NODE),
+        (("h:a/descendant::h:b",), ANY_NODE),
         (("text()",), ANY_NODE),
     ],
 )
@@ -222,7 +256,7 @@ def test_candidates_are_never_fewer_than_what_may_match(contexts: tuple[str, ...
 
 def test_paths_are_split_outside_of_brackets_and_literals() -> None:
     assert split("a[b/c]/d['/']", "/") == ["a[b/c]", "d['/']"]
-    assert last_step("//h:a/child::h:b[h:c][1]") == "h:b"
+    assert split_predicates("h:b[h:c][1]") == "h:b"
 
 
 def test_locations_read_like_the_document() -> None:

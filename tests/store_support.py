@@ -102,7 +102,7 @@ def concluding(
 
     def conclude(known: Known) -> Conclusion:
         key = f"{order}^1.2.250.1.999"
-        before = known("default", key)
+        before = known.report("default", key)
         number = (before.version if before else 0) + 1
         identity = VersionIdentity(
             environment="test",

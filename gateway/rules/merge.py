@@ -85,7 +85,8 @@ def _renewed(old: IdentityRecord | None, key: Identifier, event: IdentityEvent) 
     """The record after `event`: an empty field says nothing, a stated status (PID-32) says all."""
     new = event.patient
     if old is None:
-        return IdentityRecord(key=key, patient=new, marks=event.marks, opposed=event.opposed)
+        first = replace(new, identity_status=_status(new, event.marks)) if event.marks else new
+        return IdentityRecord(key=key, patient=first, marks=event.marks, opposed=event.opposed)
     opposed = old.opposed if event.opposed is None else event.opposed
     changes = {name: getattr(new, name) or getattr(old.patient, name) for name in (*TRAITS, *CONTACTS)}
     ins = new.ins if event.marks else new.ins or old.patient.ins

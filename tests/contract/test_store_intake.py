@@ -176,7 +176,7 @@ async def test_a_held_report_is_known_without_a_version(store: SqliteStore, quer
     seen = []
 
     def look(known: Known) -> Conclusion:
-        seen.append(known("default", "CR1^1.2.250.1.999"))
+        seen.append(known.report("default", "CR1^1.2.250.1.999"))
         return concluding(planned())(known)
 
     await store.commit(received("2"), look)

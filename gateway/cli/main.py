@@ -204,9 +204,7 @@ def deliveries(
     listing.deliveries(state, limit, json, config)
 
 
-Deliveries = Annotated[
-    list[int], typer.Argument(metavar="ID...", help="Delivery ids (`deliveries`).")
-]
+Deliveries = Annotated[list[int], typer.Argument(metavar="ID...", help="Delivery ids (`deliveries`).")]
 Destinations = Annotated[
     list[str],
     typer.Argument(metavar="NAME...", help="dmp, mssante-ps, mssante-patient, folder, zam."),
@@ -251,6 +249,34 @@ def resume(names: Destinations, json: Json = False, config: Config = None) -> No
     from gateway.cli import operating
 
     operating.destinations("resume", names, json, config)
+
+
+@app.command()
+def evidence(
+    report: Annotated[int, typer.Argument(metavar="REPORT", help="Report id, as `messages` shows it.")],
+    out: Annotated[Path, typer.Option("--out", help="Archive to write (zip).")],
+    redact: Annotated[bool, typer.Option("--redact", help="Hashes instead of contents and names.")] = False,
+    config: Config = None,
+) -> None:
+    """The proof chain of a report: received bytes, mapping, documents, checks, submissions, answers."""
+    from gateway.cli import evidence as proof
+
+    proof.evidence(report, out, redact, config)
+
+
+database = typer.Typer(help="The store as a whole.", no_args_is_help=True)
+app.add_typer(database, name="db")
+
+
+@database.command("backup")
+def db_backup(
+    path: Annotated[Path, typer.Argument(help="New folder; it can be used as a data folder.")],
+    config: Config = None,
+) -> None:
+    """Copy the store beside a running server, checked."""
+    from gateway.cli import operating
+
+    operating.backup(path, config)
 
 
 @app.command()

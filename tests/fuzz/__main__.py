@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -132,15 +133,30 @@ def _hypothesis(name: str, seconds: float) -> bool:
 
 
 def _atheris_process(name: str, seconds: float) -> int:
-    """libFuzzer ends its process, so each target has one of its own."""
-    command = [sys.executable, "-m", "tests.fuzz.coverage_guided", name, str(int(seconds))]
-    with tempfile.TemporaryDirectory(prefix="gateway-fuzz-") as folder:
+    """libFuzzer ends its process, so each target has one of its own. 1 when the target broke."""
+    from tests.fuzz import corpus
+
+    KEPT.mkdir(parents=True, exist_ok=True)
+    log = KEPT / f"{name}.log"
+    with tempfile.TemporaryDirectory(prefix="gateway-fuzz-") as folder, log.open("wb") as told:
+        starts, words = Path(folder) / "corpus", Path(folder) / "words"
+        starts.mkdir()
         for number, start in enumerate(_starts(name)):
-            (Path(folder) / f"seed-{number:03d}").write_bytes(start)
-        KEPT.mkdir(parents=True, exist_ok=True)
-        status = subprocess.run([*command, folder], check=False).returncode
-    print(f"{name}: {'held' if not status else f'broken, see {KEPT}'}")
-    return int(bool(status))
+            (starts / f"seed-{number:03d}").write_bytes(start)
+        words.write_text("".join(f'"{_escaped(token)}"\n' for token in corpus.TOKENS))
+        command = [sys.executable, "-m", "tests.fuzz.coverage_guided", name, str(int(seconds)), starts, words]
+        broken = subprocess.run(command, stdout=told, stderr=told, check=False).returncode != 0
+    done = re.search(r"number_of_executed_units: (\d+)", log.read_text(errors="replace"))
+    count = done[1] if done else "?"
+    print(
+        f"{name}: {count} inputs in {seconds:.0f} s: {f'broken, see {log}' if broken else 'held'}", flush=True
+    )
+    return int(broken)
+
+
+def _escaped(token: bytes) -> str:
+    """A word of a libFuzzer dictionary."""
+    return "".join(f"\\x{byte:02X}" for byte in token)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One target under atheris: `python -m tests.fuzz.coverage_guided TARGET SECONDS CORPUS`."""
+"""One target under atheris: `python -m tests.fuzz.coverage_guided TARGET SECONDS CORPUS WORDS`."""
 
 import sys
 from typing import Any
@@ -11,13 +11,14 @@ with atheris.instrument_imports(include=["gateway.hl7v2", "gateway.mapping", "ga
 
 
 def main() -> None:
-    name, seconds, corpus = sys.argv[1:4]
+    name, seconds, corpus, words = sys.argv[1:5]
     target: Any = targets.TARGETS[name]
     atheris.Setup(
         [
             sys.argv[0],
             corpus,
             f"-max_total_time={seconds}",
+            f"-dict={words}",
             "-timeout=5",
             "-max_len=100000",
             f"-artifact_prefix=var/fuzz/{name}-",

@@ -91,7 +91,7 @@ def _touch(segment: hl7v2.Segment) -> None:
         segment.text(field)
         segment.repetitions(field)
         segment.is_null(field)
-        for component in range(1, len(segment.components(field)) + 1):
+        for component in range(1, min(len(segment.components(field)), 50) + 1):
             segment.subcomponents(field, 1, component)
         try:
             segment.binary(field)

@@ -34,6 +34,9 @@ ACTION_MATRIX: tuple[ActionRow, ...] = (
 """Volet 2.1 §1.2. An ORU is always R01: there ORC-1 and OBX-11 alone must agree."""
 
 ACTION_BY_ORDER_CONTROL = {row.order_control: row.action for row in ACTION_MATRIX}
+NEUTRAL_ORDER_CONTROLS = frozenset({"SC", "RE"})
+"""ORC-1 that names no action: `SC` (status changed) in official samples of V1.2 and V2.0, `RE` of classic
+results. Event and OBX-11 then tell the action."""
 ACTION_BY_MDM_EVENT = {row.mdm_event: row.action for row in ACTION_MATRIX}
 ACTION_BY_RESULT_STATUS = {row.result_status: row.action for row in ACTION_MATRIX}
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from gateway.cda import CdaError, CdaHeader, read
 from gateway.cda.values import join_id
-from gateway.hl7v2 import Message, Segment, cisis
+from gateway.hl7v2 import Message, Segment, cisis, parse_date
 from gateway.mapping import cda
 from gateway.mapping import hl7_documents as documents
+from gateway.mapping.codes import fold
 from gateway.mapping.finish import finish
 from gateway.mapping.hl7_context import context
 from gateway.mapping.hl7_events import document_action
@@ -20,9 +21,11 @@ from gateway.mapping.hl7_types import cx, document_id
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.base import replace
+from gateway.model.findings import Finding, Severity
 from gateway.model.people import Patient
 from gateway.model.report import ImagingReport, ReportStatus
 from gateway.model.submission import Action, Mapped
+from gateway.model.terms import Identifier
 from gateway.rules import identity
 
 _STATUS = {
@@ -51,65 +54,89 @@ def _says_xml(segment: Segment) -> bool:
     return b"XML" in head and segment.value(5, 1, 3).strip().upper() == "XML"
 
 
-def with_document(message: Message, profile: Profile, used: set[tuple[int, int]]) -> Mapped:
-    """The report of a message that carries a CDA; several CDAs (N1 + N3) are documents of one version."""
+def with_documents(message: Message, profile: Profile, used: set[tuple[int, int]]) -> tuple[Mapped, ...]:
+    """One Mapped per CDA of the message, at least one.
+
+    N1 and N3 in one ORU (§1.1) have a setId each and are replaced one by one, so each is a report set of its
+    own. What is wrong with a document that could not be read stands in the first Mapped.
+    """
     scope = Group(message.segments, message)
     reader = Reader(scope, profile, Trail(profile.site.name), used)
-    embedded = documents.embedded(scope, reader)
-    received = _read(embedded, reader)
-    principal = _principal(received)
-    segment = principal.document.segment if principal else embedded[0].segment if embedded else None
-    action = Action.CREATE
-    if segment is not None:
-        action, found = document_action(message, segment)
-        reader.trail.take(found)
+    received = _read(documents.embedded(scope, reader), reader)
+    if not received:
+        found = _event_findings(message)
+        came = context(message, scope, reader, Action.CREATE)
+        return (Mapped(report=None, context=came, findings=(*reader.trail.findings, *found)),)
+    _distinct(received, reader)
+    made = []
+    for place, one in enumerate(received):
+        own = reader if place == 0 else Reader(scope, profile, Trail(profile.site.name), used)
+        made.append(_one(message, one, scope, own))
+    return tuple(made)
+
+
+def _one(message: Message, received: Received, scope: Group, reader: Reader) -> Mapped:
+    """The report of one CDA: what its header says, and how the message says it came."""
+    action, found = document_action(message, received.document.segment)
+    reader.trail.take(found)
     came = context(message, scope, reader, action)
-    report = _report(principal, action, scope, reader) if principal else None
-    if report is None or principal is None:
+    report = _report(received, action, scope, reader)
+    if report is None:
         return Mapped(report=None, context=came, findings=reader.trail.findings)
-    blob = principal.document.blob
+    blob = received.document.blob
     came = replace(
         came,
         received_document=blob.sha256,
-        received_document_id=principal.header.unique_id,
-        received_set_id=join_id(principal.header.set_id) if principal.header.set_id else "",
+        received_document_id=received.header.unique_id,
+        received_set_id=join_id(received.header.set_id) if received.header.set_id else "",
     )
-    done = finish(report, profile, reader.trail.provenance, complete=False)
+    done = finish(report, reader.profile, reader.trail.provenance, complete=False)
     reader.trail.take(done.findings)
     return Mapped(
-        report=replace(done.report, attachments=tuple(one.document.attachment for one in received)),
+        report=replace(done.report, attachments=(received.document.attachment,)),
         context=came,
-        blobs=tuple(one.document.blob for one in received),
+        blobs=(blob,),
         provenance=done.provenance,
         findings=reader.trail.findings,
     )
 
 
+def _event_findings(message: Message) -> tuple[Finding, ...]:
+    """What event, ORC-1 and OBX-11 say of a message whose document cannot be read: told at once."""
+    stated = next((one for one in message.all("OBX") if documents.is_document(one)), None)
+    return document_action(message, stated)[1] if stated is not None else ()
+
+
+def _distinct(received: tuple[Received, ...], reader: Reader) -> None:
+    """CDA-SEVERAL for a document of a set that the message has already: it would replace it at once."""
+    seen: set[Identifier] = set()
+    for one in received:
+        key = cda.report_set(one.header)
+        if key in seen:
+            reader.trail.at("CDA-SEVERAL", one.document.location)
+        seen.add(key)
+
+
 def _read(embedded: tuple[documents.Embedded, ...], reader: Reader) -> tuple[Received, ...]:
-    """The CDAs among the documents. What stands in their place and is none is CDA-INVALID."""
-    made: list[Received] = []
+    """The CDAs among the documents, each once. What stands in their place and is none is CDA-INVALID."""
+    made: dict[bytes, Received] = {}
     stated = [one for one in embedded if one.media_type == documents.CDA or _says_xml(one.segment)]
     for document in stated or embedded:
         try:
-            made.append(Received(document._replace(media_type=documents.CDA), read(document.data)))
+            made.setdefault(
+                document.data, Received(document._replace(media_type=documents.CDA), read(document.data))
+            )
         except CdaError as wrong:
             for found in wrong.findings:
                 place = f"{document.location}/{found.location}".rstrip("/")
                 reader.trail.at(found.code, place, found.detail, found.severity)
     if not embedded and not reader.trail.findings:
         reader.trail.at("REPORT-EMPTY", "OBX-5", "no document")
-    return tuple(made)
+    return tuple(made.values())
 
 
-def _principal(received: tuple[Received, ...]) -> Received | None:
-    """The structured document (N3) when there is one, else the first."""
-    return next(
-        (one for one in received if one.header.body == "structured"), received[0] if received else None
-    )
-
-
-def _report(principal: Received, action: Action, scope: Group, reader: Reader) -> ImagingReport | None:
-    header, place = principal.header, principal.document.location
+def _report(received: Received, action: Action, scope: Group, reader: Reader) -> ImagingReport | None:
+    header, place = received.header, received.document.location
     if header.code.code != cda.IMAGING_REPORT:
         reader.trail.at(
             "NOT-IMAGING", f"{place}/ClinicalDocument/code", f"document type {header.code.code[:12]}"
@@ -143,12 +170,8 @@ def _patient(header: CdaHeader, reader: Reader) -> Patient:
 
 
 def _compare(header: CdaHeader, scope: Group, reader: Reader) -> None:
-    """PID-3 and TXA-12 against the header (volet 2.1: PID-3 equals the recordTarget ids; REQ-32)."""
-    found = reader.find("patient.ins")
-    if found is not None:
-        stated = cx(scope, found.segment, found.field, found.repetition)
-        if header.patient.ins is not None and stated.value != header.patient.ins.value:
-            reader.trail.at("CDA-MISMATCH", found.location, "INS")
+    """PID and TXA against the header (volet 2.1 §1.4: PID-3 equals the recordTarget ids; REQ-32)."""
+    _compare_patient(header.patient, scope, reader)
     txa = scope.first("TXA")
     if txa is None:
         return
@@ -157,3 +180,26 @@ def _compare(header: CdaHeader, scope: Group, reader: Reader) -> None:
         reader.trail.at("CDA-MISMATCH", txa.location(12), "document id")
     if (prior := document_id(scope, txa, 13)) and prior not in {join_id(one) for one in header.replaces}:
         reader.trail.at("CDA-MISMATCH", txa.location(13), "replaced document")
+
+
+def _compare_patient(patient: Patient, scope: Group, reader: Reader) -> None:
+    """An INS that differs, or two traits, make another person: an error. One trait alone is a warning."""
+    found = reader.find("patient.ins")
+    if found is not None and patient.ins is not None:
+        stated = cx(scope, found.segment, found.field, found.repetition)
+        if stated.value != patient.ins.value:
+            reader.trail.at("CDA-MISMATCH", found.location, "INS", Severity.ERROR)
+    sexes = reader.profile.codes.sex
+    differing = []
+    for locator, trait, own, comparable in (
+        ("patient.birth_name", "birth name", fold(patient.birth_family), fold),
+        ("patient.birth_date", "birth date", patient.birth_date, parse_date),
+        ("patient.sex", "sex", patient.sex or "", lambda code: hit.value if (hit := sexes(code)) else ""),
+    ):
+        said = reader.find(locator)
+        value = comparable(said.value) if said is not None else ""
+        if said is not None and value and own and not own.startswith(value) and not value.startswith(own):
+            differing.append((said.location, trait))  # a partial date agrees with a whole one
+    severity = Severity.ERROR if len(differing) > 1 else Severity.WARNING
+    for location, trait in differing:
+        reader.trail.at("CDA-MISMATCH", location, trait, severity)

@@ -5,7 +5,7 @@ Nothing raises: what cannot be read is a finding with its place.
 """
 
 from gateway.hl7v2 import Message
-from gateway.mapping.cda_message import carries_cda, with_document
+from gateway.mapping.cda_message import carries_cda, with_documents
 from gateway.mapping.coverage import coverage
 from gateway.mapping.hl7_context import context
 from gateway.mapping.hl7_events import action, refused
@@ -38,5 +38,5 @@ def _reports(message: Message, profile: Profile, used: set[tuple[int, int]]) -> 
         came = context(message, scope, reader, action(message))
         return (Mapped(report=None, context=came, findings=(*why_not, *reader.trail.findings)),)
     if carries_cda(message):
-        return (with_document(message, profile, used),)
+        return with_documents(message, profile, used)
     return classic(message, profile, used)

@@ -49,7 +49,7 @@ def context(message: Message, scope: Group, reader: Reader, action: Action) -> S
 
 
 def _mark_header(message: Message, reader: Reader) -> None:
-    reader.mark(message.segments[0], 3, 4, 5, 6, 7, 9, 10, 21)
+    reader.mark(message.segments[0], 3, 4, 5, 6, 7, 9, 10, 11, 21)
 
 
 # --- MetaDMPMSS observations (§1.6)

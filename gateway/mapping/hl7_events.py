@@ -46,20 +46,23 @@ def document_action(message: Message, document: Segment) -> tuple[Action, tuple[
     yet.
     """
     said: list[tuple[Action | None, str, str]] = []
+    found: list[Finding] = []
     if message.message_code == "MDM":
         event = message.trigger_event
         said.append((cisis.ACTION_BY_MDM_EVENT.get(event), "MSH-9.2", event))
-    found: list[Finding] = []
-    control = message.value("ORC", 1).strip()
-    if control:
-        said.append((cisis.ACTION_BY_ORDER_CONTROL.get(control), "ORC-1", control))
-    else:
-        found.append(finding("HL7-FIELD-MISSING", "ORC-1", severity=Severity.WARNING))
     result = document.value(11).strip()
     if result:
         said.append((cisis.ACTION_BY_RESULT_STATUS.get(result), document.location(11), result))
     else:
         found.append(finding("HL7-FIELD-MISSING", document.location(11), severity=Severity.WARNING))
+    control = message.value("ORC", 1).strip()
+    if not control:
+        found.append(finding("HL7-FIELD-MISSING", "ORC-1", severity=Severity.WARNING))
+    elif control in cisis.NEUTRAL_ORDER_CONTROLS and said:
+        detail = f"ORC-1 {control} names no action"
+        found.append(finding("HL7-ACTION-MISMATCH", "ORC-1", detail, Severity.WARNING))
+    else:
+        said.append((cisis.ACTION_BY_ORDER_CONTROL.get(control), "ORC-1", control))
     actions = {asked for asked, _, _ in said}
     if len(actions) > 1 or None in actions:
         detail = ", ".join(f"{place} {value[:4]}" for _, place, value in said)

@@ -6,7 +6,7 @@ from gateway.model.findings import Finding, Severity, errors, finding
 from gateway.model.report import ImagingReport, ReportStatus
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped
-from gateway.rules import completeness, identity, ins, plan, visibility
+from gateway.rules import completeness, identity, ins, plan, processing, visibility
 from gateway.rules.places import locate
 
 UNBENDABLE = frozenset({"INVISIBLE-TO-PATIENT-MAIL", "INS-ENV", "INTERNAL"})
@@ -102,7 +102,7 @@ def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
     report = mapped.report
     if report is None:
         return mapped.findings
-    found = [*mapped.findings, *visibility.check(mapped)]
+    found = [*mapped.findings, *processing.check(mapped, environment), *visibility.check(mapped)]
     if report.patient.ins is not None:
         found += ins.check(report.patient.ins, environment, locate(mapped.provenance, ins.PATH))
     if report.status.validated and not _withdrawn(mapped, report):

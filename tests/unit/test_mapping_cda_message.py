@@ -215,7 +215,8 @@ def test_without_set_id_the_replaced_document_names_the_set_else_the_document_it
         ("T10", "NW", "F"),
         ("T10", "RO", "F"),
         ("T02", "CA", "D"),
-        ("T02", "SC", "F"),
+        ("T02", "XX", "F"),
+        ("T02", "SC", "C"),
     ],
 )
 def test_event_order_control_and_result_status_must_name_one_action(

@@ -89,7 +89,7 @@ def test_other_messages_are_refused_by_name(event: str, code: str, place: str) -
 
 @pytest.mark.parametrize("volet", ["1.1^CISIS_CDA_HL7_LPS", "1.0^CISIS_TLR_HL7_V2"])
 def test_volets_that_share_no_report_are_refused(volet: str) -> None:
-    assert ("HL7-TYPE-UNSUPPORTED", "MSH-21") in places(mapped(with_field("MSH", 21, volet)))
+    assert ("HL7-VOLET-UNSERVED", "MSH-21") in places(mapped(with_field("MSH", 21, volet)))
 
 
 @pytest.mark.req("REQ-06")

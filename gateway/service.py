@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from gateway import __version__, hl7v2
 from gateway.config import Environment, Settings
 from gateway.connectors import tls
 from gateway.connectors.mllp import MllpServer
+from gateway.connectors.webhook import Webhook
 from gateway.mapping import sites as site_profiles
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding
@@ -23,6 +25,7 @@ from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.production import produce
 from gateway.pipeline.route import Route, WorkerParts
+from gateway.pipeline.watch import Certificate, Waiting, Watch
 from gateway.ports import Validator
 from gateway.store import SchemaError, SqliteQueries, SqliteReader, SqliteStore, StoreLockedError
 from gateway.store.sqlite import SystemClock
@@ -73,7 +76,9 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     try:
         mllp_port = await _listen(mllp, settings)
         up = asyncio.Event()
-        http, http_socket = _http(settings, intake, store, dispatcher, up)
+        watch = _watch(settings, store, dispatcher, clock)
+        watching = asyncio.create_task(watch.run(), name="watch")
+        http, http_socket = _http(settings, intake, store, dispatcher, watch, up)
         serving = asyncio.create_task(http.serve(sockets=[http_socket]))
         await up.wait()
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
@@ -87,6 +92,7 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
             f"{http_socket.getsockname()[0]}:{http_socket.getsockname()[1]}\n"
         )
         await stop.wait()
+        watching.cancel()
         await mllp.stop(DRAIN_SECONDS)
         http.should_exit = True
         await serving
@@ -157,7 +163,12 @@ async def _listen(server: MllpServer, settings: Settings) -> int:
 
 
 def _http(
-    settings: Settings, intake: Intake, store: SqliteStore, dispatcher: Dispatcher, up: asyncio.Event
+    settings: Settings,
+    intake: Intake,
+    store: SqliteStore,
+    dispatcher: Dispatcher,
+    watch: Watch,
+    up: asyncio.Event,
 ) -> "tuple[uvicorn.Server, socket.socket]":
     import uvicorn
 
@@ -184,6 +195,7 @@ def _http(
         limit=settings.limits.max_bytes,
         ready=ready,
         operator=store,
+        observe=watch.observe,
     )
     listening = _bind(settings.http.host, settings.http.port)
     certificate, key = settings.http.tls_certificate, settings.http.tls_key
@@ -198,6 +210,39 @@ def _http(
         timeout_graceful_shutdown=int(DRAIN_SECONDS),
     )
     return Server(config), listening
+
+
+def _watch(settings: Settings, store: SqliteStore, dispatcher: Dispatcher, clock: SystemClock) -> Watch:
+    queries = SqliteQueries.open(settings.database)  # its own: a look must not wait for the API
+    return Watch(
+        settings.alerts,
+        clock,
+        queues=lambda: (Waiting(*row) for row in queries.queues()),
+        condition=lambda: _condition(store, dispatcher),
+        certificates=lambda: certificates(settings),
+        tell=Webhook(settings.alerts).tell if settings.alerts.webhook else None,
+    )
+
+
+def certificates(settings: Settings) -> tuple[Certificate, ...]:
+    """Every certificate of ours that ends one day, by its role."""
+    files = (
+        ("mllp", settings.mllp.tls_certificate),
+        ("http", settings.http.tls_certificate),
+        ("dmp", settings.dmp.client_certificate),
+        ("dmp cachet", settings.dmp.cachet_certificate),
+        ("mssante", settings.mssante.client_certificate),
+    )
+    return tuple(Certificate(role, _end(path)) for role, path in files if path is not None)
+
+
+def _end(path: Path) -> datetime | None:
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 def _condition(store: SqliteStore, dispatcher: Dispatcher) -> dict[str, Any]:

@@ -225,7 +225,8 @@ class Dispatcher:
             metrics.ATTEMPTS.labels(where, one.settlement.outcome.kind.value).inc()
             if one.settlement.attempt > 1:
                 metrics.RETRIES.labels(where).inc()
-            self.gates.result(one.destination, one.settlement.outcome.kind, self._time())
+            if one.sent:
+                self.gates.result(one.destination, one.settlement.outcome.kind, self._time())
         returned = tuple(one for _, report in batch for one in report.returned)
         if returned:
             self._not_before = self._time() + PAUSE

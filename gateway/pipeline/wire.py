@@ -32,6 +32,8 @@ class Attempted(Value):
 
     settlement: Settlement
     destination: Destination | None = None
+    sent: bool = True
+    """False: no request could be made, the peer knows nothing of it."""
 
 
 class Report(Value):

@@ -27,6 +27,7 @@ from gateway.pipeline.production import ProductionError
 from gateway.pipeline.route import Route, WorkerParts
 from gateway.pipeline.wire import Attempted, Hello, Order, Report, frame, read_frame
 from gateway.ports import Produced, Settlement, StoreUnavailableError, Task, ValidatorUnavailableError
+from gateway.telemetry import correlation
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,7 @@ class Worker:
     def __init__(self, parts: WorkerParts, journal: Journal) -> None:
         self._parts, self._journal = parts, journal
         self._cpu = ThreadPoolExecutor(1, "worker-cpu")
-        self._judging = ThreadPoolExecutor(
-            1, "worker-validation"
-        )  # nothing else waits for a verdict
+        self._judging = ThreadPoolExecutor(1, "worker-validation")  # nothing else waits for a verdict
         self._slots = {kind: asyncio.Semaphore(route.concurrency) for kind, route in parts.routes.items()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._out: asyncio.Queue[Report] = asyncio.Queue()
@@ -127,7 +126,8 @@ class Worker:
         def work() -> Produced:
             self._journal.working(task)
             version, blobs = self._parts.reader.version(task.id)
-            return Produced(version_id=task.id, documents=self._parts.produce(version, blobs))
+            with correlation(version.context.control_id):
+                return Produced(version_id=task.id, documents=self._parts.produce(version, blobs))
 
         try:
             produced = await self._judged(await self._on_cpu(work))
@@ -168,11 +168,14 @@ class Worker:
                 started_at=now,
                 ended_at=now,
             )
-            return Report(attempted=(Attempted(settlement=settlement, destination=refused.destination),))
+            return Report(
+                attempted=(Attempted(settlement=settlement, destination=refused.destination, sent=False),)
+            )
         async with self._slots[job.destination]:
             if self._closing.is_set():
                 return Report(returned=(task,))
-            settlement = await self._send(task, job.destination, route, request)
+            with correlation(job.version.context.control_id):
+                settlement = await self._send(task, job.destination, route, request)
         return Report(attempted=(Attempted(settlement=settlement, destination=job.destination),))
 
     def _prepare(self, task: Task) -> tuple[DeliveryJob, Route, Any]:
@@ -190,7 +193,8 @@ class Worker:
             code = "DESTINATION-OFF"
             raise _RefusedError(Outcome(kind=OutcomeKind.PERMANENT, code=code), job.destination)
         try:
-            return job, route, route.prepare(job)
+            with correlation(job.version.context.control_id):
+                return job, route, route.prepare(job)
         except Exception as error:
             raise _RefusedError(_permanent(error, "preparation", task), job.destination) from error
 

@@ -1,4 +1,4 @@
-"""The proof chain of one report set, rows and bytes (architecture decision 20); `cli/evidence.py` packs it."""
+"""The proof chain of one report set, rows and bytes (architecture decision 20); cli/evidence.py packs it."""
 
 import json
 from pathlib import Path

@@ -165,6 +165,10 @@ UNAUDITED = (
 DELIVERY_COUNTS = select(delivery.c.destination, delivery.c.state, func.count()).group_by(
     delivery.c.destination, delivery.c.state
 )
+QUEUE = select(func.count(), func.min(delivery.c.id)).where(
+    delivery.c.destination == bindparam("destination"), delivery.c.state == bindparam("state")
+)
+CREATED_AT = select(delivery.c.created_at).where(delivery.c.id == bindparam("delivery_id"))
 MESSAGE_COUNTS = select(message.c.state, func.count()).group_by(message.c.state)
 OWED = select(func.coalesce(func.sum(message_report.c.owed), 0))
 UNBALANCED = (

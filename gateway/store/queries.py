@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import datetime
 from heapq import merge
 from itertools import islice
 from pathlib import Path
@@ -17,10 +18,11 @@ from gateway.ports import Row
 from gateway.store import audit, identities, judgement, listings, orders
 from gateway.store import statements as named
 from gateway.store.connection import check_revision, connect_reader
-from gateway.store.moments import iso
+from gateway.store.moments import from_micros, iso
 from gateway.store.session import Session
 
 _FIRST_PAGE = 1 << 62
+_QUEUED = (DeliveryState.PLANNED, DeliveryState.PENDING, DeliveryState.WAITING)
 _PROBLEMS = 20
 """At most so many of each kind are told."""
 
@@ -220,6 +222,25 @@ class SqliteQueries:
         with self._lock:
             rows = self._session.rows(listings.DELIVERY_COUNTS, {})
         return [(destination, state, count) for destination, state, count in rows]
+
+    def queues(self) -> list[tuple[str, int, datetime]]:
+        """(destination, how many go by themselves, since when the oldest exists); none that is empty."""
+        found = []
+        with self._lock:
+            for kind in Destination:
+                rows = [
+                    row
+                    for state in _QUEUED
+                    if (row := self._session.row(listings.QUEUE, {"destination": kind, "state": state}))
+                    and row[0]
+                ]
+                if rows:
+                    oldest = self._session.row(
+                        listings.CREATED_AT, {"delivery_id": min(row[1] for row in rows)}
+                    )
+                    assert oldest is not None
+                    found.append((kind.value, sum(row[0] for row in rows), from_micros(oldest[0])))
+        return found
 
     def message_counts(self) -> dict[str, int]:
         """Messages by state."""

@@ -1,0 +1,114 @@
+"""Looks at the engine from time to time: metrics of queues and gates, and alerts for people."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from gateway.config import AlertSettings
+from gateway.ports import Clock
+from gateway.telemetry import metrics
+from gateway.telemetry.alerts import Alerts, Condition, Digest
+
+log = logging.getLogger(__name__)
+
+TROUBLED = ("open", "probing")
+"""States of a gate that somebody must look at; a pause is known to whoever paused."""
+
+
+class Waiting(NamedTuple):
+    """The queue of a destination: deliveries still to be made by themselves, and since when the oldest is."""
+
+    destination: str
+    number: int
+    since: datetime
+
+
+class Certificate(NamedTuple):
+    """`role`: mllp, http, dmp, dmp cachet, mssante; `ends`: None when it cannot be read."""
+
+    role: str
+    ends: datetime | None
+
+
+class Watch:
+    """`run` until cancelled; `observe` brings the metrics up to date for a scrape."""
+
+    def __init__(
+        self,
+        settings: AlertSettings,
+        clock: Clock,
+        *,
+        queues: Callable[[], Iterable[Waiting]],
+        condition: Callable[[], Mapping[str, Any]],
+        certificates: Callable[[], Iterable[Certificate]],
+        tell: Callable[[Digest], Awaitable[bool]] | None,
+    ) -> None:
+        """`condition` is what readiness shows; `tell` None: alerts stand in the log and the metrics only."""
+        self._settings, self._clock, self._tell = settings, clock, tell
+        self._queues, self._condition, self._certificates = queues, condition, certificates
+        self._alerts = Alerts(settings.repeat)
+        self._seen: set[str] = set()
+        self._destinations: set[str] = set()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.interval)
+            try:
+                await self.look()
+            except Exception:  # a look that fails must not end the looking
+                log.exception("watch")
+
+    async def look(self) -> Digest:
+        """One look: metrics, then what opened or closed is logged and told."""
+        now = time.monotonic()
+        conditions = tuple(await asyncio.to_thread(lambda: tuple(self._conditions())))
+        digest = self._alerts.look(conditions, now)
+        for verb, ones in (("opened", digest.opened), ("closed", digest.closed)):
+            for one in ones:
+                log.warning("alert %s", verb, extra={"kind": one.kind, "subject": one.subject})
+        if digest and self._tell is not None and not await self._tell(digest):
+            self._alerts.untell(digest, now)
+        counts = self._alerts.counts()
+        for kind in self._seen | set(counts):
+            metrics.ALERTS.labels(kind).set(counts.get(kind, 0))
+        self._seen |= set(counts)
+        return digest
+
+    def observe(self) -> None:
+        """Queue depth and age, states of destinations, free disk."""
+        now = self._clock.now()
+        queues = {one.destination: one for one in self._queues()}
+        condition = self._condition()
+        for name in {*queues, *condition["destinations"], *self._destinations}:
+            one = queues.get(name)
+            metrics.QUEUE.labels(name).set(one.number if one else 0)
+            metrics.QUEUE_AGE.labels(name).set(max(0.0, (now - one.since).total_seconds()) if one else 0)
+            for state in ("working", *TROUBLED, "paused"):
+                present = condition["destinations"].get(name, "working")
+                metrics.GATE.labels(name, state).set(1 if state == present else 0)
+            self._destinations.add(name)
+        metrics.FREE_BYTES.set(condition["free_bytes"])
+
+    def _conditions(self) -> Iterator[Condition]:
+        now, condition = self._clock.now(), self._condition()
+        for queue in self._queues():
+            age = (now - queue.since).total_seconds()
+            if age > self._settings.queue_age:
+                text = f"{queue.number} deliveries wait, the oldest for {int(age)} s"
+                yield Condition("queue-age", queue.destination, text)
+        for name, state in condition["destinations"].items():
+            if state in TROUBLED:
+                yield Condition("destination-down", name, "it fails in a row and is only probed")
+        if condition["disk_full"]:
+            yield Condition("disk", "data", f"{condition['free_bytes']} bytes free: no message is taken")
+        if not condition["alive"]:
+            yield Condition("workers", "all", "no worker is alive: nothing is delivered")
+        for certificate in self._certificates():
+            left = None if certificate.ends is None else certificate.ends - now
+            if left is None:
+                yield Condition("certificate", certificate.role, "it cannot be read")
+            elif left < timedelta(days=self._settings.certificate_days):
+                yield Condition("certificate", certificate.role, f"it ends in {max(left.days, 0)} days")

@@ -6,7 +6,6 @@ The answer exists only after the commit. All reports of one message are taken, o
 import hashlib
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -18,34 +17,22 @@ from gateway.mapping.hl7_adt import is_identity
 from gateway.mapping.hl7_order import is_order, orders
 from gateway.mapping.sites import Profile, Sites
 from gateway.model.base import replace
-from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
+from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, errors, finding
-from gateway.model.people import Patient
-from gateway.model.site import Site
-from gateway.model.submission import Action, Mapped
-from gateway.pipeline.feed import completed, order_entries, speak
-from gateway.pipeline.identity import content_hash, identity, set_key
+from gateway.pipeline.deciding import Deciding
 from gateway.ports import (
     Clock,
     Conclusion,
     IntakeStore,
-    Known,
     Receipt,
     Received,
     Settled,
     StoreUnavailableError,
 )
-from gateway.rules import ins, plan
-from gateway.rules.decide import decide, with_policy
 from gateway.telemetry import correlation, metrics
 
 log = logging.getLogger(__name__)
-
-_WORST = (Verdict.ACCEPT, Verdict.HOLD, Verdict.BLOCK, Verdict.REJECT)
-
-Answer = Callable[[Verdict, tuple[Finding, ...], tuple[Settled, ...]], bytes]
-"""Renders what was decided in the sender's protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +56,7 @@ class Intake:
         enabled: frozenset[Destination],
     ) -> None:
         self._store, self._sites, self._clock = store, sites, clock
-        self._environment, self._enabled = environment, enabled
+        self._deciding = Deciding(environment, enabled)
 
     async def take_hl7v2(self, frame: bytes, *, peer: str) -> bytes:
         """The acknowledgement (ER7) of one HL7 v2 message, after it is stored. Never raises for any input."""
@@ -141,74 +128,15 @@ class Intake:
             return self._acknowledge(message, verdict, findings)
 
         if is_order(message):
-            return await self._orders(received, message, profile, answer)
-        if is_identity(message):
-            return await self._identity(received, message, profile, answer)
-        return await self._commit(received, hl7_mapping.reports(message, profile), profile, answer)
-
-    async def _orders(
-        self, received: Received, message: hl7v2.Message, profile: Profile, answer: Answer
-    ) -> Receipt:
-        """All orders of the message are taken, or none."""
-        mapped, site = orders(message, profile), profile.site
-        found = tuple(note for one in mapped for note in one.findings)
-        patients = [one.order.patient for one in mapped if one.order is not None]
-        found = with_policy((*found, *self._ins(patients[:1])), site)
-        verdict = Verdict.REJECT if errors(found) else Verdict.ACCEPT
-
-        def conclude(known: Known) -> Conclusion:
-            entries = order_entries(mapped, site.name, known) if verdict is Verdict.ACCEPT else ()
-            return Conclusion(
-                state=MESSAGE_STATES[verdict],
-                answer=answer(verdict, found, ()),
-                findings=found,
-                orders=entries,
+            conclude = self._deciding.orders(orders(message, profile), profile.site, answer)
+        elif is_identity(message):
+            conclude = self._deciding.identity(
+                identity_event(message, profile), received, profile.site, answer
             )
-
+        else:
+            mapped = hl7_mapping.reports(message, profile)
+            conclude = self._deciding.reports(mapped, received, profile.site, answer)
         return await self._store.commit(received, conclude)
-
-    async def _identity(
-        self, received: Received, message: hl7v2.Message, profile: Profile, answer: Answer
-    ) -> Receipt:
-        """The event is kept, and every report that it releases goes out in the same commit."""
-        mapped, site = identity_event(message, profile), profile.site
-        event = mapped.event
-        found = mapped.findings if event is None else (*mapped.findings, *self._ins([event.patient]))
-        found = with_policy(found, site)
-
-        def conclude(known: Known) -> Conclusion:
-            if event is None or errors(found):
-                return Conclusion(
-                    state=MessageState.REJECTED, answer=answer(Verdict.REJECT, found, ()), findings=found
-                )
-
-            def settle(mapped: Mapped) -> Settled:
-                return self._settle(mapped, "", profile, received, known)
-
-            spoken = speak(event, site, known, settle, lambda one: self._reasons(one, site))
-            return Conclusion(
-                state=MessageState.ACCEPTED,
-                answer=answer(Verdict.ACCEPT, (*found, *spoken.findings), ()),
-                reports=spoken.reports,
-                findings=(*found, *spoken.findings),
-                identities=spoken.records,
-                changes=spoken.changes,
-            )
-
-        return await self._store.commit(received, conclude)
-
-    def _ins(self, patients: list[Patient]) -> tuple[Finding, ...]:
-        """A matricule of the other environment, or with a wrong key, is never kept (REQ-13, REQ-14)."""
-        return tuple(
-            note
-            for one in patients
-            if one.ins is not None
-            for note in ins.check(one.ins, self._environment, "PID-3")
-        )
-
-    def _reasons(self, mapped: Mapped, site: Site) -> dict[Destination, str]:
-        rows = plan.make(mapped, enabled=self._enabled, site=site, action=Action.CREATE).rows
-        return {row.destination: row.reason if row.reason in plan.IDENTITY_REASONS else "" for row in rows}
 
     async def _unreadable(self, frame: bytes, why: Finding, peer: str) -> Receipt:
         received = Received(
@@ -268,72 +196,8 @@ class Intake:
             }
             return b"200\n" + fhir.bundle_response(bundle, entries)
 
-        return await self._commit(received, mapped, profile, answer)
-
-    # --- both
-
-    async def _commit(
-        self, received: Received, mapped: tuple[Mapped, ...], profile: Profile, answer: Answer
-    ) -> Receipt:
-        hashes = tuple(content_hash(one.report, one) if one.report else "" for one in mapped)
-
-        def conclude(known: Known) -> Conclusion:
-            settled = tuple(
-                self._complete(one, digest, profile, received, known)
-                for one, digest in zip(mapped, hashes, strict=True)
-            )
-            verdict = max((one.decision.verdict for one in settled), key=_WORST.index)
-            findings = tuple(found for one in settled for found in one.decision.findings)
-            if verdict is Verdict.REJECT:  # all or nothing
-                settled = tuple(_rejected(one) for one in settled)
-            return Conclusion(
-                state=MESSAGE_STATES[verdict],
-                answer=answer(verdict, findings, settled),
-                reports=settled,
-                blobs=tuple(blob for one in mapped for blob in one.blobs)
-                if verdict != Verdict.REJECT
-                else (),
-                findings=findings,
-            )
-
+        conclude = self._deciding.reports(mapped, received, profile.site, answer)
         return await self._store.commit(received, conclude)
-
-    def _complete(
-        self, mapped: Mapped, digest: str, profile: Profile, received: Received, known: Known
-    ) -> Settled:
-        """With what orders and the identity feed know; `digest` is that of the report before."""
-        whole = completed(mapped, profile.site.name, known)
-        return self._settle(whole, digest if whole is mapped else "", profile, received, known)
-
-    def _settle(
-        self, mapped: Mapped, digest: str, profile: Profile, received: Received, known: Known
-    ) -> Settled:
-        """`digest` is the hash of the content, "" when it is not known yet."""
-        if not digest and mapped.report is not None:
-            digest = content_hash(mapped.report, mapped)
-        report, site = mapped.report, profile.site
-        key = set_key(report.report_set) if report is not None else ""
-        before = known.report(site.name, key) if key else None
-        decision = decide(
-            mapped,
-            before,
-            site=site,
-            environment=self._environment,
-            enabled=self._enabled,
-            content_hash=digest,
-        )
-        made = None
-        if decision.number:
-            made = identity(
-                mapped,
-                environment=self._environment,
-                site=site,
-                key=key,
-                number=decision.number,
-                known=before,
-                now=received.received_at,
-            )
-        return Settled(mapped=mapped, decision=decision, set_key=key, content_hash=digest, identity=made)
 
 
 def dedupe_key(message: hl7v2.Message) -> str:
@@ -353,13 +217,6 @@ def dedupe_key(message: hl7v2.Message) -> str:
     digest.update(separator.join(fields))
     digest.update(memoryview(raw)[start + len(msh) :])
     return digest.hexdigest()
-
-
-def _rejected(settled: Settled) -> Settled:
-    decision = Decision(verdict=Verdict.REJECT, findings=settled.decision.findings)
-    return Settled(
-        mapped=settled.mapped, decision=decision, set_key=settled.set_key, content_hash=settled.content_hash
-    )
 
 
 def _http(findings: tuple[Finding, ...]) -> bytes:

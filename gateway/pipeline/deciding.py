@@ -1,0 +1,155 @@
+"""What a mapped message comes to: conclusions for the commit. Pure; nothing here waits, stores or sends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
+from gateway.model.delivery import Destination, MessageState
+from gateway.model.findings import Finding, errors
+from gateway.model.identity import MappedIdentity
+from gateway.model.order import MappedOrder
+from gateway.model.people import Patient
+from gateway.model.site import Site
+from gateway.model.submission import Action, Mapped
+from gateway.pipeline.feed import completed, order_entries, speak
+from gateway.pipeline.identity import content_hash, identity, set_key
+from gateway.ports import Conclusion, Known, Received, Settled
+from gateway.rules import ins, plan
+from gateway.rules.decide import decide, with_policy
+
+_WORST = (Verdict.ACCEPT, Verdict.HOLD, Verdict.BLOCK, Verdict.REJECT)
+
+Answer = Callable[[Verdict, tuple[Finding, ...], tuple[Settled, ...]], bytes]
+"""Renders what was decided in the sender's protocol."""
+Conclude = Callable[[Known], Conclusion]
+"""Runs inside the commit, perhaps more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """The rules with what this gateway is: its environment, and the destinations it sends to."""
+
+    environment: str
+    enabled: frozenset[Destination]
+
+    def reports(self, mapped: tuple[Mapped, ...], received: Received, site: Site, answer: Answer) -> Conclude:
+        """All reports of one message are taken, or none."""
+        hashes = tuple(content_hash(one.report, one) if one.report else "" for one in mapped)
+
+        def conclude(known: Known) -> Conclusion:
+            settled = tuple(
+                self._complete(one, digest, received, site, known)
+                for one, digest in zip(mapped, hashes, strict=True)
+            )
+            verdict = max((one.decision.verdict for one in settled), key=_WORST.index)
+            findings = tuple(found for one in settled for found in one.decision.findings)
+            taken = verdict is not Verdict.REJECT
+            if not taken:
+                settled = tuple(_rejected(one) for one in settled)
+            return Conclusion(
+                state=MESSAGE_STATES[verdict],
+                answer=answer(verdict, findings, settled),
+                reports=settled,
+                blobs=tuple(blob for one in mapped for blob in one.blobs) if taken else (),
+                findings=findings,
+            )
+
+        return conclude
+
+    def orders(self, mapped: tuple[MappedOrder, ...], site: Site, answer: Answer) -> Conclude:
+        """All orders of one message are kept, or none."""
+        found = tuple(note for one in mapped for note in one.findings)
+        patient = next((one.order.patient for one in mapped if one.order is not None), None)
+        found = with_policy((*found, *self._ins(patient)), site)
+        verdict = Verdict.REJECT if errors(found) else Verdict.ACCEPT
+
+        def conclude(known: Known) -> Conclusion:
+            return Conclusion(
+                state=MESSAGE_STATES[verdict],
+                answer=answer(verdict, found, ()),
+                findings=found,
+                orders=order_entries(mapped, site.name, known) if verdict is Verdict.ACCEPT else (),
+            )
+
+        return conclude
+
+    def identity(self, mapped: MappedIdentity, received: Received, site: Site, answer: Answer) -> Conclude:
+        """The event is kept, and every report that it releases goes out in the same commit."""
+        event = mapped.event
+        own = self._ins(event.patient) if event is not None else ()
+        found = with_policy((*mapped.findings, *own), site)
+
+        def conclude(known: Known) -> Conclusion:
+            if event is None or errors(found):
+                return Conclusion(
+                    state=MessageState.REJECTED, answer=answer(Verdict.REJECT, found, ()), findings=found
+                )
+            spoken = speak(
+                event,
+                site,
+                known,
+                settle=lambda one: self._settle(one, "", received, site, known),
+                planned=lambda one: self._reasons(one, site),
+            )
+            told = (*found, *spoken.findings)
+            return Conclusion(
+                state=MessageState.ACCEPTED,
+                answer=answer(Verdict.ACCEPT, told, ()),
+                reports=spoken.reports,
+                findings=told,
+                identities=spoken.records,
+                changes=spoken.changes,
+            )
+
+        return conclude
+
+    def _complete(self, mapped: Mapped, digest: str, received: Received, site: Site, known: Known) -> Settled:
+        """With what orders and the identity feed know; `digest` is that of the report before."""
+        whole = completed(mapped, site.name, known)
+        return self._settle(whole, digest if whole is mapped else "", received, site, known)
+
+    def _settle(self, mapped: Mapped, digest: str, received: Received, site: Site, known: Known) -> Settled:
+        """`digest` is the hash of the content, "" when it is not known yet."""
+        report = mapped.report
+        if not digest and report is not None:
+            digest = content_hash(report, mapped)
+        key = set_key(report.report_set) if report is not None else ""
+        before = known.report(site.name, key) if key else None
+        decision = decide(
+            mapped,
+            before,
+            site=site,
+            environment=self.environment,
+            enabled=self.enabled,
+            content_hash=digest,
+        )
+        made = None
+        if decision.number:
+            made = identity(
+                mapped,
+                environment=self.environment,
+                site=site,
+                key=key,
+                number=decision.number,
+                known=before,
+                now=received.received_at,
+            )
+        return Settled(mapped=mapped, decision=decision, set_key=key, content_hash=digest, identity=made)
+
+    def _ins(self, patient: Patient | None) -> tuple[Finding, ...]:
+        """A matricule of the other environment, or with a wrong key, is never kept (REQ-13, REQ-14)."""
+        if patient is None or patient.ins is None:
+            return ()
+        return ins.check(patient.ins, self.environment, "PID-3")
+
+    def _reasons(self, mapped: Mapped, site: Site) -> dict[Destination, str]:
+        """Destination → why its deliveries must wait for the identity, "" when they need not."""
+        rows = plan.make(mapped, enabled=self.enabled, site=site, action=Action.CREATE).rows
+        return {row.destination: row.reason if row.reason in plan.IDENTITY_REASONS else "" for row in rows}
+
+
+def _rejected(settled: Settled) -> Settled:
+    decision = Decision(verdict=Verdict.REJECT, findings=settled.decision.findings)
+    return Settled(
+        mapped=settled.mapped, decision=decision, set_key=settled.set_key, content_hash=settled.content_hash
+    )

@@ -1,9 +1,11 @@
 """Documents embedded in observations (ED): found by their first bytes, whatever OBX-5.2–5.4 say."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.hl7v2 import Base64Error, Segment, cisis
+from gateway.mapping import rtf
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.mapping.hl7_text import carries_base64, is_text
 from gateway.model.findings import Severity
@@ -12,6 +14,7 @@ from gateway.model.submission import Blob
 
 PDF = "application/pdf"
 CDA = "text/xml"
+RTF = "application/rtf"
 _HEAD = 1024
 """Bytes within which a PDF must show its mark (ISO 32000-1 annex H: some writers put blanks before it)."""
 
@@ -51,9 +54,11 @@ def is_content(segment: Segment) -> bool:
 
 
 def sniff(data: bytes) -> str:
-    """`application/pdf`, `text/xml` (a ClinicalDocument) or ""."""
+    """`application/pdf`, `application/rtf`, `text/xml` (a ClinicalDocument) or ""."""
     if b"%PDF-" in data[:_HEAD]:
         return PDF
+    if data[:64].lstrip().startswith(rtf.MARK):
+        return RTF
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and b"ClinicalDocument" in data[:65536]:
         return CDA
     return ""
@@ -92,11 +97,23 @@ def _longest(components: tuple[str, ...]) -> int:
     return max(range(len(components)), key=lambda place: len(components[place])) + 1
 
 
+def rich_texts(documents: tuple[Embedded, ...]) -> dict[int, str]:
+    """The text of each embedded RTF, by the index of its observation."""
+    found: dict[int, str] = {}
+    for document in documents:
+        if document.media_type == RTF and (text := rtf.text(document.data)):
+            index = document.segment.index
+            found[index] = f"{found[index]}\n{text}" if index in found else text
+    return found
+
+
 def attachments(
-    documents: tuple[Embedded, ...], reader: Reader, *, alone: bool
+    documents: tuple[Embedded, ...], rich: Mapping[int, str], reader: Reader, *, alone: bool
 ) -> tuple[tuple[Attachment, ...], tuple[Blob, ...]]:
-    """The PDFs of a classic report, each once. Another kind of document is PDF-INVALID: an error when the
-    report has nothing else (`alone`)."""
+    """The PDFs of a classic report, each once. An RTF gives its text only, which `rich` holds.
+
+    Another kind of document is PDF-INVALID: an error when the report has nothing else (`alone`).
+    """
     kept: dict[str, tuple[Attachment, Blob]] = {}
     for document in documents:
         if document.media_type == PDF:
@@ -104,8 +121,11 @@ def attachments(
             if attachment.sha256 not in kept:
                 reader.trail.source(f"attachments[{len(kept)}]", document.location)
                 kept[attachment.sha256] = (attachment, document.blob)
-    others = [document for document in documents if document.media_type != PDF]
-    for document in others:
-        severity = Severity.ERROR if alone and not kept else Severity.WARNING
-        reader.trail.at("PDF-INVALID", document.location, "no PDF mark", severity)
+    for document in documents:
+        if document.media_type == RTF and document.segment.index in rich:
+            reader.trail.at("RTF-TEXT", document.location)
+        elif document.media_type != PDF:
+            severity = Severity.ERROR if alone and not kept else Severity.WARNING
+            detail = "an RTF without words" if document.media_type == RTF else "no PDF mark"
+            reader.trail.at("PDF-INVALID", document.location, detail, severity)
     return tuple(one for one, _ in kept.values()), tuple(one for _, one in kept.values())

@@ -84,14 +84,18 @@ def _mapped(
 def _report(
     bundle: tuple[Group, ...], scope: Group, reader: Reader
 ) -> tuple[ImagingReport | None, tuple[Blob, ...]]:
-    content = tuple(one for one in scope.segments if one.name == "OBX" and documents.is_content(one))
+    content = (one for one in scope.segments if _is_content(one))
     state = status(scope, content, reader)
     ordered = orders(bundle, reader)
     report_set = _report_set(ordered.references, reader)
     if state is None or report_set is None:
         return None, ()
+    received = documents.embedded(scope, reader)
+    rich = documents.rich_texts(received)
     text = sections(scope, reader)
-    attached, blobs = documents.attachments(documents.embedded(scope, reader), reader, alone=not text)
+    if rich and not text:  # beside plain text an RTF says it again
+        text = sections(scope, reader, rich)
+    attached, blobs = documents.attachments(received, rich, reader, alone=not text)
     done = acts(bundle, ordered.accessions, reader)
     who = people(reader)
     return ImagingReport(

@@ -5,11 +5,13 @@ is one section of kind REPORT.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from gateway.hl7v2 import Segment
+from gateway.mapping import rtf
 from gateway.mapping.codes import CodeMaps
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.model.report import Section, SectionKind
@@ -26,6 +28,8 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _HEADING = re.compile(r"\s*(?P<words>[^\W\d][^:\n]{1,48}?)\s*(?:(?P<colon>:)\s*(?P<rest>.*)|)$", re.DOTALL)
 _LONGEST_HEADING = 80
 """Characters above which a line without colon is text: the pattern allows 50, and blanks inside."""
+_RTF = rtf.MARK.decode("ascii")
+"""Some senders put an RTF into a text observation as it is."""
 
 
 class Line(NamedTuple):
@@ -55,11 +59,17 @@ def carries_base64(segment: Segment) -> bool:
     return b"base64" in head.lower() and segment.value(5, 1, 4).strip().upper() == "BASE64"
 
 
-def sections(scope: Group, reader: Reader) -> tuple[Section, ...]:
-    """All sections of the report, in the order of their first line."""
+_NOTHING: Final[Mapping[int, str]] = MappingProxyType({})
+
+
+def sections(scope: Group, reader: Reader, rich: Mapping[int, str] = _NOTHING) -> tuple[Section, ...]:
+    """All sections of the report, in the order of their first line.
+
+    `rich`: texts of embedded documents (RTF) by the index of their observation, read at its place.
+    """
     gathered: dict[tuple[SectionKind, str], list[Line]] = {}
     current: tuple[SectionKind, str] = (SectionKind.REPORT, "")
-    for line in _lines(scope, reader):
+    for line in _lines(scope, reader, rich):
         if line.kind is not None and line.kind is not SectionKind.REPORT:
             gathered.setdefault((line.kind, ""), []).append(line)
             continue
@@ -90,7 +100,7 @@ def _assemble(gathered: dict[tuple[SectionKind, str], list[Line]], reader: Reade
     return tuple(made)
 
 
-def _lines(scope: Group, reader: Reader) -> Iterator[Line]:
+def _lines(scope: Group, reader: Reader, rich: Mapping[int, str]) -> Iterator[Line]:
     """Lines of all text observations: one OBX per line, `\\.br\\`, repetitions, an empty OBX as blank line.
 
     An NTE behind a text observation goes on with it. Trailing blanks are dropped, indentation stays.
@@ -104,6 +114,10 @@ def _lines(scope: Group, reader: Reader) -> Iterator[Line]:
                 kind = _kind(segment, reader)
                 reader.mark(segment, 2, 3, 4, 5, 11)
                 yield from _split(segment, 5, kind)
+            elif segment.index in rich:
+                kind = _kind(segment, reader)
+                location = segment.location(5)
+                yield from (Line(line.rstrip(), location, kind) for line in rich[segment.index].split("\n"))
         elif segment.name == "NTE" and narrative and segment.value(3):
             reader.mark(segment, 2, 3, 4)
             yield from _split(segment, 3, kind)
@@ -111,6 +125,8 @@ def _lines(scope: Group, reader: Reader) -> Iterator[Line]:
 
 def _split(segment: Segment, field: int, kind: SectionKind | None) -> Iterator[Line]:
     location, text = segment.location(field), segment.text(field)
+    if text.startswith(_RTF):
+        text = rtf.text(text.encode("cp1252", "replace"))
     for line in _LINE_END.split(text) if "\n" in text or "\r" in text else (text,):
         yield Line(line.rstrip(), location, kind)
 

@@ -112,12 +112,13 @@ def write(session: Session, record: IdentityRecord, *, site: str, message_id: in
 # --- reports by patient
 
 
-def name_report(session: Session, site: str, report_id: int, patient: Patient) -> None:
-    """Remember under which identifiers the feed may speak of this report."""
-    for key in _keys(patient):
-        params = {"site": site, "key": key, "report_id": report_id}
-        if session.row(_PATIENT_KNOWN, params) is None:
-            session.run(_ADD_PATIENT, params)
+def name_report(session: Session, site: str, report_id: int, patient: Patient, *, first: bool) -> None:
+    """Remember under which identifiers the feed may speak of this report; `first`: nothing is known yet."""
+    rows = [{"site": site, "key": key, "report_id": report_id} for key in _keys(patient)]
+    if not first:
+        rows = [row for row in rows if session.row(_PATIENT_KNOWN, row) is None]
+    if rows:
+        session.run_many(_ADD_PATIENT, rows)
 
 
 def _keys(patient: Patient) -> tuple[str, ...]:

@@ -236,7 +236,7 @@ def _settle(
     mapped = settled.mapped
     for blob in mapped.blobs:
         keep(session, blob)
-    identities.name_report(session, site, report_id, report.patient)
+    identities.name_report(session, site, report_id, report.patient, first=number == 1)
     version_id = session.add(
         named.ADD_VERSION,
         {

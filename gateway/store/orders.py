@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import Text, bindparam, insert, or_, select, update
 
 from gateway.model.base import decode, encode
 from gateway.model.order import ImagingOrder, KnownOrder, order_keys
@@ -32,12 +32,13 @@ _SET_ORDER = (
     .where(order.c.id == bindparam("order_id"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGING})
 )
-_BY_KEY = (
-    select(order.c.id, order.c.canonical, order.c.control_id, order.c.version)
-    .join_from(order_key, order, order_key.c.order_id == order.c.id)
-    .where(order_key.c.site == bindparam("site"), order_key.c.key == bindparam("key"))
-    .order_by(order.c.id)
+_AT_ONCE = 6
+"""Names that are looked up by one statement; a report has four."""
+_IDS = select(order_key.c.key, order_key.c.order_id).where(
+    order_key.c.site == bindparam("site"),
+    order_key.c.key.in_([bindparam(f"key_{place}", type_=Text) for place in range(_AT_ONCE)]),
 )
+_ORDER = select(order.c.canonical, order.c.control_id).where(order.c.id == bindparam("order_id"))
 _KEYS = select(order_key.c.key).where(
     order_key.c.site == bindparam("site"), order_key.c.order_id == bindparam("order_id")
 )
@@ -46,14 +47,20 @@ _VERSION = select(order.c.version).where(order.c.id == bindparam("order_id"))
 
 def known(session: Session, site: str, keys: Iterable[str]) -> tuple[KnownOrder, ...]:
     """The orders that have any of these names, in the order of the names; each once."""
-    found: dict[int, KnownOrder] = {}
-    for key in keys:
-        for number, canonical, control_id, _ in session.rows(_BY_KEY, {"site": site, "key": key}):
-            if number not in found:
-                found[number] = KnownOrder(
-                    order_id=number, order=decode(canonical.encode(), ImagingOrder), control_id=control_id
-                )
-    return tuple(found.values())
+    wanted = tuple(keys)
+    named: list[tuple[int, int]] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        padded = {f"key_{place}": part[place % len(part)] for place in range(_AT_ONCE)}
+        for key, number in session.rows(_IDS, {"site": site, **padded}):
+            named.append((wanted.index(key), number))
+    return tuple(_known(session, number) for number in dict.fromkeys(number for _, number in sorted(named)))
+
+
+def _known(session: Session, number: int) -> KnownOrder:
+    row = session.row(_ORDER, {"order_id": number})
+    assert row is not None, "its name stands in order_key"
+    return KnownOrder(order_id=number, order=decode(row[0].encode(), ImagingOrder), control_id=row[1])
 
 
 def write(

@@ -183,6 +183,8 @@ class Segment:
             return ""
         if _carries_base64(data, dialect):
             return dialect.decode(data)
+        if dialect.repetition not in data:
+            return dialect.leaf(data)
         return "\n".join(dialect.leaf(one) for one in parts(data, dialect.repetition))
 
     def binary(self, field: int, repetition: int = 1, component: int = 5, *, partial: bool = False) -> bytes:
@@ -218,15 +220,12 @@ class Segment:
     def location(self, field: int = 0, repetition: int = 1, component: int = 0, subcomponent: int = 0) -> str:
         """`PID-3[2].4.2`, `OBX(3)-5`: the occurrence and the repetition are written from the second on."""
         place = f"{self.name}({self.number})" if self.number > 1 else self.name
-        if field:
-            place += f"-{field}"
-            if repetition > 1:
-                place += f"[{repetition}]"
-            if component:
-                place += f".{component}"
-                if subcomponent:
-                    place += f".{subcomponent}"
-        return place
+        if not field:
+            return place
+        place = f"{place}-{field}[{repetition}]" if repetition > 1 else f"{place}-{field}"
+        if not component:
+            return place
+        return f"{place}.{component}.{subcomponent}" if subcomponent else f"{place}.{component}"
 
 
 def _carries_base64(data: bytes, dialect: Dialect) -> bool:

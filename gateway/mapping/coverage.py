@@ -15,9 +15,9 @@ def coverage(message: Message, used: AbstractSet[tuple[int, int]], profile: Prof
     ignored: list[tuple[str, str]] = []
     rules = profile.ignored
     for segment in message.segments:
-        base, index = segment.location(), segment.index
+        index, base = segment.index, f"{segment.location()}-"
         for field in segment.populated():
-            place = f"{base}-{field}"
+            place = f"{base}{field}"
             if (index, field) in used:
                 mapped.append(place)
             elif rule := rules.get(f"{segment.name}-{field}"):

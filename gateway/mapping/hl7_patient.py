@@ -91,8 +91,9 @@ def _birth_name(reader: Reader) -> types.Name:
         return types.Name("", "", "", "")
     if not reader.scope.texts(found.segment, found.field, found.repetition, 7)[6]:
         reader.trail.at("NAME-TYPE-MISSING", found.location)
-    for path in ("birth_family", "birth_given", "birth_given_names"):
-        reader.trail.source(f"patient.{path}", found.location)
+    place = found.location
+    for path in ("patient.birth_family", "patient.birth_given", "patient.birth_given_names"):
+        reader.trail.source(path, place)
     return types.xpn(reader.scope, found.segment, found.field, found.repetition)
 
 

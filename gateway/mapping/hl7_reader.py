@@ -96,8 +96,9 @@ class Reader:
 
     def mark(self, segment: Segment, *fields: int) -> None:
         """These fields were read."""
+        add, index = self.used.add, segment.index
         for field in fields:
-            self.used.add((segment.index, field))
+            add((index, field))
 
     def find(self, name: str) -> Found | None:
         """First value of the locator `name`; leaves no provenance: the caller names the canonical path."""

@@ -1,5 +1,6 @@
 """Status and validation time of a classic report message (spec hl7v2.md §4.4, §4.6)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.hl7v2 import Segment
@@ -15,7 +16,7 @@ _WITHDRAWN = (_S.ENTERED_IN_ERROR, _S.CANCELLED)
 """Lines withdrawn count only when all are: beside others they are lines that were taken out."""
 
 
-def status(scope: Group, content: tuple[Segment, ...], reader: Reader) -> ReportStatus | None:
+def status(scope: Group, content: Iterable[Segment], reader: Reader) -> ReportStatus | None:
     """OBR-25 (TXA-17) before OBX-11; of several the least final. None, with a finding, when unknown.
 
     `content` are the observations that carry the report.

@@ -97,6 +97,7 @@ def xad(scope: Group, segment: Segment, field: int, repetition: int) -> Address 
 
 _PHONE_USES = {"PRN": "H", "ORN": "H", "VHN": "HV", "WPN": "WP", "EMR": "EC"}
 """XTN.2 (HL7 table 0201) → TelecomUse."""
+_PUNCTUATION = dict.fromkeys(map(ord, "().-"))
 _SCHEMES = {"FX": "fax:", "INTERNET": "mailto:", "X.400": "mailto:"}
 """XTN.3 (HL7 table 0202) → scheme; everything else is a telephone."""
 
@@ -109,7 +110,8 @@ def xtn(scope: Group, segment: Segment, field: int, repetition: int) -> Telecom 
     if scheme == "mailto:":
         number = value[3] or (value[0] if "@" in value[0] else "")
     else:
-        number = re.sub(r"[\s().-]", "", value[0] or value[11] or value[5] + value[6])
+        written = value[0] or value[11] or value[5] + value[6]
+        number = "".join(written.translate(_PUNCTUATION).split())
     if not number:
         return None
     use = "MC" if equipment == "CP" else _PHONE_USES.get(value[1], "")

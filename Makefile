@@ -39,6 +39,9 @@ bench: setup ## figures as ratios, never asserted
 fuzz: setup ## framer, reader, mapping: FUZZ_SECONDS (600) of hostile input
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
+faults: setup ## the fault tests in their long form (kill -9, peers that misbehave, full disk)
+	FAULTS_LONG=1 $(BIN)/python -m pytest tests/faults
+
 golden: setup ## rewrite the golden files and show what changed
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden && git diff --stat -- tests/golden
 

@@ -21,10 +21,11 @@ from conformance.xml import XmlRefusedError, parse, text_of
 XDSB = "urn:ihe:iti:xds-b:2007"
 ENVELOPE, SECURITY = f"{{{soap.ENV}}}Envelope", f"{{{vihf.WSSE}}}Security"
 PROVIDE_REQUEST = f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest"
-MODES = frozenset({"ok", "500", "slow", "drop", "lost", "closed", "busy"})
+FLAWS = frozenset({"half", "twice", "never"})
+MODES = frozenset({"ok", "500", "slow", "drop", "lost", "closed", "busy"}) | FLAWS
 """ok; 500: HTTP 500, nothing taken; slow: taken, answered after a delay; drop: taken, then the connection
 is cut without an answer; lost: cut, nothing taken; closed: the patient's DMP is closed; busy:
-XDSRegistryBusy."""
+XDSRegistryBusy. half, twice, never: taken, then the answer is cut in the middle, sent twice, or withheld."""
 CLOSED = Fault("DMPClosed", "patientId", "the DMP of this patient is closed")
 """TD0.2 names this state `DMPClosed`; no list of codes for ITI-41 is published."""
 BUSY = Fault("XDSRegistryBusy", "registry", "too much activity")
@@ -86,6 +87,8 @@ class DmpSimulator:
         response = self._submit(request, {"closed": CLOSED, "busy": BUSY}.get(mode))
         if mode == "slow":
             await asyncio.sleep(self.options.delay)
+        if mode in FLAWS:
+            return response._replace(flaw=mode)
         return None if mode == "drop" else response
 
     def _submit(self, request: Request, imposed: Fault | None) -> Response:

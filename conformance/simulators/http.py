@@ -23,9 +23,13 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
+    """`flaw`: `half`, cut after half of its bytes; `twice`, sent twice; `never`, withheld until the other
+    side gives up."""
+
     status: int
     content_type: str
     body: bytes
+    flaw: str = ""
 
 
 Handler = Callable[[Request], Awaitable[Response | None]]
@@ -61,8 +65,17 @@ async def _converse(handler: Handler, reader: asyncio.StreamReader, writer: asyn
         if response is None:
             writer.transport.abort()
             return
-        writer.write(_encode(connection, response))
+        data = _encode(connection, response)
+        if response.flaw == "never":
+            await reader.read()
+            return
+        writer.write(data[: len(data) // 2] if response.flaw == "half" else data)
+        if response.flaw == "twice":
+            writer.write(data)
         await writer.drain()
+        if response.flaw == "half":
+            writer.transport.abort()
+            return
         if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
             return
         connection.start_next_cycle()

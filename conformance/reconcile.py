@@ -1,0 +1,166 @@
+"""Three accounts compared: what senders were told, what the store holds, what the peers got.
+
+Nothing lost: every message that was acknowledged AA is in the store, every delivery that the store calls
+delivered is at its peer. Nothing twice, nothing in the wrong order, nothing at a peer that the store does not
+answer for. Documents are known by the SHA-256 of their CDA, which all three hold.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.store import SqliteQueries
+
+PAGE = 500
+MAIL = frozenset({"mssante-ps", "mssante-patient"})
+ANSWERED_FOR = frozenset({"delivered", "ambiguous", "in_flight", "pending", "waiting", "failed"})
+"""States of a row whose document may be at the peer: delivered, or nobody knows yet."""
+
+
+class Problem(NamedTuple):
+    """`kind`: lost, missing, twice, unknown, order, ledger."""
+
+    kind: str
+    text: str
+
+
+class Reconciled(NamedTuple):
+    figures: dict[str, int]
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name} {number}" for name, number in self.figures.items())
+        found = [f"{one.kind}: {one.text}" for one in self.problems] or ["everything adds up"]
+        return "\n".join((figures, *found))
+
+
+class Row(NamedTuple):
+    """One delivery of the store, with what is sent: place = (destination or mailbox, SHA-256 of the CDA)."""
+
+    id: int
+    place: tuple[str, str]
+    lane: tuple[str, str]
+    version: int
+    state: str
+    reason: str
+
+
+def reconcile(
+    told: Mapping[str, str],
+    database: Path,
+    *,
+    dmp: Iterable[Mapping[str, Any]] = (),
+    mssante: Iterable[Mapping[str, Any]] = (),
+) -> Reconciled:
+    """`told`: control id → acknowledgement code; `dmp`, `mssante`: entries of the simulators' ledgers."""
+    queries = SqliteQueries.open(database)
+    try:
+        messages = list(_messages(queries))
+        rows = list(_rows(queries, {one for message in messages for one in message["report_ids"]}))
+        ledger = [Problem("ledger", text) for text in queries.problems()]
+    finally:
+        queries.close()
+    arrived = [*_documents(dmp), *_mails(mssante)]
+    known = {message["control_id"] for message in messages}
+    taken = [control_id for control_id, code in told.items() if code in ("AA", "CA")]
+    problems = [
+        *(
+            Problem("lost", f"message {one} was acknowledged and is not stored")
+            for one in taken
+            if one not in known
+        ),
+        *ledger,
+        *_compare(rows, arrived),
+        *_order(rows, arrived),
+    ]
+    figures = {
+        "acknowledged": len(taken),
+        "stored": len(messages),
+        "deliveries": len(rows),
+        "delivered": sum(row.state == "delivered" for row in rows),
+        "unsettled": sum(row.state in ANSWERED_FOR - {"delivered"} for row in rows),
+        "at the peers": len(arrived),
+    }
+    return Reconciled(figures, tuple(problems))
+
+
+def load(ledger: Path) -> list[dict[str, Any]]:
+    """The entries of a simulator's `ledger.jsonl`, none when it does not exist."""
+    if not ledger.is_file():
+        return []
+    return [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+
+
+def _messages(queries: SqliteQueries) -> Iterator[dict[str, Any]]:
+    cursor = 0
+    while page := queries.messages(cursor=cursor, limit=PAGE):
+        yield from page
+        cursor = page[-1]["id"]
+
+
+def _rows(queries: SqliteQueries, reports: Iterable[str]) -> Iterator[Row]:
+    for report_id in reports:
+        report = queries.report(report_id)
+        if report is None:
+            continue
+        hashes = {
+            version["number"]: next(
+                (one["sha256"] for one in version["documents"] if one["kind"] == "cda"), ""
+            )
+            for version in report["versions"]
+        }
+        for one in report["deliveries"]:
+            where = one["recipient"] if one["destination"] in MAIL else one["destination"]
+            yield Row(
+                id=one["id"],
+                place=(where, hashes[one["version"]]),
+                lane=(report_id, where),
+                version=one["version"],
+                state=one["state"],
+                reason=one["reason"],
+            )
+
+
+def _documents(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        if entry["result"] == "Success":
+            yield from (("dmp", one["sha256"]) for one in entry["documents"] if not one["duplicate"])
+
+
+def _mails(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        yield from ((mailbox, entry["sha256"]) for mailbox in entry["to"])
+
+
+def _compare(rows: list[Row], arrived: list[tuple[str, str]]) -> Iterator[Problem]:
+    times: dict[tuple[str, str], int] = defaultdict(int)
+    for place in arrived:
+        times[place] += 1
+    answered: set[tuple[str, str]] = set()
+    watched = {"dmp"} | {place for place, _ in arrived}
+    for row in rows:
+        if row.state in ANSWERED_FOR or row.reason == "DELIVERY-LEFT":
+            answered.add(row.place)
+        mail = row.place[0] not in ("folder", "zam", "images")
+        if row.state == "delivered" and mail and row.place not in times:
+            yield Problem("missing", f"delivery {row.id} is delivered here and unknown at the peer")
+    for place, number in times.items():
+        if number > 1:
+            yield Problem("twice", f"{place[0]} got document {place[1][:12]} {number} times")
+        if place[0] in watched and place not in answered:
+            yield Problem("unknown", f"{place[0]} has document {place[1][:12]} that no delivery answers for")
+
+
+def _order(rows: list[Row], arrived: list[tuple[str, str]]) -> Iterator[Problem]:
+    """In a lane the peer never gets an older version after a newer one."""
+    by_place = {row.place: row for row in rows if row.place[1]}
+    newest: dict[tuple[str, str], int] = {}
+    for place in arrived:
+        row = by_place.get(place)
+        if row is None:
+            continue
+        if row.version < newest.get(row.lane, 0):
+            yield Problem("order", f"delivery {row.id}: version {row.version} came after a newer one")
+        newest[row.lane] = max(row.version, newest.get(row.lane, 0))

@@ -1,0 +1,141 @@
+"""The comparison of the three accounts is right, and can fail: each fault here is found by its name."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.reconcile import Reconciled, reconcile
+from gateway.model.delivery import Outcome, OutcomeKind
+from gateway.ports import Produced, Settlement
+from gateway.store import SqliteStore
+from tests.store_support import DMP, DOCTOR, MAIL, TickingClock, concluding, document, planned, received
+
+NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+BOX = "alain.dupont@test.mssante.fr"
+
+
+def sha(version: int) -> str:
+    return hashlib.sha256(f"<cda {version}/>".encode()).hexdigest()
+
+
+def dmp(*versions: int) -> list[dict[str, Any]]:
+    return [
+        {"result": "Success", "documents": [{"sha256": sha(one), "duplicate": False}]} for one in versions
+    ]
+
+
+def mails(*versions: int) -> list[dict[str, Any]]:
+    return [{"to": [BOX], "sha256": sha(one)} for one in versions]
+
+
+class Case:
+    """Two versions of one report, both delivered to a DMP and a mailbox; every sender was told AA."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.told = {"1": "AA", "2": "AA"}
+        self.dmp, self.mails = dmp(1, 2), mails(1, 2)
+
+    async def make(self) -> None:
+        store = SqliteStore.open(self.path, clock=TickingClock())
+        for version in (1, 2):
+            await store.commit(received(str(version)), concluding(planned(DMP), planned(MAIL, DOCTOR)))
+            (task,) = await store.claim(10)
+            made = document(f"<cda {version}/>".encode())
+            await store.settle((Produced(version_id=task.id, documents=(made,)),))
+            for task in await store.claim(10):
+                outcome = Outcome(kind=OutcomeKind.DELIVERED)
+                await store.settle(
+                    (
+                        Settlement(
+                            delivery_id=task.id,
+                            outcome=outcome,
+                            attempt=1,
+                            started_at=NOW,
+                            ended_at=NOW,
+                        ),
+                    )
+                )
+        await store.close()
+
+    def compare(self) -> Reconciled:
+        return reconcile(self.told, self.path, dmp=self.dmp, mssante=self.mails)
+
+
+@pytest.fixture
+async def case(tmp_path: Path) -> Case:
+    one = Case(tmp_path / "gateway.db")
+    await one.make()
+    return one
+
+
+def test_three_accounts_that_agree(case: Case) -> None:
+    result = case.compare()
+    assert result.problems == ()
+    assert result.figures == {
+        "acknowledged": 2,
+        "stored": 2,
+        "deliveries": 4,
+        "delivered": 4,
+        "unsettled": 0,
+        "at the peers": 4,
+    }
+    assert str(result).endswith("everything adds up")
+
+
+def told_but_not_stored(case: Case) -> None:
+    case.told["3"] = "AA"
+
+
+def not_at_the_peer(case: Case) -> None:
+    case.dmp = dmp(1)
+
+
+def mail_twice(case: Case) -> None:
+    case.mails = mails(1, 2, 2)
+
+
+def document_twice(case: Case) -> None:
+    case.dmp = dmp(1, 2, 1)
+
+
+def unknown_document(case: Case) -> None:
+    case.dmp = dmp(1, 2, 3)
+
+
+def older_after_newer(case: Case) -> None:
+    case.mails = mails(2, 1)
+
+
+def row_lost(case: Case) -> None:
+    connection = sqlite3.connect(case.path, isolation_level=None)
+    connection.execute("DELETE FROM delivery WHERE id = 1")
+    connection.close()
+
+
+@pytest.mark.req("REQ-78")
+@pytest.mark.parametrize(
+    ("fault", "kinds"),
+    [
+        (told_but_not_stored, {"lost"}),
+        (not_at_the_peer, {"missing"}),
+        (mail_twice, {"twice"}),
+        (document_twice, {"twice", "order"}),
+        (unknown_document, {"unknown"}),
+        (older_after_newer, {"order"}),
+        (row_lost, {"ledger", "unknown"}),
+    ],
+)
+def test_each_fault_is_found(case: Case, fault: Callable[[Case], None], kinds: set[str]) -> None:
+    fault(case)
+    assert {one.kind for one in case.compare().problems} == kinds
+
+
+def test_what_was_not_acknowledged_need_not_be_stored(case: Case) -> None:
+    case.told |= {"8": "AR", "9": ""}
+    assert case.compare().problems == ()

@@ -1,0 +1,112 @@
+"""Load, peers that misbehave on command, and the comparison of the three accounts."""
+
+import asyncio
+import os
+import re
+import ssl
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from conformance.demo.stage import Stage, settled
+from conformance.reconcile import Reconciled, load, reconcile
+from gateway import hl7v2
+from gateway.connectors.mllp import connect
+from tests.support import FIXTURES
+
+LONG = bool(os.environ.get("FAULTS_LONG"))
+"""Set by `make faults`; without it every test here is a short form of itself."""
+TEMPLATE = (FIXTURES / "hl7v2" / "oru_report.er7").read_bytes()
+
+
+def message(number: int, version: int = 1) -> tuple[str, bytes]:
+    """(control id, frame) of an exam of its own; further versions correct its text."""
+    control_id = f"FAULT-{number}-{version}"
+    data = (
+        TEMPLATE.replace(b"RIS-2021-000042-1", control_id.encode())
+        .replace(b"CR-2021-000042", b"CR-FAULT-%06d" % number)
+        .replace(b"105234751", b"6%08d" % number)
+    )
+    if version > 1:
+        data = data.replace(b"|Examen sans", b"|Version %d. Examen sans" % version)
+    return control_id, data
+
+
+@dataclass
+class Account:
+    """What senders were told: control id → code; "" was sent and not answered."""
+
+    told: dict[str, str] = field(default_factory=dict)
+
+    def codes(self) -> set[str]:
+        return set(self.told.values())
+
+
+async def send(stage: Stage, account: Account, messages: Iterable[tuple[str, bytes]]) -> None:
+    """One connection, one message after the other, until the server dies."""
+    with suppress(OSError, TimeoutError, ConnectionError):
+        async with connect(*stage.mllp, timeout=15) as client:
+            for control_id, data in messages:
+                account.told.setdefault(control_id, "")
+                answer = await client.exchange(data)
+                account.told[control_id] = hl7v2.read_ack(answer.answer).code
+
+
+def control(stage: Stage, kind: str, mode: str, count: int = 0) -> None:
+    """Put a simulated peer into a mode, for `count` submissions or until changed."""
+    process = next(one for one in stage.processes if one.name == f"simulated {kind}")
+    keys = stage.folder / "pki"
+    if kind == "dmp":
+        found = re.search(r"https://[\d.:]+", process.ready_line)
+        context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+        context.load_cert_chain(keys / "client.pem", keys / "client.key")
+    else:
+        found = re.search(r"control (http://[\d.:]+)", process.ready_line)
+        context = ssl.create_default_context()
+    assert found is not None, process.ready_line
+    base = found[found.re.groups]
+    answer = httpx.post(f"{base}/control", json={"mode": mode, "count": count}, verify=context)
+    answer.raise_for_status()
+
+
+def rows(stage: Stage) -> list[dict[str, Any]]:
+    """All deliveries."""
+    found: list[dict[str, Any]] = []
+    cursor = 0
+    while True:
+        page = stage.api(f"/api/deliveries?limit=500&cursor={cursor}")
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        cursor = page["next_cursor"]
+
+
+def drained(stage: Stage, seconds: float = 60.0) -> list[dict[str, Any]]:
+    """The deliveries once nothing more happens by itself."""
+    end = time.monotonic() + seconds
+    while True:
+        found = rows(stage)
+        if found and settled(found) and not any(row["next_try"] for row in found):
+            return found
+        assert time.monotonic() < end, [row for row in found if not settled([row])][:5]
+        time.sleep(0.2)
+
+
+def compare(stage: Stage, account: Account) -> Reconciled:
+    return reconcile(
+        account.told,
+        stage.folder / "gateway" / "gateway.db",
+        dmp=load(stage.folder / "dmp" / "ledger.jsonl"),
+        mssante=load(stage.folder / "mssante" / "ledger.jsonl"),
+    )
+
+
+def run(*work: Any) -> None:
+    async def together() -> None:
+        await asyncio.gather(*work)
+
+    asyncio.run(together())

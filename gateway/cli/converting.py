@@ -55,11 +55,12 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
                 data, profiles, site=site, environment=current.environment, now=datetime.now(UTC)
             )
             verdict = max((one.decision.verdict for one in judged), key=list(Verdict).index)
+            kept = verdict is Verdict.ACCEPT and all(one.mapped.report is None for one in judged)
             findings = tuple(
                 found for one in judged for found in (*one.decision.findings, *offline.document_findings(one))
             )
         except offline.UnreadableError as unreadable:
-            verdict, findings = Verdict.REJECT, unreadable.findings
+            verdict, findings, kept = Verdict.REJECT, unreadable.findings, False
         except KeyError:
             fail(f"--site {site}: no such profile", WRONG_USE)
         refused = refused or verdict is Verdict.REJECT
@@ -68,12 +69,13 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
                 [{"file": str(file), "verdict": verdict, "findings": [finding_row(one) for one in findings]}]
             )
         else:
-            print(f"{file}: {_VERDICTS[verdict]}")
+            print(f"{file}: {_KEPT if kept else _VERDICTS[verdict]}")
             print_findings(findings)
     if refused:
         raise SystemExit(FAILED)
 
 
+_KEPT = "would be taken and kept: an order or an identity, no report"
 _VERDICTS = {
     Verdict.ACCEPT: "would be taken and delivered",
     Verdict.HOLD: "would be taken and held: nothing leaves",

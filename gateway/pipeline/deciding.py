@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.model.base import replace
 from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, errors
@@ -10,7 +11,8 @@ from gateway.model.identity import MappedIdentity
 from gateway.model.order import MappedOrder
 from gateway.model.people import Patient
 from gateway.model.site import Site
-from gateway.model.submission import Action, Mapped
+from gateway.model.submission import Action, Mapped, Provenance
+from gateway.model.terms import Identifier
 from gateway.pipeline.feed import completed, order_entries, speak
 from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.ports import Conclusion, Known, Received, Settled
@@ -21,6 +23,7 @@ _WORST = (Verdict.ACCEPT, Verdict.HOLD, Verdict.BLOCK, Verdict.REJECT)
 
 Answer = Callable[[Verdict, tuple[Finding, ...], tuple[Settled, ...]], bytes]
 """Renders what was decided in the sender's protocol."""
+Judgement = tuple[Verdict, tuple[Finding, ...]]
 Conclude = Callable[[Known], Conclusion]
 """Runs inside the commit, perhaps more than once."""
 
@@ -58,10 +61,7 @@ class Deciding:
 
     def orders(self, mapped: tuple[MappedOrder, ...], site: Site, answer: Answer) -> Conclude:
         """All orders of one message are kept, or none."""
-        found = tuple(note for one in mapped for note in one.findings)
-        patient = next((one.order.patient for one in mapped if one.order is not None), None)
-        found = with_policy((*found, *self._ins(patient)), site)
-        verdict = Verdict.REJECT if errors(found) else Verdict.ACCEPT
+        verdict, found = self.judge_orders(mapped, site)
 
         def conclude(known: Known) -> Conclusion:
             return Conclusion(
@@ -75,12 +75,11 @@ class Deciding:
 
     def identity(self, mapped: MappedIdentity, received: Received, site: Site, answer: Answer) -> Conclude:
         """The event is kept, and every report that it releases goes out in the same commit."""
+        verdict, found = self.judge_identity(mapped, site)
         event = mapped.event
-        own = self._ins(event.patient) if event is not None else ()
-        found = with_policy((*mapped.findings, *own), site)
 
         def conclude(known: Known) -> Conclusion:
-            if event is None or errors(found):
+            if event is None or verdict is Verdict.REJECT:
                 return Conclusion(
                     state=MessageState.REJECTED, answer=answer(Verdict.REJECT, found, ()), findings=found
                 )
@@ -103,6 +102,15 @@ class Deciding:
 
         return conclude
 
+    def judge_orders(self, mapped: tuple[MappedOrder, ...], site: Site) -> Judgement:
+        found = tuple(note for one in mapped for note in one.findings)
+        patient = next((one.order.patient for one in mapped if one.order is not None), None)
+        return _judged(with_policy((*found, *self._ins(patient)), site))
+
+    def judge_identity(self, mapped: MappedIdentity, site: Site) -> Judgement:
+        own = self._ins(mapped.event.patient) if mapped.event is not None else ()
+        return _judged(with_policy((*mapped.findings, *own), site))
+
     def _complete(self, mapped: Mapped, digest: str, received: Received, site: Site, known: Known) -> Settled:
         """With what orders and the identity feed know; `digest` is that of the report before."""
         whole = completed(mapped, site.name, known)
@@ -115,6 +123,8 @@ class Deciding:
             digest = content_hash(report, mapped)
         key = set_key(report.report_set) if report is not None else ""
         before = known.report(site.name, key) if key else None
+        if before is None and (chained := _chained(mapped, site, known)) is not None:
+            return self._settle(chained, "", received, site, known)
         decision = decide(
             mapped,
             before,
@@ -146,6 +156,23 @@ class Deciding:
         """Destination → why its deliveries must wait for the identity, "" when they need not."""
         rows = plan.make(mapped, enabled=self.enabled, site=site, action=Action.CREATE).rows
         return {row.destination: row.reason if row.reason in plan.IDENTITY_REASONS else "" for row in rows}
+
+
+def _chained(mapped: Mapped, site: Site, known: Known) -> Mapped | None:
+    """A received CDA without setId belongs to the set of the document that it replaces (architecture decision
+    11): the second version is named by the first one, a third one is found by the second. None: no such set."""
+    report = mapped.report
+    if report is None or report.replaces is None or mapped.context.received_set_id:
+        return None
+    value, _, system = known.set_of(site.name, report.replaces.value).rpartition("^")
+    if not value or (own := Identifier(value=value, system=system)) == report.report_set:
+        return None
+    came = Provenance(path="report_set", rule="set of the document that this one replaces")
+    return replace(mapped, report=replace(report, report_set=own), provenance=(*mapped.provenance, came))
+
+
+def _judged(found: tuple[Finding, ...]) -> Judgement:
+    return (Verdict.REJECT if errors(found) else Verdict.ACCEPT), found
 
 
 def _rejected(settled: Settled) -> Settled:

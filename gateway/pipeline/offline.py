@@ -11,14 +11,20 @@ from enum import StrEnum
 from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping import hl7 as hl7_mapping
+from gateway.mapping.hl7_adt import identity as identity_event
+from gateway.mapping.hl7_adt import is_identity
+from gateway.mapping.hl7_order import is_order, orders
 from gateway.mapping.sites import Profile, Sites
 from gateway.model.base import replace
 from gateway.model.decision import Decision, KnownReport, Verdict
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding
+from gateway.model.identity import MappedIdentity
+from gateway.model.order import MappedOrder
 from gateway.model.site import CdaLevel
-from gateway.model.submission import Mapped
+from gateway.model.submission import Mapped, Protocol, SubmissionContext
 from gateway.model.version import DeliveryJob, ReportVersion
+from gateway.pipeline.deciding import Deciding
 from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.pipeline.production import ProductionError, compose, produce
 from gateway.rules.decide import decide
@@ -60,6 +66,8 @@ def judge(
     data: bytes, sites: Sites, *, site: str = "", environment: str, now: datetime
 ) -> tuple[Judged, ...]:
     """Read, map and decide as if nothing were known before. Raises UnreadableError, KeyError (site)."""
+    if recognise(data) is InputKind.HL7V2 and (fed := _feed(*_message(data, sites, site), environment)):
+        return (fed,)
     mapped, profile = _map(data, sites, site)
     return tuple(_judge(one, profile, environment, now) for one in mapped)
 
@@ -71,6 +79,11 @@ def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Prof
             return fhir_mapping.reports(fhir.read(data), profile), profile
         except fhir.FhirError as unreadable:
             raise UnreadableError(unreadable.findings) from None
+    message, profile = _message(data, sites, site)
+    return hl7_mapping.reports(message, profile), profile
+
+
+def _message(data: bytes, sites: Sites, site: str) -> tuple[hl7v2.Message, Profile]:
     try:
         message = hl7v2.read(unframed(data))
         profile = sites.named(site) if site else sites.match(message)
@@ -78,7 +91,30 @@ def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Prof
             message = hl7v2.read(unframed(data), profile.charset)
     except hl7v2.NotHl7Error as unreadable:
         raise UnreadableError((unreadable.finding,)) from None
-    return hl7_mapping.reports(message, profile), profile
+    return message, profile
+
+
+def _feed(message: hl7v2.Message, profile: Profile, environment: str) -> Judged | None:
+    """What becomes of an order or an identity event; None for a report. Nothing is known before."""
+    deciding = Deciding(environment, OFFLINE_DESTINATIONS)
+    read: MappedOrder | MappedIdentity
+    if is_order(message):
+        mapped = orders(message, profile)
+        read = mapped[0]
+        verdict, found = deciding.judge_orders(mapped, profile.site)
+    elif is_identity(message):
+        read = identity_event(message, profile)
+        verdict, found = deciding.judge_identity(read, profile.site)
+    else:
+        return None
+    context = SubmissionContext(
+        protocol=Protocol.HL7V2,
+        site=profile.site.name,
+        message_type=f"{message.message_code}^{message.trigger_event}",
+        control_id=message.control_id,
+    )
+    kept = Mapped(report=None, context=context, provenance=read.provenance, coverage=read.coverage)
+    return Judged(kept, Decision(verdict=verdict, findings=found), None)
 
 
 def unframed(data: bytes) -> bytes:

@@ -1,12 +1,16 @@
 """ADT and PAM.FR → events of the identity feed."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.hl7v2 import read
 from gateway.mapping import sites
 from gateway.mapping.hl7_adt import EVENTS, identity, is_identity
+from gateway.model.decision import Verdict
 from gateway.model.identity import FeedAction, IdentityEvent, MappedIdentity
 from gateway.model.people import IdentityStatus
+from gateway.pipeline.offline import judge
 from tests.support import FIXTURES, SAMPLES, needs_samples
 from tests.unit.mapping_messages import changed
 
@@ -126,3 +130,14 @@ def test_the_official_examples_of_consent(name: str, opposed: bool | None) -> No
     assert found.event is not None
     assert found.event.opposed is opposed
     assert found.event.patient.qualified
+
+
+@pytest.mark.parametrize("name", ["adt_a08_qualified", "orm_zds", "tlr_3_answer"])
+def test_what_the_command_line_shows_is_what_the_intake_would_do(name: str) -> None:
+    data = (HL7 / f"{name}.er7").read_bytes()
+    now = datetime(2021, 1, 8, 11, 0, tzinfo=UTC)
+    (found,) = judge(data, sites.load(), environment="test", now=now)
+    assert (found.decision.verdict, found.version) == (Verdict.ACCEPT, None)
+    (refused,) = judge(data, sites.load(), environment="production", now=now)
+    expected = Verdict.ACCEPT if name == "orm_zds" else Verdict.REJECT  # the only one without a matricule
+    assert refused.decision.verdict is expected

@@ -1,10 +1,20 @@
-"""One letter → PDF/A-1b, and the inspection of a received PDF.
+"""One letter → PDF/A-1b; the inspection of a received PDF, and PDF/A-1b made of it.
 
-typst and pikepdf are imported on first use. Bytes and values in, bytes and values out.
+typst, pikepdf and pypdfium2 are imported on first use. Bytes and values in, bytes and values out.
 """
 
+from gateway.pdf.convert import ConvertError, convert
 from gateway.pdf.inspect import PdfFacts, inspect, looks_like_pdf
 from gateway.pdf.letter import letter
 from gateway.pdf.typeset import TypesetError, typeset
 
-__all__ = ["PdfFacts", "TypesetError", "inspect", "letter", "looks_like_pdf", "typeset"]
+__all__ = [
+    "ConvertError",
+    "PdfFacts",
+    "TypesetError",
+    "convert",
+    "inspect",
+    "letter",
+    "looks_like_pdf",
+    "typeset",
+]

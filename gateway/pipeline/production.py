@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway import cda, pdf
 from gateway.model.base import replace
-from gateway.model.findings import Finding, errors
+from gateway.model.findings import Finding, errors, finding
 from gateway.model.report import Attachment
 from gateway.model.site import CdaLevel
 from gateway.model.submission import Blob
@@ -32,13 +32,22 @@ class Composed:
     findings: tuple[Finding, ...]
 
 
-def produce(version: ReportVersion, blobs: tuple[Blob, ...]) -> tuple[Document, ...]:
+def produce(
+    version: ReportVersion, blobs: tuple[Blob, ...], *, convert_pdf: bool = False
+) -> tuple[Document, ...]:
     """The CDA and its PDF. Same version and blobs give the same bytes. Raises ProductionError."""
-    return compose(version, blobs).documents
+    return compose(version, blobs, convert_pdf=convert_pdf).documents
 
 
-def compose(version: ReportVersion, blobs: tuple[Blob, ...], level: CdaLevel | None = None) -> Composed:
-    """The documents with their findings; `level` overrides the site's.
+def compose(
+    version: ReportVersion,
+    blobs: tuple[Blob, ...],
+    level: CdaLevel | None = None,
+    *,
+    convert_pdf: bool = False,
+) -> Composed:
+    """The documents with their findings; `level` overrides the site's, `convert_pdf` is the policy for a
+    received PDF that is not PDF/A-1.
 
     Raises ProductionError when our own checks refuse the document (architecture decision 20).
     """
@@ -50,7 +59,7 @@ def compose(version: ReportVersion, blobs: tuple[Blob, ...], level: CdaLevel | N
     else:
         given = _received_pdf(version.report.attachments, blobs)
         if given is not None:
-            found = pdf.inspect(given, "attachments").findings
+            given, found = _checked(given, version, convert_pdf)
         page = given or pdf.typeset(pdf.letter(version), version.identity.created_at)
         built = _build(version, page, level or version.site.cda_level)
         document, found = built.data, (*found, *built.findings)
@@ -79,6 +88,18 @@ def _received_pdf(attachments: tuple[Attachment, ...], blobs: tuple[Blob, ...]) 
     """The PDF that came with the report: it is what the radiologist signed, so it wins over typesetting."""
     wanted = [one.sha256 for one in attachments if one.media_type == "application/pdf"]
     return next((blob.data for name in wanted for blob in blobs if blob.sha256 == name), None)
+
+
+def _checked(data: bytes, version: ReportVersion, convert_pdf: bool) -> tuple[bytes, tuple[Finding, ...]]:
+    """The received PDF, as PDF/A-1b where the policy wants it and it can be shown; what there is to say."""
+    found = pdf.inspect(data, "attachments").findings
+    if not convert_pdf or errors(found) or all(one.code != "PDF-NOT-PDFA" for one in found):
+        return data, found
+    try:
+        made = pdf.convert(data, version.identity.created_at, version.report.title)
+    except pdf.ConvertError as failed:
+        return data, (*found, finding("PDF-NOT-CONVERTED", "attachments", str(failed)))
+    return made, (*found, finding("PDF-CONVERTED", "attachments"))
 
 
 def _document(kind: DocumentKind, media_type: str, data: bytes, title: str) -> Document:

@@ -103,6 +103,10 @@ class Known(Protocol):
         """The report set."""
         ...
 
+    def set_of(self, site: str, document_id: str, /) -> str:
+        """The key of the report set whose current version is this document, "" when there is none."""
+        ...
+
     def orders(self, site: str, keys: tuple[str, ...], /) -> tuple[KnownOrder, ...]:
         """Orders that have any of these names (`model.order.keys`), each once."""
         ...

@@ -164,6 +164,10 @@ class _KnownReports:
             document_id=document_id,
         )
 
+    def set_of(self, site: str, document_id: str) -> str:
+        row = self._session.row(named.SET_OF_DOCUMENT, {"site": site, "document_id": document_id})
+        return str(row[0]) if row is not None else ""
+
     def orders(self, site: str, keys: tuple[str, ...]) -> tuple[KnownOrder, ...]:
         return orders.known(self._session, site, keys)
 

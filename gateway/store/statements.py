@@ -25,6 +25,7 @@ from sqlalchemy.engine import Dialect
 
 from gateway.model.delivery import DeliveryState
 from gateway.store.tables import (
+    acknowledgement,
     artifact,
     attempt,
     audit,
@@ -68,11 +69,16 @@ REPORT_OF_SET = select(
     report.c.id, report.c.status, report.c.version, report.c.content_hash, report.c.document_id
 ).where(report.c.site == bindparam("site"), report.c.set_key == bindparam("set_key"))
 
+SET_OF_DOCUMENT = select(report.c.set_key).where(
+    report.c.site == bindparam("site"), report.c.document_id == bindparam("document_id")
+)
+
 ADD_MESSAGE = insert(message)
 ADD_REPORT = insert(report)
 ADD_MESSAGE_REPORT = insert(message_report)
 ADD_VERSION = insert(report_version)
 ADD_DELIVERY = insert(delivery)
+ADD_ACKNOWLEDGEMENT = insert(acknowledgement)
 ADD_ARTIFACT = insert(artifact)
 ADD_DOCUMENT = insert(document)
 ADD_ATTEMPT = insert(attempt)
@@ -209,6 +215,19 @@ DOCUMENTS = (
     .where(document.c.version_id == bindparam("version_id"))
     .order_by(document.c.position)
 )
+CONTEXT = select(report_version.c.context).where(report_version.c.id == bindparam("version_id"))
+ENDED = select(
+    delivery.c.version_id,
+    delivery.c.report_id,
+    delivery.c.destination,
+    delivery.c.action,
+    delivery.c.recipient,
+    delivery.c.state,
+    delivery.c.reason,
+    delivery.c.outcome,
+    delivery.c.updated_at,
+).where(delivery.c.id == bindparam("delivery_id"))
+ABOUT = select(acknowledgement.c.about).where(acknowledgement.c.delivery_id == bindparam("delivery_id"))
 JOB = select(
     delivery.c.version_id,
     delivery.c.report_id,

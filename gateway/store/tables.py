@@ -67,6 +67,7 @@ report = Table(
     Column("created_at", _Time, nullable=False),
     Column("updated_at", _Time, nullable=False),
     UniqueConstraint("site", "set_key", name="report_by_set"),
+    Index("report_by_document", "site", "document_id"),
 )
 
 message_report = Table(
@@ -171,6 +172,14 @@ delivery = Table(
         sqlite_where=text("state = 'planned'"),
         postgresql_where=text("state = 'planned'"),
     ),
+)
+
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    # A ZAM is a delivery that tells the end of another one (hl7v2.md §1.8).
+    Column("delivery_id", _Id, ForeignKey("delivery.id"), primary_key=True),
+    Column("about", _Id, ForeignKey("delivery.id"), nullable=False),
 )
 
 attempt = Table(

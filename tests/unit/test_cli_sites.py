@@ -156,7 +156,7 @@ def made(name: str) -> ImagingReport:
     return judged.mapped.report
 
 
-@pytest.mark.req("REQ-30")
+@pytest.mark.req("REQ-01")
 @pytest.mark.parametrize("name", NAMES)
 def test_each_example_needs_its_profile_and_no_code(name: str) -> None:
     assert example(name, "default").decision.verdict is Verdict.REJECT

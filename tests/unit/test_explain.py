@@ -41,7 +41,6 @@ def header_elements(message: str) -> list[str]:
     ]
 
 
-@pytest.mark.req("REQ-29")
 @pytest.mark.parametrize(
     "message",
     [
@@ -67,7 +66,6 @@ def test_every_element_of_the_header_is_traced(message: str) -> None:
             assert all(origin.place or origin.rule for origin in line.origins), line
 
 
-@pytest.mark.req("REQ-29")
 def test_what_an_element_says_stands_at_the_place_that_is_named() -> None:
     """The place is not only some place: the very value stands there, for the values that are copied."""
     message = read(ORU.encode())
@@ -105,7 +103,6 @@ def test_an_element_names_its_origin(element: str, origin: str) -> None:
     assert [str(one) for line in lines for one in line.origins] == [origin]
 
 
-@pytest.mark.req("REQ-29")
 def test_every_populated_field_has_one_fate_and_unused_ones_are_listed() -> None:
     message = with_field("OBR", 9, "3", with_field("PID", 22, "X"))
     fields = {line.location: line for line in explained(message).fields}

@@ -103,7 +103,7 @@ def ed(data: bytes, kind: str = "ED") -> str:
     return f"OBX|1|{kind}|18748-4^CR^LN||^application^rtf^Base64^{encoded}||||||F"
 
 
-@pytest.mark.req("REQ-30")
+@pytest.mark.req("REQ-01")
 def test_an_rtf_report_has_sections_and_is_processable() -> None:
     made = mapped(with_observations(ed(BODY.encode("latin-1"))))
     assert made.report is not None and errors(made.findings) == ()

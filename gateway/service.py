@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -287,7 +288,7 @@ def worker_parts(settings: Settings) -> WorkerParts:
 
     return WorkerParts(
         reader=SqliteReader.open(settings.database, site),
-        produce=produce,
+        produce=partial(produce, convert_pdf=settings.pdf.received == "convert"),
         routes=routes,
         validator=_validator(settings),
     )

@@ -125,6 +125,7 @@ def _store(settings: Settings) -> SqliteStore:
             per_destination=8 * max(1, settings.workers),
             recovering=True,
             min_free_bytes=settings.limits.min_free_bytes,
+            acknowledging=bool(settings.zam.creators),
         )
     except (OSError, SchemaError, StoreLockedError) as wrong:
         raise StartError(f"store {settings.database}: {wrong}") from None

@@ -23,6 +23,7 @@ from gateway.model.submission import Action, Blob, Recipient, SubmissionContext
 from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVersion, VersionIdentity
 from gateway.ports import StoreUnavailableError
 from gateway.store import statements as named
+from gateway.store.acknowledge import told
 from gateway.store.connection import check_revision, connect_reader
 from gateway.store.session import Session
 from gateway.store.supersede import left, place
@@ -99,6 +100,7 @@ class SqliteReader:
                 attempt=attempt,
                 recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
                 previous_remote_ids=remote_ids,
+                acknowledges=told(self._session, delivery_id) if destination == Destination.ZAM else None,
             )
 
     def _place(self, action: Action, lane: dict[str, Any]) -> tuple[Action, tuple[tuple[str, str], ...]]:

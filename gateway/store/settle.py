@@ -17,7 +17,7 @@ from gateway.model.delivery import (
 )
 from gateway.model.submission import Blob
 from gateway.ports import Produced, Settlement
-from gateway.store import audit, judgement
+from gateway.store import acknowledge, audit, judgement
 from gateway.store import statements as named
 from gateway.store.intake import keep
 from gateway.store.moments import to_micros
@@ -31,17 +31,31 @@ log = logging.getLogger(__name__)
 NO_DOCUMENT = "PRODUCTION-EMPTY"
 
 
-def settle(session: Session, results: tuple[Produced | Settlement, ...], retry: Retry, now: int) -> None:
-    """Write all results; `now` in microseconds."""
+def settle(
+    session: Session,
+    results: tuple[Produced | Settlement, ...],
+    retry: Retry,
+    now: int,
+    *,
+    acknowledging: bool = False,
+) -> None:
+    """Write all results; `now` in microseconds. `acknowledging`: creators who asked are told ends (ZAM)."""
     for result in results:
         if isinstance(result, Produced):
-            _produced(session, result, now)
+            ended = _produced(session, result, now)
         else:
-            _settled(session, result, retry, now)
+            ended = _settled(session, result, retry, now)
+        if acknowledging:
+            for delivery_id in ended:
+                acknowledge.plan(session, delivery_id, now)
 
 
-def _produced(session: Session, result: Produced, now: int) -> None:
-    """Keep the documents and let the version's deliveries go, or fail them all with the problem."""
+def _produced(session: Session, result: Produced, now: int) -> tuple[int, ...]:
+    """Keep the documents and let the version's deliveries go, or fail them all with the problem.
+
+    Returns the deliveries that changed their state.
+    """
+    changed: list[int] = []
     made = bool(result.documents) and not result.problem and not result.blocked
     if made and session.row(named.VERSION_PRODUCED, {"version_id": result.version_id}) is None:
         for position, document in enumerate(result.documents):
@@ -75,16 +89,19 @@ def _produced(session: Session, result: Produced, now: int) -> None:
         else:
             continue
         move(session, delivery_id, after, now, reason=reason)
+        changed.append(delivery_id)
+    return tuple(changed)
 
 
-def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> None:
+def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tuple[int, ...]:
+    """Write one attempt and the next state; returns the delivery when its state followed from it."""
     row = session.row(named.DELIVERY_STATE, {"delivery_id": result.delivery_id})
     if row is None:
         log.warning("settlement of an unknown delivery", extra={"delivery": result.delivery_id})
-        return
+        return ()
     state, destination, attempts, tries, due_since, _, report_id, lane_recipient = row
     if result.attempt <= attempts:
-        return  # known already
+        return ()  # known already
     ended = to_micros(result.ended_at)
     session.run(
         named.ADD_ATTEMPT,
@@ -138,3 +155,4 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> No
         result=" ".join(filter(None, (result.outcome.kind.value, result.outcome.code, values["new_reason"]))),
     )
     audit.record(session, told, now)
+    return (result.delivery_id,)

@@ -66,6 +66,7 @@ class SqliteStore:
     ) -> None:
         """Use `open`."""
         self._lock, self._retry, self._clock = lock, retry, clock
+        self._acknowledging = False
         self._checkpointer = Checkpointer(lambda: connect_writer(path))
         self._writer = GroupWriter(lambda: connect_writer(path), written=self._checkpointer.written)
         self._reading = Session(connect_reader(path))
@@ -87,6 +88,7 @@ class SqliteStore:
         per_destination: int = 8,
         recovering: bool = False,
         min_free_bytes: int = 0,
+        acknowledging: bool = False,
     ) -> "SqliteStore":
         """Open, or make, the store at `path`; at most one process may.
 
@@ -94,15 +96,18 @@ class SqliteStore:
         are handed out at a time, so that a peer that hangs cannot take the whole capacity. `recovering`: the
         first claim tells that what an earlier process was sending is settled; until then nothing that was
         begun is given up. Below `min_free_bytes` on its disk the store takes no message.
+        `acknowledging`: ends of deliveries are told to creators who asked for it (ZAM).
         Raises StoreLockedError, SchemaError, OSError.
         """
         lock = FolderLock(path.with_suffix(".lock"))
         try:
             prepare(path)
             policy = Retry(retry or RetrySettings(), draw)
-            return cls(
+            store = cls(
                 path, lock, policy, clock or SystemClock(), per_destination, recovering, min_free_bytes
             )
+            store._acknowledging = acknowledging
+            return store
         except BaseException:
             lock.release()
             raise
@@ -146,7 +151,10 @@ class SqliteStore:
         size = sum(
             len(document.data) for one in results if isinstance(one, Produced) for document in one.documents
         )
-        await self._writer.submit(lambda session: settle(session, results, self._retry, now), size)
+        await self._writer.submit(
+            lambda session: settle(session, results, self._retry, now, acknowledging=self._acknowledging),
+            size,
+        )
         self._claiming.take_back_results(results)
         self._notify()
 

@@ -1,0 +1,78 @@
+"""The end of a delivery is told to the creator of its message by one more delivery, in the same commit."""
+
+from gateway.model.base import decode
+from gateway.model.delivery import DeliveryState, Destination, Outcome
+from gateway.model.submission import Action, Recipient, SubmissionContext
+from gateway.model.version import Acknowledged
+from gateway.rules.acknowledgement import ENDS, owed
+from gateway.store import statements as named
+from gateway.store.moments import from_micros
+from gateway.store.session import Session
+
+_ASKED = '"acknowledge_reception":true'
+"""How the context says it; most messages do not ask, and their context is not read further."""
+
+
+def plan(session: Session, delivery_id: int, now: int) -> None:
+    """Plan the ZAM about a delivery that has just come to its end; nothing when nobody asked for it.
+
+    It may go at once: the documents of its version exist. Each has a lane of its own, so that one creator
+    who does not answer holds nothing up.
+    """
+    row = session.row(named.ENDED, {"delivery_id": delivery_id})
+    if row is None:
+        return
+    version_id, report_id, destination, action, recipient, state = row[:6]
+    if DeliveryState(state) not in ENDS:
+        return
+    found = session.row(named.CONTEXT, {"version_id": version_id})
+    if found is None or _ASKED not in found[0]:
+        return
+    planned = owed(
+        decode(found[0].encode(), SubmissionContext),
+        Destination(destination),
+        DeliveryState(state),
+        action=Action(action),
+        recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
+    )
+    if planned is None:
+        return
+    made = session.add(
+        named.ADD_DELIVERY,
+        {
+            "version_id": version_id,
+            "report_id": report_id,
+            "destination": planned.destination.value,
+            "lane_recipient": f"delivery:{delivery_id}:{now}",
+            "recipient": recipient,
+            "action": planned.action.value,
+            "state": DeliveryState.PENDING.value,
+            "reason": "",
+            "attempts": 0,
+            "tries": 0,
+            "due_since": now,
+            "next_try": now,
+            "outcome": None,
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    session.run(named.ADD_ACKNOWLEDGEMENT, {"delivery_id": made, "about": delivery_id})
+
+
+def told(session: Session, delivery_id: int) -> Acknowledged | None:
+    """What the ZAM `delivery_id` tells; None when it is no ZAM."""
+    about = session.row(named.ABOUT, {"delivery_id": delivery_id})
+    row = session.row(named.ENDED, {"delivery_id": about[0]}) if about is not None else None
+    if about is None or row is None:
+        return None
+    _, _, destination, _, recipient, state, reason, outcome, updated_at = row
+    return Acknowledged(
+        delivery_id=about[0],
+        destination=Destination(destination),
+        state=DeliveryState(state),
+        ended_at=from_micros(updated_at),
+        recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
+        outcome=decode(outcome.encode(), Outcome) if outcome is not None else None,
+        reason=reason,
+    )

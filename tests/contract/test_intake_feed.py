@@ -212,6 +212,12 @@ async def test_an_identity_that_is_no_better_makes_no_version(house: House) -> N
     assert house.deliveries()["dmp"][1:] == ("blocked", "INS-NOT-QUALIFIED")
 
 
+async def test_an_identity_that_changes_the_header_but_frees_nothing_makes_no_version(house: House) -> None:
+    await house.take(fixture("oru_unqualified", (INS, ""), ("^^DOMPREMY^^^^BDL^^51215", "")))
+    await house.take(fixture("adt_a08_qualified", ("|VALI", "|PROV"), (INS, "")))
+    assert len(house.queries.deliveries(state="", destination="folder", cursor=0, limit=10)) == 1
+
+
 @pytest.mark.req("REQ-16")
 @pytest.mark.parametrize("mark", ["DOUT", "FICT"])
 async def test_a_doubtful_identity_of_the_feed_is_provisional_for_every_report(
@@ -266,6 +272,15 @@ async def test_a_merge_releases_what_waited_under_the_old_number(house: House) -
     await house.take(fixture("adt_a40_merge"))
     assert [one.value for one in house.report(2).patient.identifiers] == ["000007"]
     assert house.deliveries()["dmp"] == ("create", "planned", "")
+
+
+async def test_what_waits_under_a_merged_number_is_released_through_the_survivor(house: House) -> None:
+    await house.take(fixture("oru_unqualified", (INS, "")))
+    await house.take(fixture("adt_a40_merge", ("|VALI", "|PROV"), (INS, "")))
+    assert house.deliveries()["dmp"][1] == "blocked"
+    await house.take(fixture("adt_a08_qualified", ("000003^", "000007^")))
+    assert house.deliveries()["dmp"] == ("create", "planned", "")
+    assert [one.value for one in house.report(2).patient.identifiers] == ["000007"]
 
 
 async def test_a_link_can_be_taken_back(house: House) -> None:

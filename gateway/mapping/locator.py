@@ -38,7 +38,7 @@ class LocatorError(ValueError):
     """A text that is no locator; the caller adds file and line."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """A value and where it stood. `repetition` counts from 1; `location` is `PID-3[2].1`."""
 
     value: str

@@ -10,12 +10,19 @@ if TYPE_CHECKING:
     class Value:
         """A frozen value."""
 
-        def __init_subclass__(cls, *, dict: bool = False) -> None: ...
+        def __init_subclass__(cls, *, dict: bool = False, gc: bool = False) -> None: ...
         def __init__(self, **fields: Any) -> None: ...
 
 else:
 
-    class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    class Value(
+        msgspec.Struct,
+        frozen=True,
+        kw_only=True,
+        omit_defaults=True,
+        forbid_unknown_fields=True,
+        gc=False,  # frozen values make no cycles: the collector need not look at them
+    ):
         """A frozen value. Tuples, never lists; an absent text is "", an absent object None.
 
         JSON (`encode`, `decode`) leaves out the fields that hold their default object, so it is compact.

@@ -48,7 +48,7 @@ class Authorities(Value):
     encounter: str = ""
 
 
-class Site(Value, dict=True):
+class Site(Value, dict=True, gc=True):
     """Profile constants. `fictive` profiles are refused when the environment is production."""
 
     name: str

@@ -160,7 +160,10 @@ class Deciding:
 
 def _chained(mapped: Mapped, site: Site, known: Known) -> Mapped | None:
     """A received CDA without setId belongs to the set of the document that it replaces (architecture decision
-    11): the second version is named by the first one, a third one is found by the second. None: no such set."""
+    11): the second version is named by the first one, a third one is found by the second.
+
+    None: no such set.
+    """
     report = mapped.report
     if report is None or report.replaces is None or mapped.context.received_set_id:
         return None

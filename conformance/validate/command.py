@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from conformance.schematron.steps import KitError
-from conformance.validate import report
+from conformance.validate import page, report
 from conformance.validate.kinds import Kind
 from conformance.validate.validator import Validator
 from conformance.verdict import Verdict
@@ -41,7 +41,8 @@ def run(
     if junit is not None:
         junit.write_bytes(report.as_junit(verdicts))
     if html is not None:
-        html.write_text(report.as_html(verdicts, datetime.now().astimezone()), encoding="utf-8")
+        sources = {str(file): file.read_bytes() for file in files}
+        html.write_text(page.as_html(verdicts, datetime.now().astimezone(), sources), encoding="utf-8")
     return 0 if all(verdict.valid for verdict in verdicts) else 1
 
 

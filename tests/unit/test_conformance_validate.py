@@ -11,12 +11,15 @@ from lxml import etree
 from typer.testing import CliRunner
 
 from conformance.cli import app
-from conformance.validate import Validator, report
+from conformance.validate import Validator, page, report
 from conformance.validate.kinds import Kind, recognise
 from conformance.verdict import Remark, Step, Verdict
+from conformance.xml import parse
+from gateway.cda import build_n1
 from gateway.model.findings import Severity
 from tests.conformance.iti41 import CDA, Wish, cda_with_pdf, pdf, submit_objects
 from tests.contract.test_simulator_mssante import archive, mail
+from tests.reports import VERSION
 from tests.support import FIXTURES
 
 LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><ClinicalDocument>&b;</ClinicalDocument>'
@@ -123,10 +126,45 @@ def test_junit_has_a_case_for_each_step() -> None:
 
 
 def test_html_is_escaped_and_says_the_verdict() -> None:
-    page = report.as_html((EXAMPLE,), datetime(2021, 1, 8, 12, 0, tzinfo=UTC))
-    assert "a&lt;b&gt;.xml" in page
-    assert "<b>" not in page
-    assert "non conforme" in page
+    made = page.as_html((EXAMPLE,), datetime(2021, 1, 8, 12, 0, tzinfo=UTC))
+    assert "a&lt;b&gt;.xml" in made
+    assert "<b>" not in made
+    assert "non conforme" in made
+
+
+def test_html_shows_the_document_beside_its_source_with_the_lines_that_findings_name() -> None:
+    data = build_n1(VERSION, b"%PDF-1.4" + b"x" * 5000).data
+    root = parse(data)
+    line = page.line_of(root, "/ClinicalDocument[1]/setId[1]")
+    assert b"<setId" in data.splitlines()[line - 1]
+    found = Remark(
+        severity=Severity.ERROR, step="IHE", text="wrong", location="/ClinicalDocument[1]/setId[1]/@root"
+    )
+    verdict = Verdict(name="n1.xml", kind="cda", sha256="0", remarks=(found,))
+    made = page.as_html((verdict,), datetime(2021, 1, 8, tzinfo=UTC), {"n1.xml": data})
+    assert f'<a href="#f0l{line}">' in made
+    assert f'<tr class="error" id="f0l{line}">' in made
+    assert "<iframe sandbox" in made
+    assert "<script" not in made
+    assert "&lt;setId" in made
+    assert len(made) < 200_000
+
+
+@pytest.mark.parametrize(
+    ("location", "line"),
+    [
+        ("/a[1]", 1),
+        ("/a[1]/b[2]/x:c[1]", 4),
+        ("a/b[2]/c", 4),
+        ("/a[1]/b[2]/c[7]", 3),
+        ("/a[1]//c", 1),
+        ("/other[1]", 0),
+        ("", 0),
+    ],
+)
+def test_the_line_of_a_place_is_that_of_the_last_element_that_exists(location: str, line: int) -> None:
+    root = etree.fromstring(b"<a>\n<b/>\n<b>\n<c/></b></a>")
+    assert page.line_of(root, location) == line
 
 
 def test_exit_status_and_reports_of_the_command(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ a known matricule can be looked for, and a matricule cannot be guessed from the 
 
 import hashlib
 import hmac
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from gateway.model.people import Patient
 from gateway.store import statements as named
@@ -48,8 +49,8 @@ def record(session: Session, entry: Entry, now: int) -> None:
 
 
 def digest(values: dict[str, Any]) -> str:
-    """Over all columns but `id` and `hash`, by name."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    """SHA-256 of the JSON array of all columns but `id` and `hash`, in the order of FIELDS."""
+    return hashlib.sha256(msgspec.json.encode([values[name] for name in FIELDS])).hexdigest()
 
 
 def verify(rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:

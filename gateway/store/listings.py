@@ -156,7 +156,7 @@ AUDIT = select(
 UNAUDITED = (
     # Messages of which the trail does not tell: its end was cut off.
     select(message.c.id)
-    .where(not_(select(_ONE).where(audit.c.message_id == message.c.id).correlate(message).exists()))
+    .where(message.c.id.not_in(select(audit.c.message_id).where(audit.c.message_id.is_not(None))))
     .limit(bindparam("most"))
 )
 

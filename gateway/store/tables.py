@@ -272,7 +272,6 @@ audit = Table(
     Column("patient", Text, nullable=False),  # keyed hash
     Column("previous", Text, nullable=False),  # hash of the row before
     Column("hash", Text, nullable=False),
-    Index("audit_by_message", "message_id"),
 )
 
 destination = Table(

@@ -147,4 +147,4 @@ def line_of(root: etree._Element | None, location: str) -> int:
         if place > len(same):
             break
         here = same[place - 1]
-    return int(here.sourceline or 0)
+    return int(getattr(here, "sourceline", 0) or 0)

@@ -159,4 +159,22 @@ NOT_CAUGHT = (
         EX3,
         put("/h:ClinicalDocument/h:relatedDocument", typeCode="XFRM"),
     ),
+    Mutation(
+        "wrong INS key",
+        EX3,
+        put(f"{CDA_IDS}[starts-with(@root, '1.2.250.1.213.1.4')]", extension="279035121518980"),
+    ),
+    Mutation(
+        "N1 with modality RM",
+        EX1,
+        put(f"{EVENT}/h:code/h:translation[@codeSystem='1.2.840.10008.2.16.4']", code="RM"),
+    ),
+    Mutation("N1 body is no Base64", EX1, text("//h:nonXMLBody/h:text", "JVBERi0xLj*")),
+    Mutation("N1 body is empty", EX1, text("//h:nonXMLBody/h:text", "")),
+    Mutation("reference to nothing", EX3, put("(//h:entry//h:text/h:reference)[1]", value="#nowhere")),
+    Mutation(
+        "LOINC with a wrong check digit",
+        EX3,
+        put("/h:ClinicalDocument/h:code/h:translation", code="24725-9"),
+    ),
 )

@@ -1,4 +1,4 @@
-"""`python -m bench [intake|micro|stages]`: figures as ratios, never asserted."""
+"""`python -m bench [intake|micro|stages|documents]`: figures as ratios, never asserted."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "intake", "micro", "stages"), default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=("all", "intake", "micro", "stages", "documents"), default="all"
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each load (intake)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second of the steady load")
@@ -21,6 +23,10 @@ def main() -> None:
         from bench import stages
 
         stages.run(seconds=min(given.seconds, 5.0), folder=given.folder)
+    if given.what in ("all", "documents"):
+        from bench import documents
+
+        documents.run(seconds=min(given.seconds, 3.0))
     if given.what in ("all", "intake"):
         from bench import intake
 

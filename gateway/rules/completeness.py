@@ -1,5 +1,6 @@
 """What a validated report needs before it may leave (REQ-19, REQ-26)."""
 
+from gateway.model.base import replace
 from gateway.model.findings import Finding, Severity, finding
 from gateway.model.report import ImagingReport
 from gateway.model.submission import Mapped
@@ -39,7 +40,8 @@ def _validation(report: ImagingReport) -> tuple[Finding, ...]:
     if report.legal_authenticator is None:
         found.append(finding("RPPS-MISSING", "legal_authenticator", "no validating physician"))
     else:
-        found.extend(check_professional(report.legal_authenticator.id, "legal_authenticator.id"))
+        named = check_professional(report.legal_authenticator.id, "legal_authenticator.id")
+        found += (replace(one, detail=one.detail or "a name without national number") for one in named)
     return tuple(found)
 
 
@@ -63,7 +65,8 @@ def _patient(report: ImagingReport) -> tuple[Finding, ...]:
     named = patient.birth_family or patient.used_family
     if named and (patient.ins is not None or patient.identifiers):
         return ()
-    return (finding("PATIENT-MISSING", "patient", "no identifier" if named else "no name"),)
+    place = "patient.identifiers" if named else "patient.birth_family"
+    return (finding("PATIENT-MISSING", place, "no identifier" if named else "no name"),)
 
 
 def _content(report: ImagingReport, received: bool) -> tuple[Finding, ...]:

@@ -7,10 +7,16 @@ from gateway.model.report import ImagingReport, ReportStatus
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped
 from gateway.rules import completeness, identity, ins, plan, processing, visibility
-from gateway.rules.places import locate
+from gateway.rules.places import expected, locate
 
 UNBENDABLE = frozenset({"INVISIBLE-TO-PATIENT-MAIL", "INS-ENV", "INTERNAL"})
 """Codes whose severity no site policy changes (architecture decision 19; REQ-14)."""
+
+_CAUSES = {
+    "REPORT-EMPTY": frozenset({"HL7-BASE64", "PDF-INVALID"}),
+    "VALIDATION-TIME-MISSING": frozenset({"HL7-DATATYPE"}),
+}
+"""What a report lacks → errors of mapping that are the reason: only the reason is said."""
 
 _REPLACING = frozenset({ReportStatus.CORRECTED, ReportStatus.APPENDED})
 
@@ -98,7 +104,7 @@ def _withdrawn(mapped: Mapped, report: ImagingReport) -> bool:
 
 def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
     """Everything there is to say, at once: of mapping, of the INS and the flags; of a validated report also
-    what it lacks. An error that mapping has found (PATIENT-MISSING) is not said twice."""
+    what it lacks. An error that mapping has found is not said twice, nor what follows from one."""
     report = mapped.report
     if report is None:
         return mapped.findings
@@ -107,9 +113,10 @@ def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
         found += ins.check(report.patient.ins, environment, locate(mapped.provenance, ins.PATH))
     if report.status.validated and not _withdrawn(mapped, report):
         said = {one.code for one in errors(mapped.findings)}
-        found += (one for one in completeness.check(mapped) if one.code not in said)
+        lacking = (one for one in completeness.check(mapped) if one.code not in said)
+        found += (one for one in lacking if not _CAUSES.get(one.code, frozenset()) & said)
         found += _traits(mapped, report)
-    return tuple(found)
+    return expected(tuple(found), mapped)
 
 
 def _traits(mapped: Mapped, report: ImagingReport) -> tuple[Finding, ...]:

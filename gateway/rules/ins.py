@@ -44,5 +44,5 @@ def check(ins: Identifier, environment: str, location: str = PATH) -> tuple[Find
     elif not _FORM.fullmatch(ins.value):
         found.append(finding("INS-KEY", location, "characters other than digits"))
     elif key(ins.value[:13]) != int(ins.value[13:]):
-        found.append(finding("INS-KEY", location, "key does not fit"))
+        found.append(finding("INS-KEY", location, "15 characters, key does not fit"))
     return tuple(found)

@@ -47,17 +47,17 @@ def test_refusal_tells_place_code_severity_and_remedy() -> None:
         "MSA|AE|015",
         "ERR||PID^1^3^2^1|207^Application error^messageErrorCondition|E"
         "|905^INS incomplete^applicationErrorCondition"
-        "^INS-KEY^The INS matricule is wrong: its key does not fit^L"
+        "^INS-KEY^The INS matricule is wrong^L"
         "||14 digits"
-        "|The INS matricule is wrong: its key does not fit. "
-        "Send the 15 characters as INSi gave them (key = 97 − first 13 mod 97)",
+        "|The INS matricule is wrong. "
+        "Send the 15 characters, key included, as INSi gave them (key = 97 − first 13 mod 97)",
         "ERR||OBR^2^32^1|101^Required field missing^messageErrorCondition|E"
         "|RPPS-MISSING^The validating physician has no national identifier^L"
         "|||The validating physician has no national identifier. "
         "Send the RPPS (OBR-32, authority 1.2.250.1.71.4.2.1; Practitioner.identifier)",
         "ERR||PID^1|100^Segment sequence error^messageErrorCondition|E"
-        "|HL7-SEGMENT-MISSING^A required segment is missing^L"
-        "|||A required segment is missing. Add the segment named in the location",
+        "|HL7-SEGMENT-MISSING^A segment that every report needs is missing^L"
+        "|||A segment that every report needs is missing. Send the segment named in the location: PID for the patient, OBR and OBX for the report",
     ]
 
 

@@ -143,7 +143,7 @@ def test_a_warning_of_mapping_hides_no_error_of_the_same_code() -> None:
         message(legal_authenticator=None),
         findings=(finding("RPPS-MISSING", "OBR-16", severity=Severity.WARNING),),
     )
-    assert [one.location for one in errors(decided(warned).findings)] == ["legal_authenticator"]
+    assert [one.location for one in errors(decided(warned).findings)] == ["OBR-32"]
 
 
 def test_no_report_is_a_rejection_even_without_an_error_finding() -> None:

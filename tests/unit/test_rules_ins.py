@@ -41,7 +41,7 @@ def test_corsica_counts_as_digits_in_the_key(department: str, digits: str) -> No
 @pytest.mark.parametrize(
     ("value", "detail"),
     [
-        ("279035121518988", "key does not fit"),
+        ("279035121518988", "15 characters, key does not fit"),
         ("27903512151898", "14 characters"),
         ("2790351215189890", "16 characters"),
         ("27903512151898X", "characters other than digits"),

@@ -300,8 +300,9 @@ def _validator(settings: Settings) -> Validator | None:
     if settings.validation.kit is None:
         return None
     from gateway.connectors.validator import RulesValidator
+    from gateway.pipeline.valuesets import ValueSetRules
 
-    return RulesValidator(settings.validation)
+    return ValueSetRules(RulesValidator(settings.validation), settings.validation.kit)
 
 
 def _check_kit(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from gateway.hl7v2 import Segment, parse_date
 from gateway.mapping import hl7_types as types
 from gateway.mapping.codes import TableKind
+from gateway.mapping.hl7_guardians import guardians
 from gateway.mapping.hl7_reader import Reader
 from gateway.mapping.locator import Found
 from gateway.model.base import replace
@@ -17,7 +18,7 @@ _INS = "patient.ins"
 
 def patient(reader: Reader) -> Patient:
     """The patient of the message; what is missing stays empty and is judged by the rules."""
-    birth = _birth_name(reader)
+    birth, birth_date = _birth_name(reader), _birth_date(reader)
     used = reader.find("patient.used_name")
     used_name = types.xpn(reader.scope, used.segment, used.field, used.repetition) if used else None
     if used is not None:
@@ -30,12 +31,13 @@ def patient(reader: Reader) -> Patient:
         birth_given_names=_all_given(birth),
         used_family=used_name.family if used_name else "",
         used_given=used_name.given if used_name else "",
-        birth_date=_birth_date(reader),
+        birth_date=birth_date,
         sex=_sex(reader),
         birth_place_code=reader.text("patient.birth_place_code", "patient.birth_place_code"),
         birth_place_name=reader.text("patient.birth_place_name", "patient.birth_place_name"),
         address=_address(reader),
         telecoms=_telecoms(reader),
+        guardians=guardians(reader, birth_date) if reader.scope.first("NK1") is not None else (),
         deceased=reader.text("patient.deceased", "patient.deceased").upper() == "Y",
         multiple_birth_order=_number(reader.text("patient.multiple_birth_order", "patient.birth_order")),
     )

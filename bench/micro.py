@@ -1,4 +1,4 @@
-"""How often a second one core does each step of a report, beside the part of it that nobody can save."""
+"""How often a second one core does each step of a report, beside another way or the part nobody can save."""
 
 import tempfile
 import time
@@ -11,12 +11,17 @@ from pathlib import Path
 from lxml import etree
 
 from bench.load import messages
+from bench.peers import peers, whole
 from conformance.pki import make
 from gateway import hl7v2, pdf
 from gateway.cda.builder import build_n1
 from gateway.dmp import claims_for, provide
 from gateway.mapping import hl7 as hl7_mapping
 from gateway.mapping import sites
+from gateway.model.decision import Decision
+from gateway.model.delivery import Destination
+from gateway.pipeline.identity import content_hash
+from gateway.rules.decide import decide
 from gateway.security import Cachet, vihf
 from tests.reports import VERSION
 from tests.unit.dmp_jobs import URL, job
@@ -41,10 +46,18 @@ def steps() -> Iterator[Step]:
         "split into segments and fields",
         lambda: [line.split(b"|") for line in frame.split(b"\r")],
     )
+    for name, reading in peers(frame):
+        yield Step("HL7 v2 message read, all components", lambda: whole(frame), name, reading)
     known = sites.load()
     yield Step(
         "HL7 v2 message read and mapped",
         lambda: hl7_mapping.reports(message := hl7v2.read(frame), known.match(message)),
+        "read alone",
+        lambda: hl7v2.read(frame),
+    )
+    yield Step(
+        "HL7 v2 read, mapped, decided",
+        lambda: _decided(frame, known),
         "read alone",
         lambda: hl7v2.read(frame),
     )
@@ -85,6 +98,21 @@ def steps() -> Iterator[Step]:
         ),
         "VIHF built and signed",
         lambda: vihf(claims, cachet, assertion_id=f"_{next(numbers)}", now=now),
+    )
+
+
+def _decided(frame: bytes, known: sites.Sites) -> Decision:
+    message = hl7v2.read(frame)
+    profile = known.match(message)
+    (mapped,) = hl7_mapping.reports(message, profile)
+    assert mapped.report is not None
+    return decide(
+        mapped,
+        None,
+        site=profile.site,
+        environment="test",
+        enabled=frozenset({Destination.FOLDER}),
+        content_hash=content_hash(mapped.report, mapped),
     )
 
 

@@ -13,6 +13,7 @@ from gateway.cli.common import FAILED, WRONG_USE, emit, fail, finding_row, print
 from gateway.mapping import sites as site_profiles
 from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination
+from gateway.model.findings import Finding, Severity
 from gateway.model.report import SCHEMA
 from gateway.model.site import CdaLevel
 from gateway.model.version import DocumentKind
@@ -65,14 +66,32 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
             fail(f"--site {site}: no such profile", WRONG_USE)
         refused = refused or verdict is Verdict.REJECT
         if as_json:
-            emit(
-                [{"file": str(file), "verdict": verdict, "findings": [finding_row(one) for one in findings]}]
-            )
+            emit([_verdicts(file, verdict, findings)])
         else:
-            print(f"{file}: {_KEPT if kept else _VERDICTS[verdict]}")
+            print(f"{file}: {_KEPT if kept else _VERDICTS[verdict]}; {_conformity(findings)}")
             print_findings(findings)
     if refused:
         raise SystemExit(FAILED)
+
+
+def _verdicts(file: Path, verdict: Verdict, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    """The two verdicts: can it be processed, does it conform (architecture decision 19)."""
+    return {
+        "file": str(file),
+        "verdict": verdict,
+        "conformant": not _deviations(findings),
+        "findings": [finding_row(one) for one in findings],
+    }
+
+
+def _deviations(findings: tuple[Finding, ...]) -> int:
+    """Findings that somebody should mend: tolerated or not, the message does not conform."""
+    return sum(one.severity is not Severity.INFO for one in findings)
+
+
+def _conformity(findings: tuple[Finding, ...]) -> str:
+    count = _deviations(findings)
+    return f"does not conform ({count} deviation{'s' if count > 1 else ''})" if count else "conforms"
 
 
 _KEPT = "would be taken and kept: an order or an identity, no report"

@@ -148,3 +148,27 @@ def test_no_identity_stands_in_an_error(case: Broken) -> None:
     (judged, *_) = offline.judge(case.message.encode(), sites.load(), environment="test", now=NOW)
     for found in judged.decision.findings:
         assert not {"PAT-TROIS", "DOMINIQUE", "27903512151898", "BIDEAULT"} & set(found.detail.split())
+
+
+# --- the second verdict
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "processable", "conforms"),
+    [
+        (ORU, 0, "would be taken and delivered", "; conforms"),
+        (with_field("MSH", 12, "9.9"), 0, "would be taken and delivered", "does not conform (1 deviation)"),
+        (CASES["unknown status"].message, 1, "would be refused", "does not conform (1 deviation)"),
+    ],
+)
+def test_a_message_gets_two_verdicts(
+    tmp_path: Path, message: str, status: int, processable: str, conforms: str
+) -> None:
+    file = tmp_path / "message.er7"
+    file.write_bytes(message.encode())
+    done = CliRunner().invoke(app, ["check", str(file)])
+    assert done.exit_code == status
+    head = done.output.splitlines()[0]
+    assert processable in head and head.endswith(conforms)
+    rows = CliRunner().invoke(app, ["check", "--json", str(file)]).output
+    assert f'"conformant": {str(conforms == "; conforms").lower()}' in rows

@@ -33,8 +33,8 @@ class MessageState(StrEnum):
 
 REPEATABLE = frozenset({Destination.DMP, Destination.FOLDER, Destination.ZAM})
 """Where sending the same again does no harm: a DMP knows uniqueId and hash of a document that it has
-(XDSDuplicateUniqueIdInRegistry is judged as delivered), a folder holds the same bytes, a ZAM keeps its MSH-10.
-Mail is not here: SMTP cannot be asked."""
+(XDSDuplicateUniqueIdInRegistry is judged as delivered), a folder holds the same bytes, a ZAM keeps its
+MSH-10. Mail is not here: SMTP cannot be asked."""
 
 
 class DeliveryState(StrEnum):

@@ -31,9 +31,7 @@ pytestmark = [pytest.mark.kit, needs_kit]
 
 EMPTY = replace(
     VERSION,
-    report=ImagingReport(
-        report_set=Identifier(value="CR-1"), status=ReportStatus.FINAL, patient=Patient()
-    ),
+    report=ImagingReport(report_set=Identifier(value="CR-1"), status=ReportStatus.FINAL, patient=Patient()),
     site=Site(name="bare"),
 )
 """Nothing at all: not a report to send, but what we build of it must still be a CDA, or say why not."""

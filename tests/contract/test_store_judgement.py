@@ -53,7 +53,7 @@ def states(queries: SqliteQueries) -> list[tuple[str, str]]:
     return [(row["state"], row["reason"]) for row in rows]
 
 
-@pytest.mark.req("REQ-60")
+@pytest.mark.req("REQ-33")
 async def test_a_refusal_blocks_what_was_planned_and_keeps_findings_and_bytes(
     store: SqliteStore, queries: SqliteQueries
 ) -> None:

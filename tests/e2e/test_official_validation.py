@@ -56,7 +56,7 @@ def unserved(tmp_path: Path) -> Iterator[Gateway]:
 
 @pytest.mark.kit
 @needs_kit
-@pytest.mark.req("REQ-24", "REQ-60")
+@pytest.mark.req("REQ-24", "REQ-33")
 def test_a_document_that_the_official_rules_refuse_is_taken_blocked_and_never_sent(
     unserved: Gateway, tmp_path: Path
 ) -> None:

@@ -57,7 +57,8 @@ def test_refusal_tells_place_code_severity_and_remedy() -> None:
         "Send the RPPS (OBR-32, authority 1.2.250.1.71.4.2.1; Practitioner.identifier)",
         "ERR||PID^1|100^Segment sequence error^messageErrorCondition|E"
         "|HL7-SEGMENT-MISSING^A segment that every report needs is missing^L"
-        "|||A segment that every report needs is missing. Send the segment named in the location: PID for the patient, OBR and OBX for the report",
+        "|||A segment that every report needs is missing. Send the segment named in the location: "
+        "PID for the patient, OBR and OBX for the report",
     ]
 
 

@@ -14,7 +14,7 @@ from gateway.model.submission import Action, Recipient, RecipientKind
 from gateway.model.terms import Code
 from gateway.model.version import DeliveryJob
 from gateway.mssante import MailError, MailRequest, mail, patient_address, trusted
-from gateway.mssante.mail import has_ins
+from gateway.mssante.build import has_ins
 from tests.unit.mail_jobs import (
     DUPONT_BOX,
     MAIL_SITE,

@@ -14,6 +14,7 @@ from gateway.mapping import sites as site_profiles
 from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding, Severity
+from gateway.model.order import SCHEMA as ORDER_SCHEMA
 from gateway.model.report import SCHEMA
 from gateway.model.site import CdaLevel
 from gateway.model.version import DocumentKind
@@ -138,10 +139,12 @@ def _judge(file: Path, site: str, now: datetime, current: "Settings") -> tuple[o
 
 def _canonical(judged: offline.Judged) -> bytes:
     mapped = judged.mapped
-    _refuse_without(mapped.report is not None, judged)
+    _refuse_without(mapped.report is not None or judged.asked is not None, judged)
+    content = {"schema": SCHEMA, "report": mapped.report}
+    if judged.asked is not None:
+        content = {"schema": ORDER_SCHEMA, "order": judged.asked.order}
     document = {
-        "schema": SCHEMA,
-        "report": mapped.report,
+        **content,
         "provenance": {"context": mapped.context, "values": mapped.provenance, "coverage": mapped.coverage},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -151,6 +154,8 @@ def _document(kind: DocumentKind) -> Callable[[offline.Judged], bytes]:
     def write(judged: offline.Judged) -> bytes:
         from gateway.pipeline.production import ProductionError, produce
 
+        if judged.asked is not None and kind is DocumentKind.CDA:
+            return _order(judged.asked)
         version = judged.version
         if version is None:
             _refuse_without(False, judged)
@@ -163,6 +168,14 @@ def _document(kind: DocumentKind) -> Callable[[offline.Judged], bytes]:
         return next(one.data for one in documents if one.kind is kind)
 
     return write
+
+
+def _order(asked: offline.Asked) -> bytes:
+    """An order as IMG-DA-IMG, or exit 1 with what it lacks."""
+    if reasons := cda.order_possible(asked.order):
+        print_findings(reasons, indent="", file=sys.stderr)
+        raise SystemExit(FAILED)
+    return cda.build_order(asked.order, asked.identity, asked.site).data
 
 
 def _prepared(destination: Destination, part: Callable[[Any], bytes]) -> Callable[[offline.Judged], bytes]:
@@ -191,7 +204,7 @@ def _prepared(destination: Destination, part: Callable[[Any], bytes]) -> Callabl
 def _refuse_without(ready: bool, judged: offline.Judged) -> None:
     if not ready:
         print_findings(judged.decision.findings or judged.mapped.findings, indent="", file=sys.stderr)
-        raise SystemExit(FAILED)
+        fail("the message gives no such artefact: it is no report, or one that makes no document now")
 
 
 _WRITERS: dict[str, Callable[[offline.Judged], bytes]] = {

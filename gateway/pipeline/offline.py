@@ -20,10 +20,10 @@ from gateway.model.decision import Decision, KnownReport, Verdict
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding
 from gateway.model.identity import MappedIdentity
-from gateway.model.order import MappedOrder
-from gateway.model.site import CdaLevel
+from gateway.model.order import ImagingOrder, MappedOrder
+from gateway.model.site import CdaLevel, Site
 from gateway.model.submission import Mapped, Protocol, SubmissionContext
-from gateway.model.version import DeliveryJob, ReportVersion
+from gateway.model.version import DeliveryJob, ReportVersion, VersionIdentity, derive_oid
 from gateway.pipeline.deciding import Deciding
 from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.pipeline.production import ProductionError, compose, produce
@@ -55,6 +55,17 @@ class Judged:
     decision: Decision
     version: ReportVersion | None
     """None when the input makes no version (rejected, held)."""
+    asked: "Asked | None" = None
+    """The first order of an order message, which is no report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An order as a document of the house that asks (IMG-DA-IMG)."""
+
+    order: ImagingOrder
+    identity: VersionIdentity
+    site: Site
 
 
 def recognise(data: bytes) -> InputKind:
@@ -66,7 +77,7 @@ def judge(
     data: bytes, sites: Sites, *, site: str = "", environment: str, now: datetime
 ) -> tuple[Judged, ...]:
     """Read, map and decide as if nothing were known before. Raises UnreadableError, KeyError (site)."""
-    if recognise(data) is InputKind.HL7V2 and (fed := _feed(*_message(data, sites, site), environment)):
+    if recognise(data) is InputKind.HL7V2 and (fed := _feed(*_message(data, sites, site), environment, now)):
         return (fed,)
     mapped, profile = _map(data, sites, site)
     return tuple(_judge(one, profile, environment, now) for one in mapped)
@@ -94,14 +105,16 @@ def _message(data: bytes, sites: Sites, site: str) -> tuple[hl7v2.Message, Profi
     return message, profile
 
 
-def _feed(message: hl7v2.Message, profile: Profile, environment: str) -> Judged | None:
+def _feed(message: hl7v2.Message, profile: Profile, environment: str, now: datetime) -> Judged | None:
     """What becomes of an order or an identity event; None for a report. Nothing is known before."""
     deciding = Deciding(environment, OFFLINE_DESTINATIONS)
     read: MappedOrder | MappedIdentity
+    asked: Asked | None = None
     if is_order(message):
         mapped = orders(message, profile)
         read = mapped[0]
         verdict, found = deciding.judge_orders(mapped, profile.site)
+        asked = _asked(read.order, profile.site, environment, now)
     elif is_identity(message):
         read = identity_event(message, profile)
         verdict, found = deciding.judge_identity(read, profile.site)
@@ -114,7 +127,26 @@ def _feed(message: hl7v2.Message, profile: Profile, environment: str) -> Judged 
         control_id=message.control_id,
     )
     kept = Mapped(report=None, context=context, provenance=read.provenance, coverage=read.coverage)
-    return Judged(kept, Decision(verdict=verdict, findings=found), None)
+    return Judged(kept, Decision(verdict=verdict, findings=found), None, asked)
+
+
+def _asked(order: ImagingOrder | None, site: Site, environment: str, now: datetime) -> Asked | None:
+    number = (
+        next((one for one in (order.placer, order.filler, order.accession) if one), None) if order else None
+    )
+    if order is None or number is None:
+        return None
+    base = (environment, site.name, f"order^{set_key(number)}")
+    made = VersionIdentity(
+        environment=environment,
+        site=site.name,
+        set_key=base[2],
+        number=1,
+        created_at=now.astimezone(site.tz).replace(microsecond=0),
+        document_id=derive_oid(*base, "1", "document"),
+        set_id=derive_oid(*base, "set"),
+    )
+    return Asked(order, made, site)
 
 
 def unframed(data: bytes) -> bytes:

@@ -168,3 +168,13 @@ def test_doctor_finds_a_sound_installation_and_says_that_the_profile_is_fictive(
     assert done.returncode == 0, done.stdout
     assert "fictive" in done.stdout
     assert "ledger" in done.stdout
+
+
+@pytest.mark.req("REQ-65")
+def test_an_order_becomes_its_own_document_and_a_message_without_one_says_so(gateway: Gateway) -> None:
+    order = gateway.run("convert", HL7 / "omi_ipc.er7", "--to", "cda")
+    assert order.returncode == 0, order.stderr
+    assert 'code="55115-0"' in order.stdout
+    feed = gateway.run("convert", HL7 / "adt_a40_merge.er7", "--to", "cda")
+    assert feed.returncode == 1
+    assert "no such artefact" in feed.stderr

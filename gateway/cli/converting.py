@@ -140,7 +140,7 @@ def _judge(file: Path, site: str, now: datetime, current: "Settings") -> tuple[o
 def _canonical(judged: offline.Judged) -> bytes:
     mapped = judged.mapped
     _refuse_without(mapped.report is not None or judged.asked is not None, judged)
-    content = {"schema": SCHEMA, "report": mapped.report}
+    content: dict[str, Any] = {"schema": SCHEMA, "report": mapped.report}
     if judged.asked is not None:
         content = {"schema": ORDER_SCHEMA, "order": judged.asked.order}
     document = {
@@ -175,7 +175,9 @@ def _order(asked: offline.Asked) -> bytes:
     if reasons := cda.order_possible(asked.order):
         print_findings(reasons, indent="", file=sys.stderr)
         raise SystemExit(FAILED)
-    return cda.build_order(asked.order, asked.identity, asked.site).data
+    built = cda.build_order(asked.order, asked.identity, asked.site)
+    print_findings((*built.findings, *cda.check(built.data)), indent="", file=sys.stderr)
+    return built.data
 
 
 def _prepared(destination: Destination, part: Callable[[Any], bytes]) -> Callable[[offline.Judged], bytes]:

@@ -131,10 +131,10 @@ def _feed(message: hl7v2.Message, profile: Profile, environment: str, now: datet
 
 
 def _asked(order: ImagingOrder | None, site: Site, environment: str, now: datetime) -> Asked | None:
-    number = (
-        next((one for one in (order.placer, order.filler, order.accession) if one), None) if order else None
-    )
-    if order is None or number is None:
+    if order is None:
+        return None
+    number = order.placer or order.filler or order.accession
+    if number is None:
         return None
     base = (environment, site.name, f"order^{set_key(number)}")
     made = VersionIdentity(

@@ -57,6 +57,8 @@ class Judged:
     """None when the input makes no version (rejected, held)."""
     asked: "Asked | None" = None
     """The first order of an order message, which is no report."""
+    fed: bool = False
+    """An order or an identity event: kept, and no report is expected of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _feed(message: hl7v2.Message, profile: Profile, environment: str, now: datet
         control_id=message.control_id,
     )
     kept = Mapped(report=None, context=context, provenance=read.provenance, coverage=read.coverage)
-    return Judged(kept, Decision(verdict=verdict, findings=found), None, asked)
+    return Judged(kept, Decision(verdict=verdict, findings=found), None, asked, fed=True)
 
 
 def _asked(order: ImagingOrder | None, site: Site, environment: str, now: datetime) -> Asked | None:

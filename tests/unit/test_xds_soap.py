@@ -74,7 +74,7 @@ def test_the_root_part_is_an_xop_package_of_soap() -> None:
 def test_the_headers_of_ws_addressing() -> None:
     root = envelope(make())
     assert root.tag == f"{{{NS['s']}}}Envelope"
-    header = {etree.QName(node).localname: node for node in root.find("s:Header", NS) or ()}
+    header = {etree.QName(node).localname: node for node in root.iterfind("s:Header/*", NS)}
     assert header["Action"].text == ACTION
     assert header["Action"].get(f"{{{NS['s']}}}mustUnderstand") == "true"
     assert header["MessageID"].text == MESSAGE_ID

@@ -67,11 +67,23 @@ async def test_what_was_handed_out_meanwhile_cannot_be_cancelled(store: SqliteSt
         await store.cancel(task.id)
 
 
-async def test_what_is_being_cancelled_is_not_handed_out(store: SqliteStore) -> None:
-    """A claim whose look began before the commit of a cancel must not hand the delivery out."""
+async def test_what_a_claim_saw_before_a_cancel_is_not_handed_out(store: SqliteStore) -> None:
+    """The two halves of a claim, reading and handing out, with a cancel committed between them."""
     await ready(store, DMP)
-    cancelled, claimed = await asyncio.gather(store.cancel(1), store.claim(10))
-    assert (cancelled, claimed) == (DeliveryState.CANCELLED, ())
+    claiming = store._claiming
+    seen = await store._read(claiming.look(10, 1 << 60, {}))
+    assert [one.id for one in seen.deliveries] == [1]
+    assert await store.cancel(1) == DeliveryState.CANCELLED
+    assert claiming.hand_out(seen) == ()
+
+
+async def test_of_a_cancel_and_a_claim_at_once_exactly_one_wins(store: SqliteStore) -> None:
+    await ready(store, DMP)
+    cancelled, claimed = await asyncio.gather(store.cancel(1), store.claim(10), return_exceptions=True)
+    if isinstance(cancelled, IllegalTransitionError):
+        assert [task.id for task in claimed] == [1]  # type: ignore[union-attr]
+    else:
+        assert (cancelled, claimed) == (DeliveryState.CANCELLED, ())
 
 
 @pytest.mark.req("REQ-70")

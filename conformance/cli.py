@@ -122,6 +122,20 @@ def validate(
 
 
 @app.command()
+def pki(
+    folder: Annotated[Path, typer.Argument(help="Where the files are written.", file_okay=False)],
+    host: Annotated[
+        list[str] | None, typer.Option(help="A further name or address of the simulated peers.")
+    ] = None,
+) -> None:
+    """Test certificates, clearly fictive: authority, server, AUTH_CLI client, cachet. Prints the files."""
+    from conformance.pki import make
+
+    for path in make(folder, hosts=host or ()).files:
+        print(path)
+
+
+@app.command()
 def statement(
     write: Annotated[bool, typer.Option("--write", help="Rewrite conformance/statement.md.")] = False,
     json_lines: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,

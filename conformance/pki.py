@@ -1,12 +1,11 @@
 """A test PKI: authority, cachet, AUTH_CLI client and loopback server certificates, all clearly fictive.
 
-Used by the demo, the simulators and the tests. `python -m conformance.pki DIR` writes the files and prints
-them. The subjects have the shape of IGC-Santé organisation certificates (OU = Struct_IdNat), nothing more.
+Used by the demo, the simulators and the tests; `conformance pki DIR` writes the files and prints them. The
+subjects have the shape of IGC-Santé organisation certificates (OU = Struct_IdNat), nothing more.
 """
 
 import ipaddress
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 ORGANISATION = "CENTRE DE RADIOLOGIE AMBROISE (FICTIF)"
 STRUCTURE = "1920008059"
 LIFETIME = timedelta(days=825)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,18 @@ class Authority:
     key: Key
 
 
-def make(folder: Path, *, now: datetime | None = None) -> Pki:
-    """Write a fresh PKI into `folder` (created; mode 0700), keys with mode 0600."""
+def make(folder: Path, *, hosts: Iterable[str] = (), now: datetime | None = None) -> Pki:
+    """Write a fresh PKI into `folder` (created; mode 0700), keys with mode 0600.
+
+    `hosts` are names or addresses that the server certificate is valid for, beside those of the loopback.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     today = now or datetime.now(UTC)
     authority = _authority("AC DE TEST FICTIVE", today)
     stranger = _authority("AC INCONNUE FICTIVE", today)
     ca = folder / "ca.pem"
     ca.write_bytes(authority.certificate.public_bytes(Encoding.PEM))
-    server = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), _loopback())
+    server = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), _names(hosts))
     client = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),)
     return Pki(
         ca=ca,
@@ -173,9 +176,15 @@ def _usage(**wanted: bool) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: wanted.get(name, False) for name in names})
 
 
-def _loopback() -> x509.SubjectAlternativeName:
-    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
-    return x509.SubjectAlternativeName([x509.DNSName("localhost"), *addresses])
+def _names(hosts: Iterable[str]) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([_name(host) for host in dict.fromkeys((*_LOOPBACK, *hosts))])
+
+
+def _name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _elliptic() -> ec.EllipticCurvePrivateKey:
@@ -184,16 +193,3 @@ def _elliptic() -> ec.EllipticCurvePrivateKey:
 
 def _rsa() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python -m conformance.pki DIR", file=sys.stderr)
-        return 2
-    for path in make(Path(arguments[0])).files:
-        print(path)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

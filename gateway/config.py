@@ -251,6 +251,10 @@ class PdfSettings(_Section):
     received: Literal["keep", "convert"] = "keep"
     """A received PDF that is not PDF/A-1: kept as it is, or made PDF/A-1b (same look, text searchable)."""
 
+    @property
+    def convert(self) -> bool:
+        return self.received == "convert"
+
 
 class RetrySettings(_Section):
     first: float = 5.0

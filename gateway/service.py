@@ -289,7 +289,7 @@ def worker_parts(settings: Settings) -> WorkerParts:
 
     return WorkerParts(
         reader=SqliteReader.open(settings.database, site),
-        produce=partial(produce, convert_pdf=settings.pdf.received == "convert"),
+        produce=partial(produce, convert_pdf=settings.pdf.convert),
         routes=routes,
         validator=_validator(settings),
     )

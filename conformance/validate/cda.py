@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from conformance.validate.validator import OWN_RULES, Judgement, joined, of_findings, timed
+from conformance.validate.judgement import OWN_RULES, Judgement, Validators, joined, of_findings, timed
 from conformance.verdict import Remark, Step
 from conformance.xml import XmlRefusedError, parse
 from gateway.model.findings import Severity
 
 if TYPE_CHECKING:
-    from conformance.validate.validator import Validator
+    from conformance.validate.judgement import Validators
 
 NO_KIT = "no official kit is named (--kit DIR)"
 
 
-def judge(validator: "Validator", data: bytes) -> Judgement:
+def judge(validator: Validators, data: bytes) -> Judgement:
     """Official validation, then our own rules (spec cda.md §2: what the official rules do not catch)."""
     from gateway import cda
 
@@ -23,7 +23,7 @@ def judge(validator: "Validator", data: bytes) -> Judgement:
     return joined(official, timed(OWN_RULES, lambda: of_findings(cda.check(data))))
 
 
-def judge_officially(validator: "Validator", data: bytes) -> Judgement:
+def judge_officially(validator: Validators, data: bytes) -> Judgement:
     """The steps of the kit; one step "XML" with an error for what is not to be parsed."""
     try:
         root = parse(data)

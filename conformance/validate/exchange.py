@@ -7,19 +7,19 @@ from lxml import etree
 from conformance.schematron.official import schema_remarks
 from conformance.simulators import ebrim, mail_rules, xdm, xds_rules
 from conformance.simulators.xds_rules import EXCHANGE_METADATA_RULES, Fault, Submission
+from conformance.validate.judgement import Judgement, Validators, joined, timed
 from conformance.validate.kinds import Kind
-from conformance.validate.validator import Judgement, joined, timed
 from conformance.verdict import Remark, Step
 from conformance.xml import XmlRefusedError, parse
 from gateway.model.findings import Severity
 
 if TYPE_CHECKING:
-    from conformance.validate.validator import Validator
+    from conformance.validate.judgement import Validators
 
 METADATA_STEP = "XDS metadata rules"
 
 
-def judge_xds(validator: "Validator", data: bytes) -> Judgement:
+def judge_xds(validator: Validators, data: bytes) -> Judgement:
     """An lcm:SubmitObjectsRequest: XSD where the kit has it, then §1.6, without the bytes it speaks of.
 
     A local number instead of an INS is taken: METADATA.XML of a mail may carry it.
@@ -39,7 +39,7 @@ def judge_xds(validator: "Validator", data: bytes) -> Judgement:
     return joined(_schema(validator, request), rules)
 
 
-def judge_xdm(validator: "Validator", data: bytes) -> Judgement:
+def judge_xdm(validator: Validators, data: bytes) -> Judgement:
     """The archive with its metadata, hashes and names; then each document inside."""
     step = "XDM archive"
     archive = xdm.read(data)
@@ -48,7 +48,7 @@ def judge_xdm(validator: "Validator", data: bytes) -> Judgement:
     return joined(*judged)
 
 
-def judge_mail(validator: "Validator", data: bytes) -> Judgement:
+def judge_mail(validator: Validators, data: bytes) -> Judgement:
     """A mail as it was sent (.eml); the To header stands for the recipient of the envelope."""
     step = "MSSanté mail"
     mail = mail_rules.read(data, ())
@@ -60,7 +60,7 @@ def judge_mail(validator: "Validator", data: bytes) -> Judgement:
     return joined(*judged)
 
 
-def _schema(validator: "Validator", request: etree._Element) -> Judgement:
+def _schema(validator: Validators, request: etree._Element) -> Judgement:
     folder = validator.xds_schemas
     if folder is None:
         return (Step(name="XSD", skipped="no ebXML schemas beside the kit"),), ()

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from conformance.validate.judgement import Judgement, Validators, joined, of_findings, timed
 from conformance.validate.kinds import Kind
-from conformance.validate.validator import Judgement, joined, of_findings, timed
 from conformance.verdict import Remark, Step
 from gateway.model.base import replace
 from gateway.model.findings import Finding, Severity
 
 if TYPE_CHECKING:
-    from conformance.validate.validator import Validator
+    from conformance.validate.judgement import Validators
     from gateway.hl7v2 import Message
     from gateway.pipeline.offline import Judged
 
@@ -23,7 +23,7 @@ RULES = "Intake rules"
 NOT_SERVED = ("HL7-TYPE-UNSUPPORTED", "HL7-EVENT-UNSUPPORTED")
 
 
-def judge_hl7v2(validator: "Validator", data: bytes) -> Judgement:
+def judge_hl7v2(validator: Validators, data: bytes) -> Judgement:
     """Reader, then intake rules of the site that claims it, hl7apy, and the document inside."""
     from gateway import hl7v2
     from gateway.pipeline.offline import unframed
@@ -38,12 +38,12 @@ def judge_hl7v2(validator: "Validator", data: bytes) -> Judgement:
     return joined(reader, _rules(validator, payload, said=frozenset(message.findings)), second)
 
 
-def judge_fhir(validator: "Validator", data: bytes) -> Judgement:
+def judge_fhir(validator: Validators, data: bytes) -> Judgement:
     """FHIR R4 as the intake reads it, then the intake rules."""
     return _rules(validator, data, said=frozenset())
 
 
-def _rules(validator: "Validator", data: bytes, said: frozenset[Finding]) -> Judgement:
+def _rules(validator: Validators, data: bytes, said: frozenset[Finding]) -> Judgement:
     """What the intake would say, in the test environment; `said` are findings reported before."""
     from gateway.mapping import sites
     from gateway.pipeline.offline import UnreadableError, judge

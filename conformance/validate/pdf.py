@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from conformance.validate.validator import OWN_RULES, Judgement, of_findings, timed
+from conformance.validate.judgement import OWN_RULES, Judgement, Validators, of_findings, timed
 
 if TYPE_CHECKING:
-    from conformance.validate.validator import Validator
+    from conformance.validate.judgement import Validators
 
 
-def judge(validator: "Validator", data: bytes) -> Judgement:
+def judge(validator: Validators, data: bytes) -> Judgement:
     """The gateway's own inspection; it reads the declaration and does not replace veraPDF."""
     from gateway.pdf import inspect
 

@@ -1,21 +1,27 @@
 """One door to all validators: bytes in, a verdict out."""
 
 import hashlib
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.validate import cda, exchange, message, pdf
+from conformance.validate.judgement import Judge, Judgement
 from conformance.validate.kinds import Kind, recognise
-from conformance.verdict import Remark, Step, Verdict
-from gateway.model.findings import Finding, Severity
+from conformance.verdict import Remark, Verdict
+from gateway.model.findings import Severity
 
 if TYPE_CHECKING:
     from conformance.schematron.official import Official
 
-Judgement = tuple[tuple[Step, ...], tuple[Remark, ...]]
-Judge = Callable[["Validator", bytes], Judgement]
-OWN_RULES = "Own rules"
+JUDGES: dict[Kind, Judge] = {
+    Kind.CDA: cda.judge,
+    Kind.HL7V2: message.judge_hl7v2,
+    Kind.FHIR: message.judge_fhir,
+    Kind.XDM: exchange.judge_xdm,
+    Kind.XDS: exchange.judge_xds,
+    Kind.MAIL: exchange.judge_mail,
+    Kind.PDF: pdf.judge,
+}
 
 
 class Validator:
@@ -42,8 +48,6 @@ class Validator:
         """
         kind = kind or recognise(data)
         if kind is Kind.CDA and not own:
-            from conformance.validate import cda
-
             steps, remarks = cda.judge_officially(self, data)
         else:
             steps, remarks = self.inside(data, kind)
@@ -57,48 +61,10 @@ class Validator:
 
     def inside(self, data: bytes, kind: Kind) -> Judgement:
         """Steps and remarks alone: for a document inside a message or an archive."""
-        from conformance.validate import cda, exchange, message, pdf
-
-        judges: dict[Kind, Judge] = {
-            Kind.CDA: cda.judge,
-            Kind.HL7V2: message.judge_hl7v2,
-            Kind.FHIR: message.judge_fhir,
-            Kind.XDM: exchange.judge_xdm,
-            Kind.XDS: exchange.judge_xds,
-            Kind.MAIL: exchange.judge_mail,
-            Kind.PDF: pdf.judge,
-        }
-        judge = judges.get(kind)
+        judge = JUDGES.get(kind)
         if judge is None:
             text = "The content is none of the kinds that are validated: " + ", ".join(
-                known.value for known in judges
+                known.value for known in JUDGES
             )
             return (), (Remark(severity=Severity.ERROR, step="Recognition", text=text),)
         return judge(self, data)
-
-
-def timed(name: str, run: Callable[[], tuple[Remark, ...]]) -> Judgement:
-    """`run` as one step with its time."""
-    started = time.perf_counter()
-    remarks = run()
-    return (Step(name=name, seconds=time.perf_counter() - started),), remarks
-
-
-def joined(*judgements: Judgement) -> Judgement:
-    """Several judgements as one, in order."""
-    steps = tuple(step for one in judgements for step in one[0])
-    return steps, tuple(remark for one in judgements for remark in one[1])
-
-
-def of_findings(findings: tuple[Finding, ...], step: str = OWN_RULES) -> tuple[Remark, ...]:
-    """Findings of the gateway as remarks: text, detail and remedy in one line."""
-    return tuple(
-        Remark(
-            severity=found.severity,
-            step=step,
-            text=f"{found.text}{f' ({found.detail})' if found.detail else ''}. {found.remedy}",
-            location=found.location,
-            rule=found.code,
-        )
-        for found in findings
-    )

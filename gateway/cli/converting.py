@@ -54,7 +54,12 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
         data = read_file(file, current.limits.max_bytes)
         try:
             judged = offline.judge(
-                data, profiles, site=site, environment=current.environment, now=datetime.now(UTC)
+                data,
+                profiles,
+                site=site,
+                environment=current.environment,
+                now=datetime.now(UTC),
+                convert_pdf=current.pdf.convert,
             )
             verdict = max((one.decision.verdict for one in judged), key=list(Verdict).index)
             kept = verdict is Verdict.ACCEPT and all(one.mapped.report is None for one in judged)
@@ -126,7 +131,14 @@ def _moment(now: str) -> datetime:
 def _judge(file: Path, site: str, now: datetime, current: "Settings") -> tuple[offline.Judged, ...]:
     data = read_file(file, current.limits.max_bytes)
     try:
-        judged = offline.judge(data, _sites(current), site=site, environment=current.environment, now=now)
+        judged = offline.judge(
+            data,
+            _sites(current),
+            site=site,
+            environment=current.environment,
+            now=now,
+            convert_pdf=current.pdf.convert,
+        )
     except offline.UnreadableError as unreadable:
         print_findings(unreadable.findings, indent="", file=sys.stderr)
         raise SystemExit(FAILED) from None
@@ -152,20 +164,18 @@ def _canonical(judged: offline.Judged) -> bytes:
 
 def _document(kind: DocumentKind) -> Callable[[offline.Judged], bytes]:
     def write(judged: offline.Judged) -> bytes:
-        from gateway.pipeline.production import ProductionError, produce
+        from gateway.pipeline.production import ProductionError
 
         if judged.asked is not None and kind is DocumentKind.CDA:
             return _order(judged.asked)
-        version = judged.version
-        if version is None:
-            _refuse_without(False, judged)
-            raise AssertionError  # _refuse_without has ended the command
+        _refuse_without(judged.version is not None, judged)
         try:
-            documents = produce(version, judged.mapped.blobs)
+            made = offline.documents(judged)
         except ProductionError as refused:
             print_findings(refused.findings, indent="", file=sys.stderr)
             raise SystemExit(FAILED) from None
-        return next(one.data for one in documents if one.kind is kind)
+        print_findings(made.findings, indent="", file=sys.stderr)
+        return next(one.data for one in made.documents if one.kind is kind)
 
     return write
 

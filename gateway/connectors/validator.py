@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,9 @@ from gateway.ports import ValidatorUnavailableError
 log = logging.getLogger(__name__)
 
 KEPT = 2048
-"""Verdicts in memory, by hash of the document."""
+"""Verdicts in memory, by hash of the document, while the kit stays the same."""
+LOOK = 10.0
+"""Seconds between two looks at the kit: another one is loaded by a new child, and judges everything anew."""
 MOST = 50
 """Findings kept of one document; a last one tells how many more there are."""
 HOPELESS = 3
@@ -49,6 +52,7 @@ class RulesValidator:
         self._settings, self._clock = settings, clock
         self._child: _Child | None = None
         self._verdicts: OrderedDict[str, tuple[Finding, ...]] = OrderedDict()
+        self._kit, self._look_again = "", 0.0
         self._failures: Counter[str] = Counter()
         self._pause, self._not_before = PAUSE_FIRST, 0.0
         self._closed = False
@@ -79,7 +83,8 @@ class RulesValidator:
         return seconds
 
     def judge(self, document: bytes) -> tuple[Finding, ...]:
-        """See `ports.Validator`. An equal document is not judged twice."""
+        """See `ports.Validator`. An equal document is not judged twice by the same rules."""
+        self._follow_the_kit()
         name = hashlib.sha256(document).hexdigest()
         known = self._verdicts.get(name)
         if known is not None:
@@ -103,6 +108,21 @@ class RulesValidator:
         child = self._child
         if child is not None:
             child.end()
+
+    def _follow_the_kit(self) -> None:
+        """Rules changed on disk: what the child has loaded, and said by it, is no longer true."""
+        assert self._settings.kit is not None
+        if self._kit and self._clock() < self._look_again:
+            return
+        self._look_again = self._clock() + LOOK
+        now = fingerprint(self._settings.kit)
+        if self._kit and now != self._kit:
+            log.info("kit changed", extra={"verdicts": len(self._verdicts)})
+            self._verdicts.clear()
+            if self._child is not None:
+                self._child.end()
+                self._child = None
+        self._kit = now
 
     def _failed(self, name: str, failed: ValidatorUnavailableError) -> tuple[Finding, ...]:
         if self._closed:
@@ -210,6 +230,19 @@ class _Child:
         self._errors.seek(0)
         lines = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def fingerprint(kit: Path) -> str:
+    """Names the state of all files of the kit, by path, size and time of change (≈ 15 ms for 1 900 files)."""
+    state = hashlib.sha256()
+    for folder, folders, names in os.walk(kit):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)  # noqa: PTH118  # a Path for each file takes three times as long
+            with contextlib.suppress(OSError):
+                facts = os.stat(path)  # noqa: PTH116
+                state.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return state.hexdigest()
 
 
 def resolved(command: tuple[str, ...]) -> tuple[str, ...]:

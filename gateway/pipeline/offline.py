@@ -26,7 +26,7 @@ from gateway.model.submission import Mapped, Protocol, SubmissionContext
 from gateway.model.version import DeliveryJob, ReportVersion, VersionIdentity, derive_oid
 from gateway.pipeline.deciding import Deciding
 from gateway.pipeline.identity import content_hash, identity, set_key
-from gateway.pipeline.production import ProductionError, compose, produce
+from gateway.pipeline.production import Composed, ProductionError, compose
 from gateway.rules.decide import decide
 
 OFFLINE_DESTINATIONS = frozenset(
@@ -59,6 +59,8 @@ class Judged:
     """The first order of an order message, which is no report."""
     fed: bool = False
     """An order or an identity event: kept, and no report is expected of it."""
+    convert_pdf: bool = False
+    """What the settings want of a received PDF that is not PDF/A-1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,23 @@ def recognise(data: bytes) -> InputKind:
 
 
 def judge(
-    data: bytes, sites: Sites, *, site: str = "", environment: str, now: datetime
+    data: bytes,
+    sites: Sites,
+    *,
+    site: str = "",
+    environment: str,
+    now: datetime,
+    convert_pdf: bool = False,
 ) -> tuple[Judged, ...]:
-    """Read, map and decide as if nothing were known before. Raises UnreadableError, KeyError (site)."""
+    """Read, map and decide as if nothing were known before. Raises UnreadableError, KeyError (site).
+
+    `convert_pdf`: the policy for a received PDF, as in `production.compose`.
+    """
     if recognise(data) is InputKind.HL7V2 and (fed := _feed(*_message(data, sites, site), environment, now)):
         return (fed,)
     mapped, profile = _map(data, sites, site)
-    return tuple(_judge(one, profile, environment, now) for one in mapped)
+    judged = (_judge(one, profile, environment, now) for one in mapped)
+    return tuple(dataclasses.replace(one, convert_pdf=convert_pdf) for one in judged)
 
 
 def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Profile]:
@@ -192,17 +204,23 @@ def at_level(judged: Judged, level: CdaLevel) -> Judged:
     return dataclasses.replace(judged, version=replace(judged.version, site=site))
 
 
+def documents(judged: Judged) -> Composed:
+    """The documents of the version that the input makes, which must be one. Raises ProductionError."""
+    assert judged.version is not None
+    return compose(judged.version, judged.mapped.blobs, convert_pdf=judged.convert_pdf)
+
+
 def jobs(judged: Judged, destination: Destination) -> tuple[DeliveryJob, ...]:
     """The deliveries that the plan owes to one destination, with their documents produced."""
     assert judged.version is not None
-    documents = produce(judged.version, judged.mapped.blobs)
+    made = documents(judged).documents
     return tuple(
         DeliveryJob(
             delivery_id=0,
             destination=planned.destination,
             action=planned.action,
             version=judged.version,
-            documents=documents,
+            documents=made,
             recipient=planned.recipient,
         )
         for planned in judged.decision.plan
@@ -215,6 +233,6 @@ def document_findings(judged: Judged) -> tuple[Finding, ...]:
     if judged.version is None:
         return ()
     try:
-        return compose(judged.version, judged.mapped.blobs).findings
+        return documents(judged).findings
     except ProductionError as refused:
         return refused.findings

@@ -1,16 +1,21 @@
 """What happens to a PDF that came with the report: kept as it is, or made PDF/A-1b."""
 
 import hashlib
+from base64 import b64encode
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from gateway import cda, pdf
+from gateway.cli.main import app
 from gateway.model.base import replace
 from gateway.model.report import Attachment
 from gateway.model.submission import Blob
 from gateway.model.version import DocumentKind
 from gateway.pipeline.production import Composed, ProductionError, compose
 from tests.reports import VERSION
+from tests.support import FIXTURES
 from tests.unit.test_pdf_convert import received
 
 
@@ -64,3 +69,23 @@ def test_what_cannot_be_converted_goes_as_it_came_with_the_reason(monkeypatch: p
 def test_what_is_no_pdf_makes_no_document() -> None:
     with pytest.raises(ProductionError):
         composed(b"no PDF", convert=True)
+
+
+@pytest.mark.parametrize("policy, declared", [("keep", ""), ("convert", "1b")])
+def test_what_is_converted_by_hand_follows_the_policy_of_the_settings(
+    policy: str, declared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`gateway convert` shows what the running gateway would send."""
+    monkeypatch.setenv("GATEWAY_PDF__RECEIVED", policy)
+    message = (FIXTURES / "hl7v2" / "oru_pdf.er7").read_bytes()
+    given = (
+        next(line for line in message.split(b"\r") if b"^Base64^" in line)
+        .split(b"^Base64^")[1]
+        .split(b"|")[0]
+    )
+    file, out = tmp_path / "message.er7", tmp_path / "page.pdf"
+    file.write_bytes(message.replace(given, b64encode(received())))
+    done = CliRunner().invoke(app, ["convert", str(file), "--to", "pdf", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert pdf.inspect(out.read_bytes()).pdfa == declared
+    assert ("PDF-CONVERTED" in done.output) == (policy == "convert")

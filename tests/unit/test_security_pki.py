@@ -1,16 +1,16 @@
 """The test PKI: what it writes, and that strict verifiers take it."""
 
 import ipaddress
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
+from typer.testing import CliRunner
 
-from conformance.pki import main, make
+from conformance.cli import app
+from conformance.pki import make
 from tests.unit.pki_files import pki
 
 
@@ -53,20 +53,28 @@ def test_every_name_says_that_it_is_fictive() -> None:
             assert "FICTI" in certificate(path).subject.rfc4514_string()
 
 
-def test_the_command_prints_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "pki")]) == 0
-    printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
+def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["pki", str(tmp_path / "pki")])
+    assert done.exit_code == 0
+    printed = [Path(line) for line in done.output.splitlines()]
     assert len(printed) == 9
     assert all(path.is_file() for path in printed)
-    assert main([]) == 2
+    assert CliRunner().invoke(app, ["pki"]).exit_code == 2
 
 
-def test_it_runs_as_a_module(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "conformance.pki", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert str(tmp_path / "cachet.key") in done.stdout
+def test_peers_in_containers_are_named_beside_the_loopback(tmp_path: Path) -> None:
+    """The command line of docker/compose.yaml."""
+    line = ["pki", str(tmp_path), "--host", "dmp", "--host", "10.1.2.3"]
+    assert CliRunner().invoke(app, line).exit_code == 0
+    server = certificate(tmp_path / "server.pem")
+    store = Store([certificate(tmp_path / "ca.pem")])
+    for name in (
+        x509.DNSName("dmp"),
+        x509.DNSName("localhost"),
+        x509.IPAddress(ipaddress.ip_address("10.1.2.3")),
+    ):
+        verifier = PolicyBuilder().store(store).time(datetime.now(UTC)).build_server_verifier(name)
+        assert len(verifier.verify(server, [])) == 2
 
 
 def test_a_second_pki_in_the_same_place_replaces_the_first(tmp_path: Path) -> None:

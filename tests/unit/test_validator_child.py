@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.config import ValidationSettings
-from gateway.connectors.validator import HOPELESS, MOST, RulesValidator, findings, resolved
+from gateway.connectors.validator import HOPELESS, LOOK, MOST, RulesValidator, findings, resolved
 from gateway.model.findings import Severity
 from gateway.ports import ValidatorUnavailableError
 
@@ -47,11 +47,13 @@ for line in sys.stdin:
 class Bench:
     def __init__(self, folder: Path, body: str, **options: Any) -> None:
         self.log = folder / "log"
+        self.kit = folder / "kit"
+        self.kit.mkdir(exist_ok=True)
         script = folder / "child.py"
         script.write_text(textwrap.dedent(HEAD).format(log=str(self.log)) + body)
         command = (sys.executable, str(script))
         self.now = 0.0
-        settings = ValidationSettings(kit=folder, command=command, **options)
+        settings = ValidationSettings(kit=self.kit, command=command, **options)
         self.validator = RulesValidator(settings, clock=lambda: self.now)
 
     def count(self, what: str) -> int:
@@ -187,3 +189,19 @@ def test_the_command_is_found_beside_this_python() -> None:
     program = resolved(("conformance", "validate"))
     assert Path(program[0]).is_file()
     assert program[1:] == ("validate",)
+
+
+@pytest.mark.req("REQ-33")
+def test_a_kit_that_changed_is_loaded_anew_and_judges_anew(bench: Any) -> None:
+    one = bench()
+    (one.kit / "a.sch").write_text("one rule")
+    one.validator.judge(b"<ok/>")
+    (one.kit / "a.sch").write_text("another rule")
+    one.validator.judge(b"<ok/>")
+    assert (one.count("start"), one.count("judge")) == (1, 1), "the kit is not looked at for each document"
+    one.now += LOOK
+    one.validator.judge(b"<ok/>")
+    assert (one.count("start"), one.count("judge")) == (2, 2)
+    one.now += LOOK
+    one.validator.judge(b"<ok/>")
+    assert (one.count("start"), one.count("judge")) == (2, 2), "an unchanged kit keeps its verdicts"

@@ -171,9 +171,14 @@ def performing_structure(report: ImagingReport, site: Site) -> tuple[Organizatio
     elif author is not None and author.organization is not None:
         path = "authors[0].organization" if report.authors else "legal_authenticator.organization"
         found = author.organization
+    return completed_structure(found, site), path
+
+
+def completed_structure(found: Organization, site: Site) -> Organization:
+    """`found`; what is left open of the site's own structure comes from the profile."""
     if found.id and found.id != site.structure.id:
-        return found, path
-    completed = Organization(
+        return found
+    return Organization(
         id=found.id or site.structure.id,
         name=found.name or site.structure.name,
         telecoms=found.telecoms or site.structure.telecoms,
@@ -181,7 +186,6 @@ def performing_structure(report: ImagingReport, site: Site) -> tuple[Organizatio
         practice_setting=found.practice_setting or site.structure.practice_setting,
         facility_type=found.facility_type or site.structure.facility_type,
     )
-    return completed, path
 
 
 def encounter(out: Writer, report: ImagingReport, site: Site) -> None:

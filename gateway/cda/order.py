@@ -8,7 +8,7 @@ from lxml import etree
 from gateway.cda.builder import Built, build
 from gateway.cda.entries import in_words
 from gateway.cda.header import header
-from gateway.cda.header_acts import performer
+from gateway.cda.header_acts import completed_structure, performer
 from gateway.cda.n3_clinical import Stated, clinical_information
 from gateway.cda.order_plan import informed, plan, wanted_modality
 from gateway.cda.products import sites_of
@@ -17,6 +17,7 @@ from gateway.cda.writer import Writer
 from gateway.model.base import replace
 from gateway.model.findings import Finding, finding
 from gateway.model.order import ImagingOrder
+from gateway.model.people import Organization
 from gateway.model.report import ImagingReport, OrderReference, ReportStatus, Section, SectionKind
 from gateway.model.site import Site
 from gateway.model.submission import Protocol, SubmissionContext
@@ -29,11 +30,20 @@ _PREGNANCY: Final = Code(code="364320009", system=SNOMED_CT, display="Statut de 
 _NOT_POSSIBLE: Final = "ORDER-NOT-POSSIBLE"
 
 
-def order_possible(order: ImagingOrder) -> tuple[Finding, ...]:
-    """Why this order cannot be a document, () when it can: who asks, and what and where for each act."""
+def order_possible(order: ImagingOrder, site: Site) -> tuple[Finding, ...]:
+    """Why this order cannot be a document, () when it can: who asks, what and where for each act.
+
+    Of the structure that asks the rules want practice setting and type of facility, which no message carries.
+    """
     found = []
     if order.requester is None or not order.requester.family:
         found.append(finding(_NOT_POSSIBLE, "requester", "nobody asks"))
+    else:
+        asking = asking_structure(order, site)
+        for field in ("practice_setting", "facility_type"):
+            if getattr(asking, field) is None:
+                what = f"no {field.replace('_', ' ')} of the structure that asks ({asking.id or 'no number'})"
+                found.append(finding(_NOT_POSSIBLE, f"requester.organization.{field}", what))
     if not order.acts:
         found.append(finding(_NOT_POSSIBLE, "acts", "no act"))
     for index, act in enumerate(order.acts):
@@ -50,7 +60,7 @@ def build_order(order: ImagingOrder, identity: VersionIdentity, site: Site) -> B
     `site` is the house that asks: it fills what the requester's own organisation leaves open. The caller has
     asked `order_possible`; raises ValueError when the order cannot be a document.
     """
-    if reasons := order_possible(order):
+    if reasons := order_possible(order, site):
         raise ValueError("; ".join(f"{found.location}: {found.detail}" for found in reasons))
     version = _as_report(order, identity, site)
 
@@ -66,6 +76,12 @@ def build_order(order: ImagingOrder, identity: VersionIdentity, site: Site) -> B
         plan(out, node, order, identity)
 
     return build(version, ORDER_TEMPLATES, body, heading)
+
+
+def asking_structure(order: ImagingOrder, site: Site) -> Organization:
+    """That of the requester, completed as the header does it."""
+    named = order.requester.organization if order.requester is not None else None
+    return completed_structure(named or site.structure, site)
 
 
 def _as_report(order: ImagingOrder, identity: VersionIdentity, site: Site) -> ReportVersion:

@@ -145,9 +145,13 @@ def _wanted(place: Place, act: Act, source: str, prefix: str, *, urgent: bool, o
     if urgent:
         reference(out, out.code(node, "priorityCode", _URGENT, "priority"), "urgence", "originalText")
     modifier = _modifier(out, act, source)
-    for index, found in enumerate(sites_of(act)):
+    wanted = sites_of(act)
+    for index, found in enumerate(wanted):
         path = f"{source}.sites[{index}]" if act.sites else f"{source}.regions"
-        site(out, node, found, path, f"{prefix}-localisation", modifier)
+        site(out, node, found, path, f"{prefix}-localisation", modifier if index == 0 else None)
+    if modifier is not None and len(wanted) > 1:
+        # One qualifier for all sites together (S_PlanDeSoins, count = 1).
+        out.find("N3-TEXT-ONLY", f"{source}.laterality", "the side is coded on the first site alone")
     comment(out, node, f"{prefix}-commentaire")
     if modality.code in _OTHER_FUNCTION:
         _function(place, node, act, source, prefix, modality.code)

@@ -182,7 +182,7 @@ def _document(kind: DocumentKind) -> Callable[[offline.Judged], bytes]:
 
 def _order(asked: offline.Asked) -> bytes:
     """An order as IMG-DA-IMG, or exit 1 with what it lacks."""
-    if reasons := cda.order_possible(asked.order):
+    if reasons := cda.order_possible(asked.order, asked.site):
         print_findings(reasons, indent="", file=sys.stderr)
         raise SystemExit(FAILED)
     built = cda.build_order(asked.order, asked.identity, asked.site)

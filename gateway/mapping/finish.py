@@ -23,6 +23,7 @@ from gateway.model.report import (
     OrderReference,
     ReportStatus,
 )
+from gateway.model.site import Site
 from gateway.model.submission import Provenance
 from gateway.model.terms import Identifier
 
@@ -169,36 +170,52 @@ def _organizations(report: ImagingReport, profile: Profile, trail: Trail) -> Ima
     site = profile.site
     return replace(
         report,
-        performer=_organization(report.performer, site.structure, "performer", trail),
-        custodian=_organization(report.custodian, site.keeper, "custodian", trail),
+        performer=_organization(report.performer, site, site.structure, "performer", trail),
+        custodian=_organization(report.custodian, site, site.keeper, "custodian", trail),
     )
 
 
 def _organization(
-    named: Organization | None, own: Organization, path: str, trail: Trail
+    named: Organization | None, site: Site, own: Organization, path: str, trail: Trail
 ) -> Organization | None:
-    """`named`, completed when it is the site's own structure; the own one when nobody is named."""
+    """`named`, completed when it is the site's own structure or one it knows; the own one when none is."""
     if own == _NOBODY:
         return named
     if named is None:
         trail.profile(path, "structure" if path != "custodian" else "custodian")
         return own
     if named.id and named.id != own.id:
-        return named
+        return _known(named, site, path, trail)
     if not named.id and named.name.casefold() != own.name.casefold():
         return named  # somebody else, whose number we do not know and must not guess
-    changes = {field: getattr(own, field) for field in _ORGANIZATION if not getattr(named, field)}
+    return _completed(named, own, path, "structure", trail)
+
+
+def _known(named: Organization, site: Site, path: str, trail: Trail) -> Organization:
+    """`named`, with what [structures] of the profile says of its number."""
+    known = site.known.get(named.id)
+    return named if known is None else _completed(named, known, path, f"structures.{named.id}", trail)
+
+
+def _completed(named: Organization, known: Organization, path: str, key: str, trail: Trail) -> Organization:
+    wanted = (field for field in _ORGANIZATION if not getattr(named, field))
+    changes = {field: value for field in wanted if (value := getattr(known, field))}
     for field in changes:
-        trail.profile(f"{path}.{field}", f"structure.{field}")
+        trail.profile(f"{path}.{field}", f"{key}.{field}")
     return replace(named, **changes) if changes else named
 
 
 def _people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:
     def plain(one: Practitioner, path: str) -> Practitioner:
-        return _titled(one, path, profile, trail)
+        titled = _titled(one, path, profile, trail)
+        if titled.organization is None or not profile.site.structures:
+            return titled
+        where = f"{path}.organization"
+        return replace(titled, organization=_known(titled.organization, profile.site, where, trail))
 
     def radiologist(one: Practitioner, path: str) -> Practitioner:
-        return _radiologist(plain(one, path), path, report.performer, profile, trail)
+        titled = _titled(one, path, profile, trail)
+        return _radiologist(titled, path, report.performer, profile, trail)
 
     return replace(
         report,
@@ -230,7 +247,8 @@ def _radiologist(
     if one.organization is None:
         trail.rule(f"{path}.organization", "performer")
         return replace(one, specialty=specialty, organization=performer)
-    organization = _organization(one.organization, profile.site.structure, f"{path}.organization", trail)
+    site, where = profile.site, f"{path}.organization"
+    organization = _organization(one.organization, site, site.structure, where, trail)
     return replace(one, specialty=specialty, organization=organization)
 
 

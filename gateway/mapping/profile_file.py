@@ -22,6 +22,7 @@ SITE_KEYS = frozenset(
 SITE_TABLES = frozenset({"structure", "custodian", "author_specialty", "software", "mail", "authorities"})
 """Tables that become fields of `Site` as they stand."""
 TABLES = SITE_TABLES | {
+    "structures",
     "match",
     "input",
     "directory",
@@ -32,12 +33,15 @@ TABLES = SITE_TABLES | {
     "ignored",
 }
 CONSTANTS = frozenset(
-    {"sector", "automaton_id", "source_id", "structure", "custodian", "mail", "authorities", "directory"}
+    {"sector", "automaton_id", "source_id", "structure", "structures", "custodian", "mail"}
+    | {"authorities", "directory"}
 )
 """What identifies one house: a profile with `fictive = false` never inherits it from a fictive one."""
 
 _MATCH_KEYS = ("sending_application", "sending_facility")
 _SEVERITIES = frozenset(str(severity) for severity in Severity)
+_STRUCTURE = re.compile(r"[0-9][0-9A-Za-z./-]+")
+"""Struct_IdNat: a type digit and the number."""
 _FIELD = re.compile(r"[A-Z][A-Z0-9]{2}-\d{1,3}")
 
 
@@ -127,6 +131,11 @@ def _check(profile: ProfileFile) -> Iterator[Problem]:
             yield profile.problem(f"policy for unknown finding `{code}`", "policies", code)
         elif severity not in _SEVERITIES:
             yield profile.problem(f"policy `{code}`: `{severity}` is no severity", "policies", code)
+    for number, content in _table(profile, "structures"):
+        if not _STRUCTURE.fullmatch(number) or not content.startswith("{"):
+            yield profile.problem(
+                f"`{number}` must be a table [structures.<Struct_IdNat>]", "structures", number
+            )
     for heading, code in _table(profile, "headings"):
         if code not in set(SectionKind):
             yield profile.problem(f"heading `{heading}`: `{code}` is no section code", "headings", heading)

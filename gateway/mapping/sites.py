@@ -184,6 +184,7 @@ def _site(own: ProfileFile, data: Mapping[str, Any]) -> tuple[Site | None, list[
     fields = {key: value for key, value in fields.items() if value != {}}
     fields |= {
         "name": own.name,
+        "structures": [{"id": number, **known} for number, known in data["structures"].items()],
         "directory": tuple(data["directory"].items()),
         "policies": tuple(data["policies"].items()),
     }

@@ -58,6 +58,8 @@ class Site(Value, dict=True, gc=True):
     """The imaging structure: author's organisation, performer; facility_type and practice_setting set."""
     custodian: Organization | None = None
     """Default: the structure."""
+    structures: tuple[Organization, ...] = ()
+    """Other structures that messages name by number: what documents need of them beyond it."""
     author_specialty: Code | None = None
     """Specialty of a radiologist whose message names none (JDV_J01)."""
     sector: str = ""
@@ -80,6 +82,11 @@ class Site(Value, dict=True, gc=True):
     @cached_property
     def tz(self) -> tzinfo:
         return ZoneInfo(self.timezone)
+
+    @cached_property
+    def known(self) -> dict[str, Organization]:
+        """`structures` by Struct_IdNat."""
+        return {one.id: one for one in self.structures}
 
     @property
     def keeper(self) -> Organization:

@@ -7,7 +7,9 @@ from gateway import cda
 from gateway.cda.order_plan import wanted_modality
 from gateway.model.base import replace
 from gateway.model.order import ImagingOrder
-from tests.n3_cases import CONTRAST, KNEE
+from gateway.model.people import Organization
+from gateway.model.terms import SNOMED_CT, Code
+from tests.n3_cases import ABDOMEN, CHEST_SITE, CONTRAST, KNEE
 from tests.order_cases import HOUSE, IDENTITY, ORDER, ORDERS, wanted
 
 NAMESPACES = {"h": "urn:hl7-org:v3", "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
@@ -78,6 +80,29 @@ def test_whether_the_patient_was_told_of_risks(
     assert xpath(order, f"{path}/@nullFlavor") == flavor
 
 
+def test_a_side_of_several_sites_is_coded_once_and_said_of_all_in_words() -> None:
+    """The rules take one qualifier for all sites of an act (S_PlanDeSoins_IMG-DA-IMG)."""
+    side = Code(code="24028007", system=SNOMED_CT, display="Droit")
+    order = replace(ORDER, acts=(wanted("Scanner", "CT", CHEST_SITE, ABDOMEN, laterality=side),))
+    assert len(xpath(order, f"{PLAN}/h:targetSiteCode")) == 2
+    assert xpath(order, f"{PLAN}/h:targetSiteCode/h:qualifier/h:value/@code") == ["24028007"]
+    assert "Droit" in xpath(order, "//h:td//text()")
+    built = cda.build_order(order, IDENTITY, HOUSE)
+    assert ("N3-TEXT-ONLY", "acts[0].laterality") in [(item.code, item.location) for item in built.findings]
+
+
+def test_an_order_of_a_structure_that_nobody_described_says_what_to_state() -> None:
+    assert ORDER.requester is not None
+    hospital = Organization(id="1750000001", name="Hôpital fictif")
+    order = replace(ORDER, requester=replace(ORDER.requester, organization=hospital))
+    found = cda.order_possible(order, HOUSE)
+    assert {(item.code, item.location) for item in found} == {
+        ("ORDER-NOT-POSSIBLE", "requester.organization.practice_setting"),
+        ("ORDER-NOT-POSSIBLE", "requester.organization.facility_type"),
+    }
+    assert all("[structures]" in item.remedy for item in found)
+
+
 def test_a_function_that_nobody_named_is_other_with_a_finding() -> None:
     order = ORDERS["PT without a function, region only"]
     assert xpath(order, "//h:observation[h:code/@code='MED-1133']/h:value/@code") == ["GEN-092.04.18"]
@@ -96,7 +121,7 @@ def test_a_function_that_nobody_named_is_other_with_a_finding() -> None:
 )
 def test_what_cannot_be_a_document_is_said(changes: dict[str, object], location: str) -> None:
     order = replace(ORDER, **changes)
-    assert [(item.code, item.location) for item in cda.order_possible(order)] == [
+    assert [(item.code, item.location) for item in cda.order_possible(order, HOUSE)] == [
         ("ORDER-NOT-POSSIBLE", location)
     ]
     with pytest.raises(ValueError, match=r"acts|requester"):

@@ -1,9 +1,11 @@
 """The last step of every mapping: what the profile fills, what it never touches."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from gateway.mapping import sites
 from gateway.mapping.finish import finish, local_time
 from gateway.model.base import encode, replace
 from gateway.model.people import Organization, Patient, Practitioner
@@ -48,6 +50,31 @@ def test_the_sites_own_structure_is_completed(named: Organization) -> None:
 @pytest.mark.parametrize("named", [Organization(id="1750000001"), Organization(name="Clinique du Nord")])
 def test_another_structure_gets_nothing_of_ours(named: Organization) -> None:
     assert finished(performer=named).performer == named
+
+
+HOSPITAL = """
+[structures.1750000001]
+name = "Hôpital fictif"
+practice_setting = { code = "ETABLISSEMENT", system = "1.2.250.1.213.1.1.4.9" }
+facility_type = { code = "SA01", system = "1.2.250.1.71.4.2.4" }
+"""
+
+
+def test_another_structure_that_the_profile_knows_is_completed_wherever_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "north.toml").write_text(HOSPITAL, encoding="utf-8")
+    north = sites.load(tmp_path).named("north")
+    named = Organization(id="1750000001", name="HOPITAL SAINT-MARTIN")
+    asks = Practitioner(id="801234567897", family="DUPONT", organization=named)
+    done = finish(report(performer=named, requester=asks, legal_authenticator=asks), north)
+    made = done.report
+    assert made.performer is not None
+    assert made.requester is not None
+    assert made.legal_authenticator is not None
+    assert made.performer == made.requester.organization == made.legal_authenticator.organization
+    assert made.performer.name == "HOPITAL SAINT-MARTIN"
+    assert made.performer.practice_setting == Code(code="ETABLISSEMENT", system="1.2.250.1.213.1.1.4.9")
+    assert made.performer.facility_type == Code(code="SA01", system="1.2.250.1.71.4.2.4")
+    assert "requester.organization.facility_type" in {one.path for one in done.provenance}
 
 
 def test_a_radiologist_gets_specialty_and_organisation_a_requester_neither() -> None:

@@ -43,7 +43,8 @@ def simulate_dmp(
     fail: Annotated[int, typer.Option(help="Answer HTTP 500 to the first N submissions.")] = 0,
     delay: Delay = 5.0,
 ) -> None:
-    """A DMP: ITI-41 with a VIHF on /repository; /health, /ledger, POST /control {"mode", "count"}."""
+    """A DMP: ITI-41 on /repository and ITI-18 on /registry, with a VIHF; /health, /ledger, POST /control
+    {"mode", "count"}, POST /metadata (a uniqueId: its entry gets a new entryUUID)."""
     from conformance.simulators import run
     from conformance.simulators.dmp import MODES, Options
 

@@ -167,6 +167,9 @@ class AlertSettings(_Section):
 class DmpSettings(_Section):
     url: str = ""
     """Address of the repository service (ITI-41), "" = destination off."""
+    registry_url: str = ""
+    """Address of the registry service (ITI-18): what it holds is asked before a replacement or a repeat.
+    "": the same address with `/registry` for its last `/repository`; without one nothing is asked."""
     ca: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
@@ -175,6 +178,12 @@ class DmpSettings(_Section):
     cachet_key: Path | None = None
     timeout: float = 30.0
     concurrency: int = 4
+
+    @property
+    def registry(self) -> str:
+        """Where to ask, "" for nowhere."""
+        before, repository, after = self.url.rpartition("/repository")
+        return self.registry_url or (f"{before}/registry{after}" if repository else "")
 
 
 class MssanteSettings(_Section):

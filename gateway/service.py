@@ -25,7 +25,7 @@ from gateway.model.site import Site
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.production import produce
-from gateway.pipeline.route import Route, WorkerParts
+from gateway.pipeline.route import Inquiry, Route, WorkerParts
 from gateway.pipeline.watch import Certificate, Waiting, Watch
 from gateway.ports import Validator
 from gateway.store import SchemaError, SqliteQueries, SqliteReader, SqliteStore, StoreLockedError
@@ -328,18 +328,27 @@ def _check_cachet(settings: Settings) -> None:
 
 def _dmp_route(settings: Settings) -> Route:
     from gateway.connectors.dmp import DmpSender
+    from gateway.dmp import resolve
     from gateway.pipeline.destinations import dmp
 
     certificate, key = settings.dmp.cachet_certificate, settings.dmp.cachet_key
     assert certificate is not None, "checked at the start"
     assert key is not None, "checked at the start"
-    files = dmp.CachetFiles(certificate, key)
+    files, sender = dmp.CachetFiles(certificate, key), DmpSender(settings.dmp)
+    registry = settings.dmp.registry
     return Route(
         lambda job: dmp.prepare(
             job, cachet=files.current(), url=settings.dmp.url, now=datetime.now(UTC), ids=uuid4
         ),
-        DmpSender(settings.dmp),
+        sender,
         concurrency=settings.dmp.concurrency,
+        inquiry=Inquiry(
+            lambda job: dmp.question(
+                job, cachet=files.current(), url=registry, now=datetime.now(UTC), ids=uuid4
+            ),
+            sender.ask,
+            resolve,
+        ),
     )
 
 

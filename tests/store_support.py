@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.config import Settings
+from gateway.config import RetrySettings, Settings
 from gateway.model.decision import Decision, PlannedDelivery, Verdict
 from gateway.model.delivery import DeliveryState, Destination, MessageState, Outcome, OutcomeKind
 from gateway.model.people import Patient
@@ -252,6 +252,7 @@ def parts(settings: Settings) -> WorkerParts:
 
 
 FACTORY = "tests.store_support:parts"
+FAST_RETRY = RetrySettings(first=0.05, factor=2.0, longest=0.2, jitter=0.0, give_up_after=60.0)
 
 
 async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:

@@ -1,4 +1,4 @@
-"""A DMP for tests: ITI-41 over HTTP(S) with a VIHF, judged by rules that share nothing with the gateway."""
+"""A DMP for tests: ITI-41 and ITI-18 with a VIHF over HTTP(S), judged by rules that share no gateway code."""
 
 import asyncio
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from cryptography import x509
 from lxml import etree
 
-from conformance.simulators import ebrim, mtom, soap, vihf, xds_rules
+from conformance.simulators import ebrim, mtom, query, soap, vihf, xds_rules
 from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
@@ -28,6 +28,8 @@ is cut without an answer; lost: cut, nothing taken; closed: the patient's DMP is
 XDSRegistryBusy. half, twice, never: taken, then the answer is cut in the middle, sent twice, or withheld."""
 CLOSED = Fault("DMPClosed", "patientId", "the DMP of this patient is closed")
 """TD0.2 names this state `DMPClosed`; no list of codes for ITI-41 is published."""
+METADATA_CHANGED = "MetadataChanged"
+"""`result` of a ledger entry that no submission made."""
 BUSY = Fault("XDSRegistryBusy", "registry", "too much activity")
 
 
@@ -66,19 +68,57 @@ class DmpSimulator:
         self.switch = Switch(MODES)
         self.ledger = Ledger(options.folder)
         self.registry = Registry()
+        self.questions = 0
         self.schema = _schema(options.schemas)
         for entry in self.ledger.entries:
-            if entry["result"] == "Success":
+            if entry["result"] in ("Success", METADATA_CHANGED):
                 self.registry.restore(entry["submission_set"], entry["documents"])
 
     async def answer(self, request: Request) -> Response | None:
         ours = control(request, self.switch, self.ledger.entries)
         if ours is not None:
             return ours
-        if request.path.rstrip("/") != "/repository":
-            return Response(404, "text/plain", b"POST to /repository")
+        serve = {
+            "/repository": self._repository,
+            "/registry": self._registry,
+            "/metadata": self._change,
+        }.get(request.path.rstrip("/"))
+        if serve is None:
+            return Response(404, "text/plain", b"POST to /repository or /registry")
         if request.method != "POST":
-            return Response(405, "text/plain", b"POST to /repository")
+            return Response(405, "text/plain", b"POST only")
+        return await serve(request)
+
+    async def _registry(self, request: Request) -> Response | None:
+        """ITI-18, in the mode of the moment, which a question does not use up."""
+        mode = self.switch.mode
+        if mode == "500":
+            return Response(500, "text/plain", b"internal error (simulated)")
+        if mode in ("lost", "drop"):
+            return None
+        try:
+            asked = query.take_apart(request)
+            faults = vihf.check(asked.security, frozenset(), self.options.authorities, datetime.now(UTC))
+            if faults:
+                raise query.QueryRefusedError(*faults)
+        except query.QueryRefusedError as refusal:
+            return soap.soap_fault(refusal.faults)
+        self.questions += 1
+        if mode == "slow":
+            await asyncio.sleep(self.options.delay)
+        response = query.answer(asked, self.registry, vihf.patient(asked.security))
+        return response._replace(flaw=mode) if mode in FLAWS else response
+
+    async def _change(self, request: Request) -> Response:
+        """`POST /metadata` with a uniqueId as body: somebody changes the metadata of that document."""
+        try:
+            record = self.registry.change_metadata(request.body.decode().strip())
+        except (KeyError, ValueError):
+            return Response(404, "text/plain", b"no document with this uniqueId")
+        self.ledger.append({"result": METADATA_CHANGED, "submission_set": "", "documents": [record]})
+        return Response(200, "text/plain", record["entryUUID"].encode())
+
+    async def _repository(self, request: Request) -> Response | None:
         mode = self.switch.take()
         if mode == "500":
             return Response(500, "text/plain", b"internal error (simulated)")

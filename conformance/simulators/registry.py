@@ -15,12 +15,16 @@ APPROVED, DEPRECATED = "Approved", "Deprecated"
 
 @dataclass
 class Held:
-    """One registered document entry; only its status ever changes."""
+    """One registered document entry; only its status ever changes.
+
+    A change of metadata makes a new entry with the same `logical_id` and `unique_id`.
+    """
 
     entry_uuid: str
     unique_id: str
     sha1: str
     patient: str
+    logical_id: str
     status: str = APPROVED
 
 
@@ -84,12 +88,37 @@ class Registry:
         self.restore(submission.metadata.sets[0].unique_id, records)
         return records
 
+    def change_metadata(self, unique_id: str) -> dict[str, Any]:
+        """As patient or another software may: the document keeps its uniqueId, its entry gets a new id.
+
+        The record is what `restore` reads. Raises KeyError for an unknown document.
+        """
+        old = self.by_unique_id[unique_id]
+        record = {
+            "uniqueId": unique_id,
+            "entryUUID": f"urn:uuid:{uuid4()}",
+            "logicalId": old.logical_id,
+            "sha1": old.sha1,
+            "patient": old.patient,
+            "replaces": [old.entry_uuid],
+            "duplicate": True,
+        }
+        self.restore("", [record])
+        return record
+
     def restore(self, submission_set: str, records: list[dict[str, Any]]) -> None:
+        """Take up what an earlier run or `accept` registered."""
         self.submission_sets.add(submission_set)
         for record in records:
             for target in record["replaces"]:
                 if target in self.by_uuid:
                     self.by_uuid[target].status = DEPRECATED
-            held = Held(record["entryUUID"], record["uniqueId"], record["sha1"], record["patient"])
+            held = Held(
+                record["entryUUID"],
+                record["uniqueId"],
+                record["sha1"],
+                record["patient"],
+                record.get("logicalId", record["entryUUID"]),
+            )
             self.by_uuid[held.entry_uuid] = held
             self.by_unique_id[held.unique_id] = held

@@ -22,26 +22,31 @@ _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 def registry_response(faults: tuple[Fault, ...], relates_to: str) -> Response:
     """Success without faults, Failure with one RegistryError each; an MTOM package, as ITI-41 demands."""
-    envelope, body = _envelope(PROVIDE_RESPONSE, relates_to)
+    root, body = envelope(PROVIDE_RESPONSE, relates_to)
     status = "Failure" if faults else "Success"
     answer = etree.SubElement(body, f"{_R}RegistryResponse", {"status": STATUS + status}, {"rs": RS})
     if faults:
-        errors = etree.SubElement(answer, f"{_R}RegistryErrorList")
-        for fault in faults:
-            etree.SubElement(
-                errors,
-                f"{_R}RegistryError",
-                errorCode=fault.code,
-                codeContext=f"{fault.place}: {fault.text}",
-                severity=SEVERITY_ERROR,
-                location=fault.place,
-            )
-    return _package(etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"))
+        error_list(answer, faults)
+    return _package(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
+
+
+def error_list(answer: etree._Element, faults: tuple[Fault, ...]) -> None:
+    """A RegistryErrorList below `answer`."""
+    errors = etree.SubElement(answer, f"{_R}RegistryErrorList", nsmap={"rs": RS})
+    for fault in faults:
+        etree.SubElement(
+            errors,
+            f"{_R}RegistryError",
+            errorCode=fault.code,
+            codeContext=f"{fault.place}: {fault.text}",
+            severity=SEVERITY_ERROR,
+            location=fault.place,
+        )
 
 
 def soap_fault(faults: tuple[Fault, ...], relates_to: str = "", code: str = "Sender") -> Response:
     """HTTP 500 with a fault; its subcode is the first fault's code, if any; its reason names all of them."""
-    envelope, body = _envelope(FAULT_ACTION, relates_to)
+    root, body = envelope(FAULT_ACTION, relates_to)
     fault = etree.SubElement(body, f"{_E}Fault")
     outer = etree.SubElement(fault, f"{_E}Code")
     etree.SubElement(outer, f"{_E}Value").text = f"env:{code}"
@@ -53,18 +58,19 @@ def soap_fault(faults: tuple[Fault, ...], relates_to: str = "", code: str = "Sen
     return Response(
         500,
         "application/soap+xml; charset=UTF-8",
-        etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"),
+        etree.tostring(root, xml_declaration=True, encoding="UTF-8"),
     )
 
 
-def _envelope(action: str, relates_to: str) -> tuple[etree._Element, etree._Element]:
-    envelope = etree.Element(f"{_E}Envelope", nsmap={"env": ENV, "wsa": WSA})
-    header = etree.SubElement(envelope, f"{_E}Header")
+def envelope(action: str, relates_to: str) -> tuple[etree._Element, etree._Element]:
+    """An answer's envelope and its empty Body."""
+    root = etree.Element(f"{_E}Envelope", nsmap={"env": ENV, "wsa": WSA})
+    header = etree.SubElement(root, f"{_E}Header")
     etree.SubElement(header, f"{_W}Action", {f"{_E}mustUnderstand": "true"}).text = action
     etree.SubElement(header, f"{_W}MessageID").text = f"urn:uuid:{uuid4()}"
     if relates_to:
         etree.SubElement(header, f"{_W}RelatesTo").text = relates_to
-    return envelope, etree.SubElement(envelope, f"{_E}Body")
+    return root, etree.SubElement(root, f"{_E}Body")
 
 
 def _package(envelope: bytes) -> Response:

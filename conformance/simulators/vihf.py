@@ -63,6 +63,12 @@ def check(
     return faults
 
 
+def patient(security: etree._Element | None) -> str:
+    """The resource-id of a checked assertion: whose record is opened."""
+    assertion = None if security is None else security.find(f"{_S}Assertion")
+    return "" if assertion is None else _values(assertion).get(RESOURCE_ID, [""])[0]
+
+
 def _signature(
     assertion: etree._Element, authorities: tuple[x509.Certificate, ...], now: datetime
 ) -> Iterator[Fault]:

@@ -85,7 +85,14 @@ def _sites(current: "Settings") -> Iterator[Check]:
 
 
 def _destinations(current: "Settings") -> Iterator[Check]:
-    yield Check("dmp", "ok", f"sends to {current.dmp.url}" if current.dmp.url else "off (dmp.url is not set)")
+    dmp = current.dmp
+    if not dmp.url:
+        yield Check("dmp", "ok", "off (dmp.url is not set)")
+    elif dmp.registry:
+        yield Check("dmp", "ok", f"sends to {dmp.url}, asks {dmp.registry}")
+    else:
+        text = f"sends to {dmp.url}; a replacement uses the entryUUID kept here: set dmp.registry_url"
+        yield Check("dmp", "warning", text)
     mssante = current.mssante
     yield Check(
         "mssante", "ok", f"sends to {mssante.host}:{mssante.port}" if mssante.host else "off (mssante.host)"

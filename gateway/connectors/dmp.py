@@ -10,15 +10,16 @@ import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
 from gateway.config import DmpSettings
 from gateway.connectors import tls
-from gateway.dmp import DmpRequest, judge
+from gateway.dmp import DmpQuery, DmpRequest, judge, judge_query
 from gateway.model.base import replace
 from gateway.model.delivery import Outcome, OutcomeKind
+from gateway.xds import FoundEntry
 
 log = logging.getLogger(__name__)
 
@@ -100,28 +101,45 @@ class DmpSender:
 
     async def send(self, request: DmpRequest) -> Outcome:
         """Post once. Every fault of peer, network or certificates is an outcome."""
-        progress = _Progress()
-        async with self._slots:
-            try:
-                # httpx counts its timeouts per read; an answer that drips must end too.
-                async with asyncio.timeout(3 * self._settings.timeout):
-                    outcome = await self._post(request, progress)
-            except FAULTS as error:
-                outcome = classify(error, left=progress.left)
-                log.warning(
-                    "no answer from the DMP",
-                    extra={"code": outcome.code, "outcome": str(outcome.kind), "left": progress.left},
-                )
+        answer = await self._post(request)
+        if isinstance(answer, Outcome):
+            return answer
+        outcome = judge(answer.status, answer.content_type, answer.body)
         if outcome.kind is OutcomeKind.DELIVERED:
             return replace(outcome, remote_ids=request.remote_ids)
-        return outcome
+        return replace(outcome, retry_after=answer.retry_after)
+
+    async def ask(self, query: DmpQuery) -> tuple[FoundEntry, ...] | Outcome:
+        """What the registry holds; an Outcome says why it does not tell."""
+        answer = await self._post(query)
+        if isinstance(answer, Outcome):
+            # A question changes nothing: without an answer it is simply asked again.
+            return replace(answer, kind=_T) if answer.kind is _A else answer
+        found = judge_query(answer.status, answer.content_type, answer.body)
+        return replace(found, retry_after=answer.retry_after) if isinstance(found, Outcome) else found
 
     async def close(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
             await kept.client.aclose()
 
-    async def _post(self, request: DmpRequest, progress: "_Progress") -> Outcome:
+    async def _post(self, request: DmpRequest | DmpQuery) -> "_Answer | Outcome":
+        """The answer to one POST; an Outcome when there is none."""
+        progress = _Progress()
+        async with self._slots:
+            try:
+                # httpx counts its timeouts per read; an answer that drips must end too.
+                async with asyncio.timeout(3 * self._settings.timeout):
+                    return await self._exchange(request, progress)
+            except FAULTS as error:
+                outcome = classify(error, left=progress.left)
+                log.warning(
+                    "no answer from the DMP",
+                    extra={"code": outcome.code, "outcome": str(outcome.kind), "left": progress.left},
+                )
+                return outcome
+
+    async def _exchange(self, request: DmpRequest | DmpQuery, progress: "_Progress") -> "_Answer | Outcome":
         # SOAP 1.2 names the action in the Content-Type, where the request carries it already.
         headers = {"Content-Type": request.content_type, "Accept": "multipart/related, application/soap+xml"}
         extensions = {"trace": progress.trace}
@@ -137,8 +155,12 @@ class DmpSender:
                 if len(body) > ANSWER_LIMIT:
                     code = f"HTTP {response.status_code}"
                     return Outcome(kind=_A, code=code, detail="the answer is too large")
-            outcome = judge(response.status_code, response.headers.get("content-type", ""), bytes(body))
-            return replace(outcome, retry_after=_retry_after(response.headers.get("retry-after", "")))
+            return _Answer(
+                response.status_code,
+                response.headers.get("content-type", ""),
+                bytes(body),
+                _retry_after(response.headers.get("retry-after", "")),
+            )
 
     @asynccontextmanager
     async def _borrow(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -160,6 +182,13 @@ class DmpSender:
             kept.users -= 1
             if kept is not self._kept and not kept.users:
                 await kept.client.aclose()
+
+
+class _Answer(NamedTuple):
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: float
 
 
 class _Kept:

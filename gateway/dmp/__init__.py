@@ -1,11 +1,22 @@
-"""DMP transactions as values: what to send for a delivery (TD2.1), and what an answer means.
+"""DMP transactions as values: what to ask (TD3.1b) and send (TD2.1) for a delivery, what an answer means.
 
 No socket, no file, no clock. `gateway.connectors.dmp` sends; `gateway.pipeline.destinations.dmp` joins both.
 """
 
-from gateway.dmp.answers import judge
+from gateway.dmp.answers import judge, judge_query
 from gateway.dmp.claims import claims_for
 from gateway.dmp.feed import provide
-from gateway.dmp.values import DmpError, DmpRequest
+from gateway.dmp.lookup import look_up, resolve
+from gateway.dmp.values import DmpError, DmpQuery, DmpRequest
 
-__all__ = ["DmpError", "DmpRequest", "claims_for", "judge", "provide"]
+__all__ = [
+    "DmpError",
+    "DmpQuery",
+    "DmpRequest",
+    "claims_for",
+    "judge",
+    "judge_query",
+    "look_up",
+    "provide",
+    "resolve",
+]

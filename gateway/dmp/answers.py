@@ -9,8 +9,16 @@ here already" says that an earlier attempt arrived, unless the registry adds tha
 
 from typing import NamedTuple
 
+from gateway.model.base import replace
 from gateway.model.delivery import Outcome, OutcomeKind
-from gateway.xds import NotXdsError, RegistryResponse, SoapFault, read_registry_response
+from gateway.xds import (
+    FoundEntry,
+    NotXdsError,
+    RegistryError,
+    SoapFault,
+    read_query_response,
+    read_registry_response,
+)
 from gateway.xds.response import FAILURE, PARTIAL_SUCCESS
 
 
@@ -113,21 +121,46 @@ def judge(status: int, content_type: str, body: bytes) -> Outcome:
     try:
         response = read_registry_response(content_type, body)
     except NotXdsError:
-        meaning = HTTP.get(status) or HUNDREDS.get(status // 100, UNKNOWN)
-        return _outcome(f"HTTP {status}", meaning)
+        return _unreadable(status)
     if response.fault is not None:
         return _fault(response.fault)
-    return _registry(response)
-
-
-def _registry(response: RegistryResponse) -> Outcome:
-    codes = [error.code for error in response.errors if error.severity != "Warning"]
     if response.status not in (FAILURE, PARTIAL_SUCCESS):
         warnings = [error.code for error in response.errors if error.code in ERRORS]
         detail = f"taken with warnings: {', '.join(warnings)}" if warnings else "taken"
         return Outcome(kind=OutcomeKind.DELIVERED, code=response.status, detail=detail)
+    return _registry(response.status, response.errors)
+
+
+def judge_query(status: int, content_type: str, body: bytes) -> tuple[FoundEntry, ...] | Outcome:
+    """What an ITI-18 answer found, or why it tells nothing. Never raises.
+
+    A question changes nothing at the peer, so an unclear answer is asked for again (`transient`).
+    """
+    try:
+        response = read_query_response(content_type, body)
+    except NotXdsError:
+        return _asked(_unreadable(status))
+    if response.fault is not None:
+        return _asked(_fault(response.fault))
+    if response.status == FAILURE:
+        return _asked(_registry(response.status, response.errors))
+    return response.entries
+
+
+def _asked(outcome: Outcome) -> Outcome:
+    kind = OutcomeKind.TRANSIENT if outcome.kind in (_A, _D) else outcome.kind
+    return replace(outcome, kind=kind, detail=f"asking for the document (TD3.1b): {outcome.detail}")
+
+
+def _unreadable(status: int) -> Outcome:
+    return _outcome(f"HTTP {status}", HTTP.get(status) or HUNDREDS.get(status // 100, UNKNOWN))
+
+
+def _registry(status: str, errors: tuple[RegistryError, ...]) -> Outcome:
+    """Of an answer that is no success."""
+    codes = [error.code for error in errors if error.severity != "Warning"]
     if not codes:
-        return _outcome(response.status, Meaning(_P, "refused without an error code"))
+        return _outcome(status, Meaning(_P, "refused without an error code"))
     code = next((code for code in DECISIVE if code in codes), "") or min(codes, key=_weight)
     return _outcome(code, ERRORS.get(code, UNKNOWN))
 

@@ -29,8 +29,8 @@ def provide(
     Raises DmpError with findings that no retry mends, `gateway.cisis.CisisError` when the CDA header lacks
     what the metadata need, LookupError when the version has no CDA.
 
-    A replacement needs the entryUUID of its predecessor, from `job.previous_remote_ids`; looking it up at
-    the DMP (TD3.1b) right before sending is not part of this transaction.
+    A replacement needs the entryUUID of its predecessor, from `job.previous_remote_ids`: what `look_up` and
+    `resolve` found right before, else what the delivery of the predecessor named.
     """
     claims = claims_for(job)
     document = job.document(DocumentKind.CDA).data

@@ -29,6 +29,18 @@ class DmpRequest(Value):
         return tuple((name, value) for name, value in known if value)
 
 
+class DmpQuery(Value):
+    """One question to the registry of the DMP (TD3.1b), complete: what stands under `unique_id` (the document
+    of the delivery) and `replaced_id` (its predecessor, "" for none)."""
+
+    url: str
+    content_type: str
+    action: str
+    body: bytes
+    unique_id: str
+    replaced_id: str = ""
+
+
 class DmpError(Exception):
     """The delivery cannot be made as it is; it would fail in the same way again. Carries the findings."""
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from gateway.config import Settings
 from gateway.pipeline import wire
 from gateway.pipeline.wire import Hello, Order, Report
-from gateway.pipeline.worker import WINDOW, run_in_thread
+from gateway.pipeline.worker import WINDOW
+from gateway.pipeline.worker_process import run_in_thread
 from gateway.ports import Task
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Link:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
-                    "gateway.pipeline.worker",
+                    "gateway.pipeline.worker_process",
                     str(theirs.fileno()),
                     pass_fds=(theirs.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,

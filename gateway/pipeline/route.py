@@ -1,6 +1,6 @@
 """What a worker is made of: reader, producer, one route a destination. `service.py` puts it together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import signature
@@ -29,6 +29,20 @@ class MarkingSender(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What a peer is asked before anything is sent to it.
+
+    `question` (CPU; raises PrepareError) makes the question, None when there is nothing to ask; `ask` gives
+    the answer, or the Outcome of an attempt that ends with it; `resolve` completes the job by the answer, or
+    says how the delivery has ended: it is there already.
+    """
+
+    question: Callable[[DeliveryJob], Any | None]
+    ask: Callable[[Any], Awaitable[Any]]
+    resolve: Callable[[DeliveryJob, Any, Any], DeliveryJob | Outcome]
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One destination: `prepare` (CPU; raises PrepareError) makes the request, `sender` sends it.
 
@@ -38,6 +52,7 @@ class Route:
     prepare: Callable[[DeliveryJob], Any]
     sender: Sender | MarkingSender
     concurrency: int = 4
+    inquiry: Inquiry | None = None
 
     @property
     def marks(self) -> bool:

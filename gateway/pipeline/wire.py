@@ -33,7 +33,7 @@ class Attempted(Value):
     settlement: Settlement
     destination: Destination | None = None
     sent: bool = True
-    """False: no request could be made, the peer knows nothing of it."""
+    """False: no request could be made, and the peer was not asked: it told nothing of its health."""
 
 
 class Report(Value):

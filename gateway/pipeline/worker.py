@@ -2,30 +2,22 @@
 
 CPU work (documents, requests) runs in one thread, sends run beside it in the event loop. When the socket
 closes, or on SIGTERM, the worker begins nothing new, finishes the sends under way, writes them in its
-journal, and ends. Run as `python -m gateway.pipeline.worker FD`, or as one thread of the serving process.
+journal, and ends.
 """
 
 import asyncio
 import logging
-import os
-import signal
-import socket
-import sys
-import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.config import Settings
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
 from gateway.model.version import DeliveryJob
 from gateway.pipeline import validation
 from gateway.pipeline.journal import Journal
 from gateway.pipeline.production import ProductionError
 from gateway.pipeline.route import Route, WorkerParts
-from gateway.pipeline.wire import Attempted, Hello, Order, Report, frame, read_frame
+from gateway.pipeline.wire import Attempted, Order, Report, frame, read_frame
 from gateway.ports import Produced, Settlement, StoreUnavailableError, Task, ValidatorUnavailableError
 from gateway.telemetry import correlation
 
@@ -35,8 +27,6 @@ WINDOW = 32
 """Tasks that one worker has at a time."""
 SEND_LIMIT = 600.0
 """Seconds after which a send that gives no outcome is given up; senders have shorter limits of their own."""
-NICE = 10
-"""Intake has priority over delivery."""
 
 T = TypeVar("T")
 
@@ -154,7 +144,14 @@ class Worker:
 
     async def _deliver(self, task: Task) -> Report:
         try:
-            job, route, request = await self._on_cpu(lambda: self._prepare(task))
+            job, route, question, request = await self._on_cpu(lambda: self._prepare(task))
+            async with self._slots[job.destination]:
+                if self._closing.is_set():
+                    return Report(returned=(task,))
+                with correlation(job.version.context.control_id):
+                    if question is not None:
+                        request = await self._ask(task, job, route, question)
+                    settlement = await self._send(task, job.destination, route, request)
         except (_ClosingError, StoreUnavailableError):
             return Report(returned=(task,))
         except _NotToSendError:
@@ -168,17 +165,12 @@ class Worker:
                 started_at=now,
                 ended_at=now,
             )
-            return Report(
-                attempted=(Attempted(settlement=settlement, destination=refused.destination, sent=False),)
-            )
-        async with self._slots[job.destination]:
-            if self._closing.is_set():
-                return Report(returned=(task,))
-            with correlation(job.version.context.control_id):
-                settlement = await self._send(task, job.destination, route, request)
+            where, sent = refused.destination, refused.asked
+            return Report(attempted=(Attempted(settlement=settlement, destination=where, sent=sent),))
         return Report(attempted=(Attempted(settlement=settlement, destination=job.destination),))
 
-    def _prepare(self, task: Task) -> tuple[DeliveryJob, Route, Any]:
+    def _prepare(self, task: Task) -> tuple[DeliveryJob, Route, Any | None, Any]:
+        """Job, route, and either what the peer is asked first or the request."""
         self._journal.working(task)
         try:
             job = self._parts.reader.job(task.id, task.attempt)
@@ -192,11 +184,26 @@ class Worker:
         if route is None:
             code = "DESTINATION-OFF"
             raise _RefusedError(Outcome(kind=OutcomeKind.PERMANENT, code=code), job.destination)
+        if route.inquiry is not None:
+            question = _made(route.inquiry.question, job, task)
+            if question is not None:
+                return job, route, question, None
+        return job, route, None, _made(route.prepare, job, task)
+
+    async def _ask(self, task: Task, job: DeliveryJob, route: Route, question: Any) -> Any:
+        """The request, completed by the answer. _RefusedError: the delivery ends with the answer."""
+        inquiry = route.inquiry
+        assert inquiry is not None, "there is a question"
         try:
-            with correlation(job.version.context.control_id):
-                return job, route, route.prepare(job)
+            async with asyncio.timeout(SEND_LIMIT):
+                answer = await inquiry.ask(question)
+            known = answer if isinstance(answer, Outcome) else inquiry.resolve(job, question, answer)
         except Exception as error:
-            raise _RefusedError(_permanent(error, "preparation", task), job.destination) from error
+            log.exception("question failed", extra={"destination": job.destination.value, "id": task.id})
+            known = Outcome(kind=OutcomeKind.TRANSIENT, code="INTERNAL", detail=type(error).__name__)
+        if isinstance(known, Outcome):
+            raise _RefusedError(known, job.destination, asked=True)
+        return await self._on_cpu(lambda: _made(route.prepare, known, task))
 
     async def _send(self, task: Task, destination: Destination, route: Route, request: Any) -> Settlement:
         """One attempt, journalled before and after. Never raises once something may have left."""
@@ -261,11 +268,22 @@ class _NotToSendError(Exception):
 
 
 class _RefusedError(Exception):
-    """No request could be made; `outcome` says why."""
+    """Nothing is sent; `outcome` says why, as the peer answered when it was `asked`."""
 
-    def __init__(self, outcome: Outcome, destination: Destination | None = None) -> None:
+    def __init__(
+        self, outcome: Outcome, destination: Destination | None = None, *, asked: bool = False
+    ) -> None:
         super().__init__(outcome.code)
-        self.outcome, self.destination = outcome, destination
+        self.outcome, self.destination, self.asked = outcome, destination, asked
+
+
+def _made(make: Callable[[DeliveryJob], T], job: DeliveryJob, task: Task) -> T:
+    """What `make` makes of the job; _RefusedError when it cannot."""
+    try:
+        with correlation(job.version.context.control_id):
+            return make(job)
+    except Exception as error:
+        raise _RefusedError(_permanent(error, "preparation", task), job.destination) from error
 
 
 def explain(error: Exception, step: str, task: Task) -> tuple[str, str]:
@@ -285,58 +303,3 @@ def explain(error: Exception, step: str, task: Task) -> tuple[str, str]:
 def _permanent(error: Exception, step: str, task: Task) -> Outcome:
     code, detail = explain(error, step, task)
     return Outcome(kind=OutcomeKind.PERMANENT, code=code, detail=detail)
-
-
-async def work(sock: socket.socket, on_start: Callable[["Worker"], None] = lambda worker: None) -> None:
-    """Serve the dispatcher behind `sock` until it closes."""
-    reader, writer = await asyncio.open_unix_connection(sock=sock)
-    try:
-        hello = await read_frame(reader, Hello)
-        if hello is None:
-            return
-        module, _, name = hello.factory.partition(":")
-        settings = Settings(**hello.settings)
-        parts: WorkerParts = getattr(import_module(module), name)(settings)
-        worker = Worker(parts, Journal(Path(hello.journal), WINDOW))
-        on_start(worker)
-        await worker.run(reader, writer)
-    except Exception:
-        log.exception("worker ends")
-        raise SystemExit(1) from None
-    finally:
-        writer.close()
-
-
-def run_in_thread(sock: socket.socket) -> threading.Thread:
-    """The same worker as a thread of this process (`workers = 0`)."""
-
-    def run() -> None:
-        try:
-            asyncio.run(work(sock))
-        except SystemExit:  # logged; the dispatcher sees the closed socket
-            return
-
-    thread = threading.Thread(target=run, name="worker", daemon=True)
-    thread.start()
-    return thread
-
-
-def main(descriptor: int) -> None:
-    """The worker process around the inherited socket `descriptor`."""
-    from gateway import telemetry
-
-    telemetry.configure()
-    os.nice(NICE)
-    # Ctrl-C goes to the whole group: the dispatcher is told, and closes the socket when it is done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def on_start(worker: Worker) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
-
-    asyncio.run(work(socket.socket(fileno=descriptor), on_start))
-    logging.shutdown()
-    os._exit(0)  # a production that still runs must not hold the process
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Generic IHE document sharing: metadata model, ebRIM, ITI-41 with MTOM, registry answers, XDM archive.
+"""Generic IHE document sharing: metadata, ebRIM, ITI-41 with MTOM, ITI-18, registry answers, XDM archive.
 
 Pure functions over values; what is French about the metadata stands in `gateway.cisis`.
 """
@@ -14,6 +14,7 @@ from gateway.xds.model import (
     Xcn,
     Xon,
 )
+from gateway.xds.query import FoundEntry, get_documents, read_query_response
 from gateway.xds.response import (
     NotXdsError,
     RegistryError,
@@ -30,6 +31,7 @@ __all__ = [
     "Author",
     "Cx",
     "DocumentEntry",
+    "FoundEntry",
     "MetadataError",
     "NotXdsError",
     "RegistryError",
@@ -41,7 +43,9 @@ __all__ = [
     "Xcn",
     "XdmSender",
     "Xon",
+    "get_documents",
     "provide_and_register",
+    "read_query_response",
     "read_registry_response",
     "submit_objects_request",
     "xdm_archive",

@@ -57,20 +57,29 @@ def read_registry_response(content_type: str, body: bytes) -> RegistryResponse:
 
     Raises NotXdsError.
     """
+    return registry_answer(content_type, body, f"{{{RS}}}RegistryResponse")[0]
+
+
+def registry_answer(
+    content_type: str, body: bytes, tag: str
+) -> tuple[RegistryResponse, etree._Element | None]:
+    """Status, errors and fault of an answer, and its element `tag`: a RegistryResponse, or an extension of it
+    such as AdhocQueryResponse; no element with a fault. Raises NotXdsError."""
     root = _root(content_type, body)
     fault = root.find(f".//{{{SOAP12}}}Fault")
     if fault is not None:
-        return RegistryResponse(status="", fault=_fault12(fault))
+        return RegistryResponse(status="", fault=_fault12(fault)), None
     fault = root.find(f".//{{{SOAP11}}}Fault")
     if fault is not None:
-        return RegistryResponse(status="", fault=_fault11(fault))
-    response = next(root.iter(f"{{{RS}}}RegistryResponse"), None)
+        return RegistryResponse(status="", fault=_fault11(fault)), None
+    response = next(root.iter(tag), None)
     if response is None:
-        raise NotXdsError("the answer is XML without a RegistryResponse")
+        raise NotXdsError(f"the answer is XML without a {etree.QName(tag).localname}")
     status = STATUSES.get(response.get("status", ""))
     if status is None:
-        raise NotXdsError("the RegistryResponse has no known status")
-    return RegistryResponse(status=status, errors=tuple(map(_error, response.iter(f"{{{RS}}}RegistryError"))))
+        raise NotXdsError(f"the {etree.QName(tag).localname} has no known status")
+    errors = tuple(map(_error, response.iter(f"{{{RS}}}RegistryError")))
+    return RegistryResponse(status=status, errors=errors), response
 
 
 def _root(content_type: str, body: bytes) -> etree._Element:

@@ -86,6 +86,15 @@ def provide_and_register(
     return package(root, attachments, action=PROVIDE_AND_REGISTER, seed=seed)
 
 
+def plain(root: etree._Element, *, action: str) -> SoapRequest:
+    """A SOAP 1.2 message without attachments (ITI-18)."""
+    return SoapRequest(
+        content_type=f'{_SOAP_XML}; charset=UTF-8; action="{action}"',
+        action=action,
+        body=etree.tostring(root, encoding="UTF-8", xml_declaration=True),
+    )
+
+
 def package(
     root: etree._Element, attachments: tuple[tuple[str, str, bytes], ...], *, action: str, seed: str
 ) -> SoapRequest:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import RetrySettings, Settings
+from gateway.config import Settings
 from gateway.model.delivery import Destination
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.ports import StoreUnavailableError
@@ -23,6 +23,7 @@ from tests.store_support import (
     DMP,
     DOCTOR,
     FACTORY,
+    FAST_RETRY,
     FOLDER,
     MAIL,
     concluding,
@@ -33,17 +34,17 @@ from tests.store_support import (
     world,
 )
 
-RETRY = RetrySettings(first=0.05, factor=2.0, longest=0.2, jitter=0.0, give_up_after=60.0)
-
 
 def settings(tmp_path: Path, workers: int) -> Settings:
-    return Settings(data_dir=tmp_path, workers=workers, retry=RETRY)
+    return Settings(data_dir=tmp_path, workers=workers, retry=FAST_RETRY)
 
 
 @asynccontextmanager
-async def running(current: Settings) -> AsyncIterator[tuple[SqliteStore, Dispatcher, SqliteQueries]]:
+async def running(
+    current: Settings, factory: str = FACTORY
+) -> AsyncIterator[tuple[SqliteStore, Dispatcher, SqliteQueries]]:
     store = SqliteStore.open(current.database, retry=current.retry)
-    dispatcher = Dispatcher(store, current, SystemClock(), factory=FACTORY)
+    dispatcher = Dispatcher(store, current, SystemClock(), factory=factory)
     store.subscribe(dispatcher.wake)
     await dispatcher.start()
     queries = SqliteQueries.open(current.database)

@@ -1,14 +1,15 @@
 """The DMP delivery of one version: the request, complete and checked, before anything touches the network."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
 from gateway.cda import CdaError
 from gateway.cisis import CisisError
-from gateway.dmp import DmpError, DmpRequest, provide
+from gateway.dmp import DmpError, DmpQuery, DmpRequest, look_up, provide
 from gateway.model.version import DeliveryJob
 from gateway.pipeline.destinations import PrepareError
 from gateway.security import Cachet, CachetError
@@ -16,20 +17,32 @@ from gateway.security import Cachet, CachetError
 log = logging.getLogger(__name__)
 
 
-def prepare(
-    job: DeliveryJob, *, cachet: Cachet, url: str, now: datetime, ids: Callable[[], UUID]
-) -> DmpRequest:
+Ids = Callable[[], UUID]
+
+
+def question(job: DeliveryJob, *, cachet: Cachet, url: str, now: datetime, ids: Ids) -> DmpQuery | None:
+    """What the registry at `url` is asked before this attempt (TD3.1b) or None. Raises PrepareError."""
+    if not url:
+        return None
+    with _findings():
+        return look_up(job, cachet=cachet, url=url, now=now, **_names(ids))
+
+
+def prepare(job: DeliveryJob, *, cachet: Cachet, url: str, now: datetime, ids: Ids) -> DmpRequest:
     """The request of this attempt; `now` and `ids` are fresh at each. Raises PrepareError with findings."""
+    with _findings():
+        return provide(job, cachet=cachet, url=url, now=now, **_names(ids))
+
+
+def _names(ids: Ids) -> dict[str, str]:
+    # A SAML ID is an NCName: a UUID may start with a digit.
+    return {"message_id": f"urn:uuid:{ids()}", "assertion_id": f"_{ids()}"}
+
+
+@contextmanager
+def _findings() -> Iterator[None]:
     try:
-        return provide(
-            job,
-            cachet=cachet,
-            url=url,
-            message_id=f"urn:uuid:{ids()}",
-            # A SAML ID is an NCName: a UUID may start with a digit.
-            assertion_id=f"_{ids()}",
-            now=now,
-        )
+        yield
     except (CdaError, CisisError, DmpError) as error:
         raise PrepareError(error.findings) from error
 

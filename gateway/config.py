@@ -4,9 +4,10 @@ import re
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -369,10 +370,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def explain(wrong: Exception) -> str:
+    """Why `load` gave no settings, every wrong one named; never a value."""
+    if isinstance(wrong, ValidationError):
+        lines = (f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in wrong.errors())
+        return "settings: " + "; ".join(lines)
+    return str(wrong)
+
+
 def load(config: Path | None = None, **overrides: Any) -> Settings:
     """Settings from `config` (TOML, optional), environment and `overrides` (highest).
 
-    Raises pydantic.ValidationError naming section and setting; FileNotFoundError for a missing `config`.
+    Raises pydantic.ValidationError naming section and setting; FileNotFoundError for a missing `config`,
+    ValueError with its name for one that is no TOML. `explain` puts all into words.
     """
     if config is None:
         return Settings(**overrides)
@@ -382,4 +392,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     class _WithFile(Settings):
         model_config = SettingsConfigDict(toml_file=config)
 
-    return _WithFile(**overrides)
+    try:
+        return _WithFile(**overrides)
+    except (TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise ValueError(f"{config}: {wrong}") from None

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import socket
-import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from gateway import __version__, hl7v2
-from gateway.config import Environment, Settings
+from gateway.config import Settings
 from gateway.connectors import tls
 from gateway.connectors.mllp import MllpServer
 from gateway.connectors.webhook import Webhook
-from gateway.mapping import sites as site_profiles
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding
 from gateway.model.site import Site
@@ -28,23 +27,22 @@ from gateway.pipeline.production import produce
 from gateway.pipeline.route import Inquiry, Route, WorkerParts
 from gateway.pipeline.watch import Certificate, Waiting, Watch
 from gateway.ports import Validator
+from gateway.reload import Configuration, Prepared, StartError, load_profiles, prepare
 from gateway.store import SchemaError, SqliteQueries, SqliteReader, SqliteStore, StoreLockedError
 from gateway.store.sqlite import SystemClock
 
 if TYPE_CHECKING:
     import uvicorn
 
+log = logging.getLogger(__name__)
+
 DRAIN_SECONDS = 20.0
 """How long a stop waits for messages and deliveries under way."""
 
 
-class StartError(Exception):
-    """The gateway cannot start; the text says why and what to do."""
-
-
-def run(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. Raises StartError."""
-    asyncio.run(_serve(settings, announce))
+def run(settings: Settings, read: Callable[[], Settings], announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP takes over what `read` gives then. Raises StartError."""
+    asyncio.run(_serve(settings, read, announce))
 
 
 def enabled(settings: Settings) -> frozenset[Destination]:
@@ -59,27 +57,28 @@ def enabled(settings: Settings) -> frozenset[Destination]:
     return frozenset(chosen)
 
 
-async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    profiles = _profiles(settings)
-    _check_kit(settings)
-    _check_cachet(settings)  # a wrong one stops the start here, not each worker later
+async def _serve(settings: Settings, read: Callable[[], Settings], announce: Callable[[str], None]) -> None:
+    stop, again = asyncio.Event(), asyncio.Event()
+    for name, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, again)):
+        asyncio.get_running_loop().add_signal_handler(name, event.set)
+    prepared = prepare(settings)
     store = _store(settings)
     clock = SystemClock()
+    configuration = Configuration(prepared, read, clock)
     dispatcher = Dispatcher(store, settings, clock)
     await dispatcher.start()  # workers load while this process loads its web framework
     store.subscribe(dispatcher.wake)
-    intake = Intake(store, profiles, clock, environment=settings.environment, enabled=enabled(settings))
-    mllp = _mllp(settings, intake)
+    intake = Intake(
+        store, prepared.profiles, clock, environment=settings.environment, enabled=enabled(settings)
+    )
+    mllp = _mllp(prepared, intake)
     address = settings.data_dir / "http-address"  # for `gateway retry` and the like
     try:
         mllp_port = await _listen(mllp, settings)
         up = asyncio.Event()
-        watch = _watch(settings, store, dispatcher, clock)
+        watch = _watch(configuration, store, dispatcher, clock)
         watching = asyncio.create_task(watch.run(), name="watch")
-        http, http_socket = _http(settings, intake, store, dispatcher, watch, up)
+        http, http_socket = _http(configuration, intake, store, dispatcher, watch, up)
         serving = asyncio.create_task(http.serve(sockets=[http_socket]))
         await up.wait()
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
@@ -92,8 +91,11 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
             f"{'https' if settings.http.tls_certificate else 'http'}://"
             f"{http_socket.getsockname()[0]}:{http_socket.getsockname()[1]}\n"
         )
+        live = partial(_apply, store=store, dispatcher=dispatcher, intake=intake, mllp=mllp, watch=watch)
+        reloading = asyncio.create_task(_reload(configuration, again, live), name="reload")
         await stop.wait()
         watching.cancel()
+        reloading.cancel()
         await mllp.stop(DRAIN_SECONDS)
         http.should_exit = True
         await serving
@@ -103,17 +105,39 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
         await store.close()
 
 
-def _profiles(settings: Settings) -> site_profiles.Sites:
-    try:
-        profiles = site_profiles.load(settings.sites_dir, default=settings.site)
-    except site_profiles.SitesError as wrong:
-        raise StartError(str(wrong)) from None
-    if settings.environment is Environment.PRODUCTION and profiles.default.site.fictive:
-        raise StartError(
-            f"profile {profiles.default.name} is fictive and the environment is production: "
-            "write your site's profile (see README), set site and sites_dir"
-        )
-    return profiles
+async def _reload(
+    configuration: Configuration, again: asyncio.Event, apply: Callable[[Prepared], Awaitable[None]]
+) -> None:
+    """One reload after the other; what is asked for meanwhile is done once."""
+    while True:
+        await again.wait()
+        again.clear()
+        try:
+            await configuration.reload(apply)
+        except Exception:
+            log.exception("reload")
+
+
+async def _apply(
+    prepared: Prepared,
+    *,
+    store: SqliteStore,
+    dispatcher: Dispatcher,
+    intake: Intake,
+    mllp: MllpServer,
+    watch: Watch,
+) -> None:
+    """Every part goes on with its connections, and takes the new values for what it begins from now on."""
+    settings = prepared.settings
+    store.configure(
+        settings.retry,
+        min_free_bytes=settings.limits.min_free_bytes,
+        acknowledging=bool(settings.zam.creators),
+    )
+    intake.use(prepared.profiles, enabled(settings))
+    mllp.reload(settings.mllp, prepared.mllp_tls)
+    dispatcher.reload(settings)
+    watch.configure(settings.alerts, Webhook(settings.alerts).tell if settings.alerts.webhook else None)
 
 
 def _store(settings: Settings) -> SqliteStore:
@@ -131,30 +155,15 @@ def _store(settings: Settings) -> SqliteStore:
         raise StartError(f"store {settings.database}: {wrong}") from None
 
 
-def _mllp(settings: Settings, intake: Intake) -> MllpServer:
+def _mllp(prepared: Prepared, intake: Intake) -> MllpServer:
     async def handle(payload: bytes, peer: str) -> bytes:
         return await intake.take_hl7v2(payload, peer=peer)
 
     def refuse(head: bytes, problem: Finding) -> bytes:
         return hl7v2.refuse(head, problem, now=datetime.now(UTC), control_id=uuid4().hex[:20])
 
-    options = settings.mllp
-    return MllpServer(
-        handle,
-        refuse,
-        options,
-        limit=settings.limits.max_bytes,
-        tls=_tls(options.tls_certificate, options.tls_key, options.tls_client_ca),
-    )
-
-
-def _tls(certificate: Any, key: Any, client_ca: Any) -> ssl.SSLContext | None:
-    if certificate is None:
-        return None
-    try:
-        return tls.server_context(certificate, key, client_ca)
-    except tls.TlsSettingsError as wrong:
-        raise StartError(str(wrong)) from None
+    settings = prepared.settings
+    return MllpServer(handle, refuse, settings.mllp, limit=settings.limits.max_bytes, tls=prepared.mllp_tls)
 
 
 async def _listen(server: MllpServer, settings: Settings) -> int:
@@ -165,7 +174,7 @@ async def _listen(server: MllpServer, settings: Settings) -> int:
 
 
 def _http(
-    settings: Settings,
+    configuration: Configuration,
     intake: Intake,
     store: SqliteStore,
     dispatcher: Dispatcher,
@@ -188,8 +197,10 @@ def _http(
 
     def ready() -> tuple[bool, dict[str, Any]]:
         status = _condition(store, dispatcher)
-        return bool(status["alive"]) and bool(status["recovered"]) and not status["disk_full"], status
+        taken = bool(status["alive"]) and bool(status["recovered"]) and not status["disk_full"]
+        return taken, status | configuration.status()
 
+    settings = configuration.settings
     app = application(
         intake=intake,
         queries=SqliteQueries.open(settings.database),
@@ -200,28 +211,30 @@ def _http(
         observe=watch.observe,
     )
     listening = _bind(settings.http.host, settings.http.port)
-    certificate, key = settings.http.tls_certificate, settings.http.tls_key
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,
-        ssl_certfile=str(certificate) if certificate else None,
-        ssl_keyfile=str(key) if key else None,
         timeout_graceful_shutdown=int(DRAIN_SECONDS),
     )
+    config.load()
+    config.ssl = tls.changing(lambda: configuration.current.http_tls)
     return Server(config), listening
 
 
-def _watch(settings: Settings, store: SqliteStore, dispatcher: Dispatcher, clock: SystemClock) -> Watch:
+def _watch(
+    configuration: Configuration, store: SqliteStore, dispatcher: Dispatcher, clock: SystemClock
+) -> Watch:
+    settings = configuration.settings
     queries = SqliteQueries.open(settings.database)  # its own: a look must not wait for the API
     return Watch(
         settings.alerts,
         clock,
         queues=lambda: (Waiting(*row) for row in queries.queues()),
         condition=lambda: _condition(store, dispatcher),
-        certificates=lambda: certificates(settings),
+        certificates=lambda: certificates(configuration.settings),
         tell=Webhook(settings.alerts).tell if settings.alerts.webhook else None,
     )
 
@@ -282,7 +295,7 @@ def worker_parts(settings: Settings) -> WorkerParts:
         routes |= {Destination.MSSANTE_PS: route, Destination.MSSANTE_PATIENT: route}
     if settings.zam.creators:
         routes[Destination.ZAM] = _zam_route(settings)
-    profiles = _profiles(settings)
+    profiles = load_profiles(settings)
 
     def site(name: str) -> Site:
         return profiles.named(name).site
@@ -303,27 +316,6 @@ def _validator(settings: Settings) -> Validator | None:
     from gateway.pipeline.valuesets import ValueSetRules
 
     return ValueSetRules(RulesValidator(settings.validation), settings.validation.kit)
-
-
-def _check_kit(settings: Settings) -> None:
-    """A kit that is not there stops the start: later every delivery would wait for it."""
-    kit = settings.validation.kit
-    if kit is not None and not kit.is_dir():
-        raise StartError(f"validation.kit {kit} is not a folder: name the official kit, or leave it out")
-
-
-def _check_cachet(settings: Settings) -> None:
-    if not settings.dmp.url:
-        return
-    from gateway.security import Cachet, CachetError
-
-    certificate, key = settings.dmp.cachet_certificate, settings.dmp.cachet_key
-    if certificate is None or key is None:
-        raise StartError("dmp.cachet_certificate and dmp.cachet_key must be set: the DMP wants a signed VIHF")
-    try:
-        Cachet.load(certificate.read_bytes(), key.read_bytes())
-    except (CachetError, OSError) as wrong:
-        raise StartError(f"cachet: {wrong}") from None
 
 
 def _dmp_route(settings: Settings) -> Route:

@@ -22,19 +22,12 @@ def fail(text: str, status: int = FAILED) -> NoReturn:
 
 def settings(config: Path | None) -> "Settings":
     """The settings, or exit 2 with every wrong one named."""
-    from pydantic import ValidationError
-
-    from gateway.config import load
+    from gateway.config import explain, load
 
     try:
         return load(config)
-    except FileNotFoundError as missing:
-        fail(str(missing), WRONG_USE)
-    except ValidationError as wrong:
-        lines = (f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}" for one in wrong.errors())
-        fail("settings: " + "; ".join(lines), WRONG_USE)
-    except ValueError as wrong:  # malformed TOML
-        fail(f"{config}: {wrong}", WRONG_USE)
+    except (FileNotFoundError, ValueError) as wrong:
+        fail(explain(wrong), WRONG_USE)
 
 
 def profiles(current: "Settings", folder: Path | None = None) -> "Sites":

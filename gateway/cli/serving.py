@@ -1,4 +1,4 @@
-"""`gateway serve`: one line on stdout when ready, logs as JSON lines on stderr, SIGTERM drains."""
+"""`gateway serve`: one line on stdout when ready, logs as JSON on stderr; SIGTERM drains, SIGHUP reloads."""
 
 from pathlib import Path
 
@@ -9,10 +9,12 @@ def serve(config: Path | None) -> None:
     """Run until SIGTERM or SIGINT. Exit 1 with the reason when it cannot start."""
     current = settings(config)
     from gateway import telemetry
-    from gateway.service import StartError, run
+    from gateway.config import load
+    from gateway.reload import StartError
+    from gateway.service import run
 
     telemetry.configure()
     try:
-        run(current, announce=lambda line: print(line, flush=True))
+        run(current, read=lambda: load(config), announce=lambda line: print(line, flush=True))
     except StartError as reason:
         fail(str(reason))

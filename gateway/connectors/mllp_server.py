@@ -7,6 +7,7 @@ import resource
 import socket
 import ssl
 from collections import Counter
+from dataclasses import replace
 
 from gateway.config import MllpSettings
 from gateway.connectors.mllp_connection import CLOSE_TIMEOUT, Budget, Connection, Terms
@@ -64,6 +65,12 @@ class MllpServer:
         self._accepting = [asyncio.create_task(self._accept(one)) for one in self._listeners]
         bound: int = self._listeners[0].getsockname()[1]
         return bound
+
+    def reload(self, settings: MllpSettings, tls: ssl.SSLContext | None) -> None:
+        """New terms for connections from now on; those that stand keep theirs."""
+        self._settings = settings
+        peers = Peers(settings.peers, settings.open_to_all)
+        self._terms = replace(self._terms, settings=settings, tls=tls, peers=peers)
 
     async def stop(self, grace: float = 10.0) -> None:
         """Take no new connection, let messages under way be answered, then close. May be called again."""

@@ -52,6 +52,18 @@ def server_context(
     return context
 
 
+def changing(current: Callable[[], ssl.SSLContext | None]) -> ssl.SSLContext | None:
+    """A serving context for a listener that lives on: each handshake goes by what `current` gives then."""
+    first = current()
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
+        connection.context = current() or connection.context
+
+    if first is not None:
+        first.sni_callback = choose  # called for every hello, also for one without a name
+    return first
+
+
 def _load(path: Path, load: Callable[[], None]) -> None:
     try:
         load()

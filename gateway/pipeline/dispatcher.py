@@ -75,6 +75,13 @@ class Dispatcher:
         """Deliveries may have become ready."""
         self._wake.set()
 
+    def reload(self, settings: Settings) -> None:
+        """Use `settings` for what is handed out from now on; circuits begin closed, as after a repair."""
+        self._settings, self._gates = settings, None
+        for link in self._links:
+            link.reload(settings)
+        self.wake()
+
     def status(self) -> dict[str, Any]:
         """For readiness: workers wanted and alive, tasks handed out, whether the last run is settled, and
         the destinations that do not simply work."""
@@ -267,7 +274,7 @@ class Dispatcher:
         while not self._stop.is_set():
             began = self._time()
             try:
-                await link.start(self._settings, self._factory)
+                await link.start(lambda: self._settings, self._factory)
                 self.wake()
                 async for report in link.reports():
                     self._results.put_nowait((link, report))

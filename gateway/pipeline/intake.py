@@ -55,8 +55,12 @@ class Intake:
         environment: str,
         enabled: frozenset[Destination],
     ) -> None:
-        self._store, self._sites, self._clock = store, sites, clock
-        self._deciding = Deciding(environment, enabled)
+        self._store, self._clock, self._environment = store, clock, environment
+        self.use(sites, enabled)
+
+    def use(self, sites: Sites, enabled: frozenset[Destination]) -> None:
+        """Profiles and destinations for messages from now on."""
+        self._sites, self._deciding = sites, Deciding(self._environment, enabled)
 
     async def take_hl7v2(self, frame: bytes, *, peer: str) -> bytes:
         """The acknowledgement (ER7) of one HL7 v2 message, after it is stored. Never raises for any input."""

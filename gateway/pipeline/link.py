@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from gateway.config import Settings
@@ -44,11 +44,11 @@ class Link:
         """How many more tasks the worker takes."""
         return WINDOW - len(self.tasks) if self.alive and not self._draining else 0
 
-    async def start(self, settings: Settings, factory: str) -> None:
-        """Start the worker and greet it."""
+    async def start(self, settings: Callable[[], Settings], factory: str) -> None:
+        """Start the worker and greet it with the settings of that moment."""
         ours, theirs = socket.socketpair()
         with theirs:
-            if settings.workers:
+            if settings().workers:
                 # One thread a worker: typst's own pool would take the cores from the intake.
                 environment = {**os.environ, "RAYON_NUM_THREADS": "1"}
                 self._process = await asyncio.create_subprocess_exec(
@@ -65,7 +65,7 @@ class Link:
                 self._thread = run_in_thread(theirs.dup())
         self._ended.clear()
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        hello = Hello(settings=wire.dump(settings), factory=factory, journal=str(self.journal))
+        hello = Hello(settings=wire.dump(settings()), factory=factory, journal=str(self.journal))
         self._writer.write(wire.frame(hello))
 
     async def give(self, tasks: tuple[Task, ...]) -> bool:
@@ -79,6 +79,11 @@ class Link:
         except ConnectionError:
             pass  # its end is noticed by `reports`, and the tasks are given back there
         return True
+
+    def reload(self, settings: Settings) -> None:
+        """What the worker begins from now on goes by `settings`."""
+        if self._writer is not None:
+            self._writer.write(wire.frame(Order(settings=wire.dump(settings))))
 
     async def reports(self) -> AsyncIterator[Report]:
         """Until the worker closes its end."""

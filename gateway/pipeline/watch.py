@@ -53,6 +53,11 @@ class Watch:
         self._seen: set[str] = set()
         self._destinations: set[str] = set()
 
+    def configure(self, settings: AlertSettings, tell: Callable[[Digest], Awaitable[bool]] | None) -> None:
+        """Other limits and another listener, from the next look on."""
+        self._settings, self._tell = settings, tell
+        self._alerts.repeat = settings.repeat
+
     async def run(self) -> None:
         while True:
             await asyncio.sleep(self._settings.interval)

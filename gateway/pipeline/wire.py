@@ -21,9 +21,11 @@ class Hello(Value):
 
 
 class Order(Value):
-    """To a worker. `drain`: finish what is being sent, give the rest back, end."""
+    """To a worker. `drain`: finish what is being sent, give the rest back, end. `settings`: those to use
+    from now on."""
 
     tasks: tuple[Task, ...] = ()
+    settings: dict[str, Any] | None = None
     drain: bool = False
 
 

@@ -34,14 +34,23 @@ T = TypeVar("T")
 class Worker:
     """The tasks of one connection to the dispatcher."""
 
-    def __init__(self, parts: WorkerParts, journal: Journal) -> None:
-        self._parts, self._journal = parts, journal
+    def __init__(self, make: Callable[[dict[str, Any]], WorkerParts], journal: Journal) -> None:
+        """`make`: settings as the dispatcher sends them → parts; called by `use`."""
+        self._make, self._journal = make, journal
         self._cpu = ThreadPoolExecutor(1, "worker-cpu")
         self._judging = ThreadPoolExecutor(1, "worker-validation")  # nothing else waits for a verdict
-        self._slots = {kind: asyncio.Semaphore(route.concurrency) for kind, route in parts.routes.items()}
+        self._parts: WorkerParts
+        self._slots: dict[Destination, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
         self._out: asyncio.Queue[Report] = asyncio.Queue()
         self._closing = asyncio.Event()
+
+    def use(self, settings: dict[str, Any]) -> None:
+        """Make the parts and work with them from now on. Raises what the factory raises."""
+        parts = self._make(settings)
+        slots = {kind: asyncio.Semaphore(route.concurrency) for kind, route in parts.routes.items()}
+        self._parts, self._slots = parts, slots
 
     async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Work until the other side closes or asks to drain."""
@@ -54,11 +63,8 @@ class Worker:
             await asyncio.wait(self._tasks)
         await self._out.join()
         reporting.cancel()
-        for route in self._parts.routes.values():
-            await route.sender.close()
+        await asyncio.gather(*self._retiring, _close(self._parts))
         writer.close()
-        if self._parts.validator is not None:
-            self._parts.validator.close()
         for pool in (self._cpu, self._judging):
             pool.shutdown(wait=False, cancel_futures=True)
         self._journal.close()
@@ -71,10 +77,32 @@ class Worker:
             order = await read_frame(reader, Order)
             if order is None or order.drain:
                 break
+            if order.settings is not None:
+                await self._reload(order.settings)
             for task in order.tasks:
                 work = self._produce if task.kind == "produce" else self._deliver
                 self._spawn(work(task), task)
         self._closing.set()
+
+    async def _reload(self, settings: dict[str, Any]) -> None:
+        """Tasks under way end with the parts that they began with; then those are closed."""
+        before, users = self._parts, set(self._tasks)
+        try:
+            await self._on_cpu(lambda: self.use(settings))
+        except _ClosingError:
+            return
+        except Exception:
+            log.exception("worker keeps its configuration")
+            return
+
+        async def retire() -> None:
+            if users:
+                await asyncio.wait(users)
+            await _close(before)
+
+        retiring = asyncio.create_task(retire())
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, Report], task: Task) -> None:
         async def guarded() -> None:
@@ -144,8 +172,8 @@ class Worker:
 
     async def _deliver(self, task: Task) -> Report:
         try:
-            job, route, question, request = await self._on_cpu(lambda: self._prepare(task))
-            async with self._slots[job.destination]:
+            job, route, slot, question, request = await self._on_cpu(lambda: self._prepare(task))
+            async with slot:
                 if self._closing.is_set():
                     return Report(returned=(task,))
                 with correlation(job.version.context.control_id):
@@ -169,26 +197,27 @@ class Worker:
             return Report(attempted=(Attempted(settlement=settlement, destination=where, sent=sent),))
         return Report(attempted=(Attempted(settlement=settlement, destination=job.destination),))
 
-    def _prepare(self, task: Task) -> tuple[DeliveryJob, Route, Any | None, Any]:
-        """Job, route, and either what the peer is asked first or the request."""
+    def _prepare(self, task: Task) -> tuple[DeliveryJob, Route, asyncio.Semaphore, Any | None, Any]:
+        """Job, route and its slots, and either what the peer is asked first or the request."""
         self._journal.working(task)
+        parts, slots = self._parts, self._slots
         try:
-            job = self._parts.reader.job(task.id, task.attempt)
+            job = parts.reader.job(task.id, task.attempt)
         except LookupError as gone:
             raise _NotToSendError from gone
         except StoreUnavailableError:
             raise
         except Exception as error:
             raise _RefusedError(_permanent(error, "reading", task)) from error
-        route = self._parts.routes.get(job.destination)
+        route = parts.routes.get(job.destination)
         if route is None:
             code = "DESTINATION-OFF"
             raise _RefusedError(Outcome(kind=OutcomeKind.PERMANENT, code=code), job.destination)
         if route.inquiry is not None:
             question = _made(route.inquiry.question, job, task)
             if question is not None:
-                return job, route, question, None
-        return job, route, None, _made(route.prepare, job, task)
+                return job, route, slots[job.destination], question, None
+        return job, route, slots[job.destination], None, _made(route.prepare, job, task)
 
     async def _ask(self, task: Task, job: DeliveryJob, route: Route, question: Any) -> Any:
         """The request, completed by the answer. _RefusedError: the delivery ends with the answer."""
@@ -257,6 +286,13 @@ class Worker:
             running.cancel()
             raise _ClosingError
         return running.result()
+
+
+async def _close(parts: WorkerParts) -> None:
+    for route in parts.routes.values():
+        await route.sender.close()
+    if parts.validator is not None:
+        parts.validator.close()
 
 
 class _ClosingError(Exception):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from gateway.config import Settings
 from gateway.pipeline.journal import Journal
@@ -31,9 +32,13 @@ async def work(sock: socket.socket, on_start: Callable[[Worker], None] = lambda 
         if hello is None:
             return
         module, _, name = hello.factory.partition(":")
-        settings = Settings(**hello.settings)
-        parts: WorkerParts = getattr(import_module(module), name)(settings)
-        worker = Worker(parts, Journal(Path(hello.journal), WINDOW))
+
+        def make(settings: dict[str, Any]) -> WorkerParts:
+            parts: WorkerParts = getattr(import_module(module), name)(Settings(**settings))
+            return parts
+
+        worker = Worker(make, Journal(Path(hello.journal), WINDOW))
+        worker.use(hello.settings)
         on_start(worker)
         await worker.run(reader, writer)
     except Exception:

@@ -17,7 +17,7 @@ class Space:
 
     def __init__(self, folder: Path, least: int) -> None:
         """`least` free bytes must remain; 0 asks for nothing."""
-        self._folder, self._least = folder, least
+        self._folder, self.least = folder, least
         self._next = 0.0
         self._short = ""
 
@@ -27,7 +27,7 @@ class Space:
         if now >= self._next:
             self._next = now + LOOK_EVERY
             free = self.free()
-            self._short = f"{free} bytes free, {self._least} must remain" if free < self._least else ""
+            self._short = f"{free} bytes free, {self.least} must remain" if free < self.least else ""
         if self._short:
             raise StoreUnavailableError(f"disk nearly full: {self._short}")
 

@@ -112,6 +112,11 @@ class SqliteStore:
             lock.release()
             raise
 
+    def configure(self, retry: RetrySettings, *, min_free_bytes: int, acknowledging: bool) -> None:
+        """Other values of what `open` was given, from now on."""
+        self._retry = Retry(retry, self._retry.draw)
+        self._space.least, self._acknowledging = min_free_bytes, acknowledging
+
     async def close(self) -> None:
         """Write what waits, close all files, give the folder back."""
         await asyncio.to_thread(self._writer.close)

@@ -31,7 +31,7 @@ class Alerts:
 
     def __init__(self, repeat: float) -> None:
         """`repeat`: seconds after which an alert that is still open is told again."""
-        self._repeat = repeat
+        self.repeat = repeat
         self._open: dict[tuple[str, str], tuple[Condition, float]] = {}
 
     def look(self, conditions: Iterable[Condition], now: float) -> Digest:
@@ -42,7 +42,7 @@ class Alerts:
         still = tuple(
             present[key]
             for key, (_, told) in self._open.items()
-            if key in present and now - told >= self._repeat
+            if key in present and now - told >= self.repeat
         )
         fresh = {(one.kind, one.subject) for one in (*opened, *still)}
         self._open = {key: (one, now if key in fresh else self._open[key][1]) for key, one in present.items()}

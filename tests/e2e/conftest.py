@@ -27,12 +27,13 @@ class Gateway:
         self.process: Process | None = None
         self.mllp = self.http = ""
 
-    def serve(self, **more: str) -> None:
+    def serve(self, *options: str | Path, **more: str) -> None:
+        command = module("gateway", "serve", *map(str, options))
         environment = {**self.environment, **more}
-        self.process = Process("gateway", module("gateway", "serve"), self.folder / "log", environment)
+        self.process = Process("gateway", command, self.folder / "log", environment)
         words = self.process.ready().split()
         self.mllp = next(word for word in words if word.startswith("mllp://"))
-        self.http = next(word for word in words if word.startswith("http://"))
+        self.http = next(word for word in words if word.startswith("http"))
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """One verb of `gateway`; never raises for its exit status."""

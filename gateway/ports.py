@@ -10,6 +10,7 @@ from gateway.model.delivery import DeliveryState, Destination, MessageState, Out
 from gateway.model.findings import Finding
 from gateway.model.identity import IdentityRecord, KeptReport
 from gateway.model.order import ImagingOrder, KnownOrder
+from gateway.model.report import ImagingReport
 from gateway.model.submission import Blob, Coverage, Mapped, Provenance
 from gateway.model.terms import Identifier
 from gateway.model.version import DeliveryJob, Document, ReportVersion, VersionIdentity
@@ -101,6 +102,15 @@ class Known(Protocol):
 
     def report(self, site: str, set_key: str, /) -> KnownReport | None:
         """The report set."""
+        ...
+
+    def current(self, site: str, set_key: str, /) -> ImagingReport | None:
+        """The report of the set's current version, None when it has none."""
+        ...
+
+    def unsent(self, site: str, set_key: str, /) -> bool:
+        """Whether nothing of the set has left, may have left, or is being sent; and nothing will be handed
+        out before the commit has ended."""
         ...
 
     def set_of(self, site: str, document_id: str, /) -> str:
@@ -296,8 +306,11 @@ class Queries(Protocol):
         """A row of `orders` with the canonical `order` and its `messages` (id, version, control, status)."""
         ...
 
-    def identities(self, *, site: str, cursor: str, limit: int) -> list[Row]:
-        """key, ins, status, opposition, merged_into, message_id, updated_at; `cursor` is the last key."""
+    def identities(self, *, site: str, number: str = "", cursor: str = "", limit: int) -> list[Row]:
+        """key, ins, status, opposition, merged_into, message_id, updated_at; `cursor` is the last key.
+
+        `number`: only this identifier, whatever its authority.
+        """
         ...
 
     def delivery_counts(self) -> list[tuple[str, str, int]]:

@@ -1,5 +1,6 @@
-"""`gateway messages | message | deliveries`: read the store beside a running server, never write."""
+"""Listings of the command line: read the store beside a running server, never write."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,57 @@ def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> No
     _show(rows, columns, as_json)
 
 
+def orders(status: str, site: str, limit: int, as_json: bool, config: Path | None) -> None:
+    """Newest first; columns id, site, numbers, study, status, how many messages spoke of it, the last one."""
+    from gateway.model.order import OrderStatus
+
+    _known(status, [one.value for one in OrderStatus], "--status")
+    with _queries(config) as queries:
+        rows = queries.orders(site=site, status=status, cursor=0, limit=limit)
+    columns = (
+        "id",
+        "site",
+        "placer",
+        "filler",
+        "accession",
+        "study_uid",
+        "status",
+        "version",
+        "control_id",
+        "updated_at",
+    )
+    _show(rows, columns, as_json)
+
+
+def order(identifier: int, as_json: bool, config: Path | None) -> None:
+    """One order as JSON (`gateway.order/1`) under its row, and the messages that spoke of it."""
+    with _queries(config) as queries:
+        row = queries.order(identifier)
+    if row is None:
+        fail(f"no order {identifier}")
+    if as_json:
+        emit([row])
+        return
+    for name, value in row.items():
+        if name not in ("order", "messages"):
+            print(f"{name:20} {_text(value)}")
+    for spoken in row["messages"]:
+        print(f"message              {_pairs(spoken)}")
+    print(json.dumps(row["order"], ensure_ascii=False, indent=2))
+
+
+def identities(site: str, number: str, limit: int, as_json: bool, config: Path | None) -> None:
+    """By identifier; columns identifier, matricule, status, opposition, merged into, message, time."""
+    current = settings(config)
+    with _queries(config) as queries:
+        rows = queries.identities(site=site or current.site, number=number, limit=limit)
+    _show(
+        rows,
+        ("key", "ins", "status", "opposition", "merged_into", "message_id", "updated_at"),
+        as_json,
+    )
+
+
 def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> None:
     """One message; `raw`: the received bytes alone."""
     with _queries(config) as queries:
@@ -96,9 +148,9 @@ def _finding(found: dict[str, Any]) -> str:
     return f"{found['severity']} {found['code']}{place}: {found.get('text', '')}{detail}"
 
 
-def _known(state: str, states: list[str]) -> None:
+def _known(state: str, states: list[str], option: str = "--state") -> None:
     if state and state not in states:
-        fail(f"--state {state}: expected one of {', '.join(states)}", 2)
+        fail(f"{option} {state}: expected one of {', '.join(states)}", 2)
 
 
 def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:

@@ -204,6 +204,48 @@ def deliveries(
     listing.deliveries(state, limit, json, config)
 
 
+@app.command()
+def orders(
+    status: Annotated[
+        str, typer.Option("--status", help="requested, scheduled, in-progress, completed, cancelled…")
+    ] = "",
+    site: Annotated[str, typer.Option("--site", help="Only orders of this profile.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List orders (ORM, OMG, OMI): their numbers, by which reports find them, and their status."""
+    from gateway.cli import listing
+
+    listing.orders(status, site, limit, json, config)
+
+
+@app.command()
+def order(
+    identifier: Annotated[int, typer.Argument(metavar="ID", help="Order id, as `orders` shows it.")],
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """One order: what it asks for, and the messages that spoke of it."""
+    from gateway.cli import listing
+
+    listing.order(identifier, json, config)
+
+
+@app.command()
+def identities(
+    number: Annotated[str, typer.Option("--number", help="Only this local number or matricule INS.")] = "",
+    site: Annotated[str, typer.Option("--site", help="Profile; default: that of the settings.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, by identifier.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List what the identity feed (ADT) said: matricule, status, opposition to the DMP, merges."""
+    from gateway.cli import listing
+
+    listing.identities(site, number, limit, json, config)
+
+
 Deliveries = Annotated[list[int], typer.Argument(metavar="ID...", help="Delivery ids (`deliveries`).")]
 Destinations = Annotated[
     list[str],

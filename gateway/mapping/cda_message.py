@@ -87,7 +87,8 @@ def _one(message: Message, received: Received, scope: Group, reader: Reader) -> 
     came = replace(
         came,
         received_document=blob.sha256,
-        received_document_id=received.header.unique_id,
+        document_id=received.header.unique_id,
+        prior_document_id=join_id(received.header.replaces[0]) if received.header.replaces else "",
         received_set_id=join_id(received.header.set_id) if received.header.set_id else "",
     )
     done = finish(report, reader.profile, reader.trail.provenance, complete=False)

@@ -4,6 +4,7 @@ from gateway.fhir import Node
 from gateway.fhir.bundle import bundle_identifier
 from gateway.mapping.fhir_exam import Order
 from gateway.mapping.fhir_walk import Walk, identifier
+from gateway.mapping.hl7_types import oid_of
 from gateway.model.report import ReportStatus
 from gateway.model.submission import Action, Flags, Protocol, SubmissionContext
 from gateway.model.terms import Identifier
@@ -85,8 +86,13 @@ def report_set(
 
 
 def replaces(walk: Walk, composition: Node | None) -> Identifier | None:
-    """The document that Composition.relatesTo says this one replaces."""
+    """The document that Composition.relatesTo says this one replaces, `root` or `root^extension`; a number
+    without OID names no document that a registry may hold."""
     for relation in composition.all("relatesTo") if composition else ():
         if relation.text("code") == "replaces":
-            return identifier(walk, "replaces", relation.get("targetIdentifier"))
+            found = identifier(walk, "replaces", relation.get("targetIdentifier"))
+            if found is None or oid_of(found.value):
+                return found
+            root = oid_of(found.system)
+            return Identifier(value=f"{root}^{found.value}") if root else None
     return None

@@ -2,17 +2,27 @@
 
 from gateway.hl7v2 import Message, Segment, cisis
 from gateway.model.findings import Finding, Severity, finding
+from gateway.model.report import ReportStatus
 from gateway.model.submission import Action
 
 SERVED: dict[tuple[str, str], Action | None] = {
     ("ORU", "R01"): None,
     ("MDM", "T02"): Action.CREATE,
+    ("MDM", "T04"): Action.DELETE,
+    ("MDM", "T06"): Action.REPLACE,
+    ("MDM", "T08"): Action.REPLACE,
     ("MDM", "T10"): Action.REPLACE,
 }
 """(message code, event) → what the event itself asks for; None: ORC-1 or the status tells it.
 
-T04 (deletion) is not here: nothing is acknowledged that the DMP is not asked for.
+T06 (an addendum, joined to its report) and T08 (an edited document) come from classic RIS only; so does a T04
+that tells a new status: it is served where all that it says is a deletion (volet §1.2).
 """
+ADDENDUM = ("MDM", "T06")
+_CANCEL = "CA"
+"""ORC-1 of a deletion (volet §1.2)."""
+_GONE = frozenset({"CA", "OB"})
+"""TXA-19 (HL7 table 0273): deleted, obsolete."""
 _TYPES = frozenset(code for code, _ in SERVED)
 _OTHER_PROFILES = frozenset({cisis.PROFILE_LPS, cisis.PROFILE_TELERADIOLOGY})
 """Volets whose ORU and MDM are no reports to share: documents that came by mail, answers of teleradiology."""
@@ -30,6 +40,11 @@ def refused(message: Message) -> tuple[Finding, ...]:
     return (finding("HL7-TYPE-UNSUPPORTED", "MSH-9.1", code[:8] or "no type"),)
 
 
+def is_addendum(message: Message) -> bool:
+    """The text is an addendum alone, without the report that it adds to."""
+    return (message.message_code, message.trigger_event) == ADDENDUM
+
+
 def action(message: Message) -> Action:
     """Of a classic report: the MDM event, else ORC-1 = RO; a new status alone is judged by the rules."""
     asked = SERVED.get((message.message_code, message.trigger_event))
@@ -39,11 +54,22 @@ def action(message: Message) -> Action:
     return Action.REPLACE if order is not None and order.leaf(1) == "RO" else Action.CREATE
 
 
+def contradiction(message: Message, status: ReportStatus) -> tuple[Finding, ...]:
+    """Of a classic report: ORC-1 = CA beside a status that is not withdrawn, or a T04 that only tells a new
+    status. Neither is a deletion for sure, nor anything else."""
+    if status.withdrawn:
+        return ()
+    cancels = message.value("ORC", 1).strip() == _CANCEL
+    gone = message.value("TXA", 19).strip() in _GONE
+    if action(message) is not Action.DELETE:
+        return (finding("HL7-ACTION-MISMATCH", "ORC-1", f"{_CANCEL}, status {status}"),) if cancels else ()
+    return () if cancels or gone else (finding("HL7-ACTION-MISMATCH", "MSH-9.2", f"T04, status {status}"),)
+
+
 def document_action(message: Message, document: Segment) -> tuple[Action, tuple[Finding, ...]]:
     """Of a message that carries a CDA: event, ORC-1 and OBX-11 of the document must name one action (§1.2).
 
-    An ORC-1 that names none (SC) is a warning where the others do. A deletion is refused: it is not served
-    yet.
+    An ORC-1 that names none (SC) is a warning where the others do.
     """
     said: list[tuple[Action | None, str, str]] = []
     found: list[Finding] = []
@@ -67,7 +93,4 @@ def document_action(message: Message, document: Segment) -> tuple[Action, tuple[
     if len(actions) > 1 or None in actions:
         detail = ", ".join(f"{place} {value[:4]}" for _, place, value in said)
         return Action.CREATE, (*found, finding("HL7-ACTION-MISMATCH", "ORC-1", detail))
-    asked = next(iter(actions), None) or Action.CREATE
-    if asked is Action.DELETE:
-        found.append(finding("HL7-EVENT-UNSUPPORTED", "ORC-1", "deletion"))
-    return asked, tuple(found)
+    return next(iter(actions), None) or Action.CREATE, tuple(found)

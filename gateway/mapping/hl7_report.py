@@ -5,7 +5,7 @@ from gateway.mapping import hl7_documents as documents
 from gateway.mapping import hl7_types as types
 from gateway.mapping.finish import finish
 from gateway.mapping.hl7_context import context
-from gateway.mapping.hl7_events import action
+from gateway.mapping.hl7_events import action, contradiction, is_addendum
 from gateway.mapping.hl7_orders import acts, not_imaging, orders
 from gateway.mapping.hl7_patient import encounter, patient
 from gateway.mapping.hl7_people import people, performer
@@ -13,10 +13,12 @@ from gateway.mapping.hl7_reader import Group, Reader, groups
 from gateway.mapping.hl7_status import status, validated_at
 from gateway.mapping.hl7_studies import studies
 from gateway.mapping.hl7_text import sections
+from gateway.mapping.locator import Found
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
+from gateway.model.base import replace
 from gateway.model.findings import Finding, finding
-from gateway.model.report import ImagingReport, OrderReference
+from gateway.model.report import ImagingReport, OrderReference, ReportStatus, SectionKind
 from gateway.model.submission import Blob, Mapped
 from gateway.model.terms import Identifier
 
@@ -45,7 +47,7 @@ def _one(
     report: ImagingReport | None = None
     blobs: tuple[Blob, ...] = ()
     if not reader.trail.findings:
-        report, blobs = _report(bundle, scope, reader)
+        report, blobs = _report(message, bundle, scope, reader)
     return _mapped(report, message, scope, reader, blobs)
 
 
@@ -67,6 +69,12 @@ def _mapped(
         reader.mark(control, 1)
         reader.trail.source("context.action", control.location(1))
     came = context(message, scope, reader, action(message))
+    own, prior = reader.find("document"), reader.find("prior_document")
+    came = replace(
+        came,
+        document_id=_document_id(own, reader) if own else "",
+        prior_document_id=_document_id(prior, reader) if prior else "",
+    )
     provenance = reader.trail.provenance
     if report is not None:
         done = finish(report, reader.profile, provenance)
@@ -82,7 +90,7 @@ def _mapped(
 
 
 def _report(
-    bundle: tuple[Group, ...], scope: Group, reader: Reader
+    message: Message, bundle: tuple[Group, ...], scope: Group, reader: Reader
 ) -> tuple[ImagingReport | None, tuple[Blob, ...]]:
     content = (one for one in scope.segments if _is_content(one))
     state = status(scope, content, reader)
@@ -90,11 +98,15 @@ def _report(
     report_set = _report_set(ordered.references, reader)
     if state is None or report_set is None:
         return None, ()
+    reader.trail.take(contradiction(message, state))
+    whole = SectionKind.ADDENDUM if is_addendum(message) else None
+    if whole and state is ReportStatus.FINAL:
+        state = ReportStatus.APPENDED
     received = documents.embedded(scope, reader)
     rich = documents.rich_texts(received)
-    text = sections(scope, reader)
+    text = sections(scope, reader, whole=whole)
     if rich and not text:  # beside plain text an RTF says it again
-        text = sections(scope, reader, rich)
+        text = sections(scope, reader, rich, whole=whole)
     attached, blobs = documents.attachments(received, rich, reader, alone=not text)
     done = acts(bundle, ordered.accessions, reader)
     who = people(reader)
@@ -133,19 +145,22 @@ def _report_set(references: tuple[OrderReference, ...], reader: Reader) -> Ident
     for name in ("prior_document", "document"):
         if (found := reader.find(name)) is not None:
             reader.trail.source("report_set", found.location)
-            return Identifier(
-                value=types.document_id(reader.scope, found.segment, found.field, found.repetition)
-            )
+            return Identifier(value=_document_id(found, reader))
     reader.trail.at("REPORT-SET-MISSING", "OBR-3")
     return None
 
 
 def _replaces(reader: Reader) -> Identifier | None:
+    """A document that a registry may hold: TXA-13 with an OID. A number of the RIS alone names none."""
     found = reader.find("prior_document")
-    if found is None:
+    if found is None or not types.oid_of((name := _document_id(found, reader)).partition("^")[0]):
         return None
     reader.trail.source("replaces", found.location)
-    return Identifier(value=types.document_id(reader.scope, found.segment, found.field, found.repetition))
+    return Identifier(value=name)
+
+
+def _document_id(found: Found, reader: Reader) -> str:
+    return types.document_id(reader.scope, found.segment, found.field, found.repetition)
 
 
 # --- which groups make one report (architecture decision 12)

@@ -62,12 +62,17 @@ def carries_base64(segment: Segment) -> bool:
 _NOTHING: Final[Mapping[int, str]] = MappingProxyType({})
 
 
-def sections(scope: Group, reader: Reader, rich: Mapping[int, str] = _NOTHING) -> tuple[Section, ...]:
+def sections(
+    scope: Group, reader: Reader, rich: Mapping[int, str] = _NOTHING, *, whole: SectionKind | None = None
+) -> tuple[Section, ...]:
     """All sections of the report, in the order of their first line.
 
     `rich`: texts of embedded documents (RTF) by the index of their observation, read at its place.
+    `whole`: all lines are one section of this kind, headings and all.
     """
     gathered: dict[tuple[SectionKind, str], list[Line]] = {}
+    if whole is not None:
+        return _assemble({(whole, ""): list(_lines(scope, reader, rich))}, reader)
     current: tuple[SectionKind, str] = (SectionKind.REPORT, "")
     for line in _lines(scope, reader, rich):
         if line.kind is not None and line.kind is not SectionKind.REPORT:

@@ -1,5 +1,6 @@
 """What we do with a message: the decision of the rules, and the plan of its deliveries."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from gateway.model.base import Value
@@ -28,7 +29,8 @@ class KnownReport(Value):
     """What the store knows of a report set before this message.
 
     `version` counts validated versions (0: only unvalidated content so far); `content_hash` is that of the
-    current canonical content; `document_id` names the current version's CDA.
+    current canonical content; `document_id` names the current version's CDA; `changed_at` is when the set
+    last changed.
     """
 
     report_id: str
@@ -36,6 +38,7 @@ class KnownReport(Value):
     version: int = 0
     content_hash: str = ""
     document_id: str = ""
+    changed_at: datetime | None = None
 
 
 class PlannedDelivery(Value):
@@ -49,9 +52,13 @@ class PlannedDelivery(Value):
 
 
 class Decision(Value):
-    """Outcome of `rules.decide`. `number` is the version that this message makes, 0 when it makes none."""
+    """Outcome of `rules.decide`. `number` is the version that this message makes, 0 when it makes none.
+
+    `recalls`: the report is withdrawn before any of it left, and all that it still owes is cancelled.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
     plan: tuple[PlannedDelivery, ...] = ()
     number: int = 0
+    recalls: bool = False

@@ -87,8 +87,11 @@ class SubmissionContext(Value):
     """PV1-2 as received (I, O, E, R, N) → contentTypeCode."""
     received_document: str = ""
     """SHA-256 of a CDA that came in the message and passes through byte for byte; "" when we build it."""
-    received_document_id: str = ""
-    """ClinicalDocument/id of that CDA (`root`, or `root^extension`)."""
+    document_id: str = ""
+    """How the sender names the document: ClinicalDocument/id of that CDA (`root`, or `root^extension`), of a
+    classic MDM TXA-12."""
+    prior_document_id: str = ""
+    """How the sender names the document that this one replaces or adds to (relatedDocument, TXA-13)."""
     received_set_id: str = ""
     """ClinicalDocument/setId of that CDA, "" when it has none."""
 

@@ -16,8 +16,8 @@ from gateway.model.terms import Identifier
 from gateway.pipeline.feed import completed, order_entries, speak
 from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.ports import Conclusion, Known, Received, Settled
-from gateway.rules import ins, plan
-from gateway.rules.decide import decide, with_policy
+from gateway.rules import addendum, ins, plan
+from gateway.rules.decide import decide, with_policy, withdrawn
 
 _WORST = (Verdict.ACCEPT, Verdict.HOLD, Verdict.BLOCK, Verdict.REJECT)
 
@@ -125,6 +125,12 @@ class Deciding:
         before = known.report(site.name, key) if key else None
         if before is None and (chained := _chained(mapped, site, known)) is not None:
             return self._settle(chained, "", received, site, known)
+        current = None
+        if before is not None and before.version and not before.status.withdrawn:
+            current = known.current(site.name, key)
+        if (whole := addendum.joined(mapped, current)) is not mapped:
+            mapped, report = whole, whole.report
+            digest = content_hash(report, mapped) if report is not None else ""
         decision = decide(
             mapped,
             before,
@@ -132,6 +138,8 @@ class Deciding:
             environment=self.environment,
             enabled=self.enabled,
             content_hash=digest,
+            current=current,
+            unsent=withdrawn(mapped) and before is not None and known.unsent(site.name, key),
         )
         made = None
         if decision.number:
@@ -159,18 +167,21 @@ class Deciding:
 
 
 def _chained(mapped: Mapped, site: Site, known: Known) -> Mapped | None:
-    """A received CDA without setId belongs to the set of the document that it replaces (architecture decision
-    11): the second version is named by the first one, a third one is found by the second.
+    """A received CDA without setId, or an MDM whose order is not known, belongs to the set of the document
+    that it replaces or withdraws (architecture decision 11): the second version is named by the first one, a
+    third one is found by the second.
 
     None: no such set.
     """
     report = mapped.report
-    if report is None or report.replaces is None or mapped.context.received_set_id:
+    if report is None or mapped.context.received_set_id:
         return None
-    value, _, system = known.set_of(site.name, report.replaces.value).rpartition("^")
+    names = (mapped.context.prior_document_id, mapped.context.document_id)
+    found = next((key for name in names if name and (key := known.set_of(site.name, name))), "")
+    value, _, system = found.rpartition("^")
     if not value or (own := Identifier(value=value, system=system)) == report.report_set:
         return None
-    came = Provenance(path="report_set", rule="set of the document that this one replaces")
+    came = Provenance(path="report_set", rule="set of the document that this one names")
     return replace(mapped, report=replace(report, report_set=own), provenance=(*mapped.provenance, came))
 
 

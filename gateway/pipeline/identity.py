@@ -60,7 +60,9 @@ def identity(
         set_key=key,
         number=number,
         created_at=now.astimezone(site.tz).replace(microsecond=0),
-        document_id=context.received_document_id or derive_oid(*base, str(number), "document"),
+        document_id=context.document_id
+        if context.received_document
+        else derive_oid(*base, str(number), "document"),
         set_id=context.received_set_id or derive_oid(*base, "set"),
         replaces_document_id=replaced,
     )

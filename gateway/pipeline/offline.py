@@ -27,6 +27,7 @@ from gateway.model.version import DeliveryJob, ReportVersion, VersionIdentity, d
 from gateway.pipeline.deciding import Deciding
 from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.pipeline.production import Composed, ProductionError, compose
+from gateway.rules import addendum
 from gateway.rules.decide import decide
 
 OFFLINE_DESTINATIONS = frozenset(
@@ -169,6 +170,7 @@ def unframed(data: bytes) -> bytes:
 
 
 def _judge(mapped: Mapped, profile: Profile, environment: str, now: datetime) -> Judged:
+    mapped = addendum.joined(mapped, None)
     digest = content_hash(mapped.report, mapped) if mapped.report else ""
     known: KnownReport | None = None
     decision = decide(

@@ -6,7 +6,7 @@ from gateway.model.findings import Finding, Severity, errors, finding
 from gateway.model.report import ImagingReport, ReportStatus
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped
-from gateway.rules import completeness, identity, ins, plan, processing, visibility
+from gateway.rules import addendum, completeness, identity, ins, plan, processing, sequence, visibility
 from gateway.rules.places import expected, locate
 
 UNBENDABLE = frozenset({"INVISIBLE-TO-PATIENT-MAIL", "INS-ENV", "INTERNAL"})
@@ -29,8 +29,11 @@ def decide(
     environment: str,
     enabled: frozenset[Destination],
     content_hash: str,
+    current: ImagingReport | None = None,
+    unsent: bool = False,
 ) -> Decision:
-    """What becomes of `mapped`, given what the store knows of its report set.
+    """What becomes of `mapped`, given what the store knows of its report set: `current` is the report of its
+    current version, `unsent` says that nothing of it has left (asked for a withdrawal only).
 
     `number` is the version that this message makes, 0 when it makes none (rejected, held, unchanged).
     All findings stand in the answer, of mapping and of the rules, with the site's severities.
@@ -43,13 +46,15 @@ def decide(
         return Decision(verdict=Verdict.REJECT, findings=found)
     if errors(found):
         return Decision(verdict=Verdict.REJECT, findings=found)
-    if _withdrawn(mapped, report):
-        return _withdraw(mapped, known, found)
+    if withdrawn(mapped):
+        return _withdraw(mapped, known, found, unsent=unsent)
     if not report.status.validated:
         found = (*found, finding("NOT-VALIDATED", locate(mapped.provenance, "status")))
         return Decision(verdict=Verdict.HOLD, findings=found)
     if known is not None and known.version > 0 and known.content_hash == content_hash:
         return Decision(verdict=Verdict.ACCEPT, findings=(*found, finding("CONTENT-UNCHANGED")))
+    if (late := sequence.late(mapped, known, current)) is not None:
+        return Decision(verdict=Verdict.HOLD, findings=(*found, late))
     return _accept(mapped, report, known, found, site=site, enabled=enabled, policy=policy)
 
 
@@ -78,9 +83,12 @@ def _accept(
 def _action(mapped: Mapped, report: ImagingReport, sent: int) -> tuple[Action, tuple[Finding, ...]]:
     """Create or replace. A replacement whose original is unknown here is taken (architecture decision 13): as
     a replacement when the sender names the document it replaces, so that the DMP can be asked for it; else
-    there is nothing to ask for and it goes as a creation."""
+    there is nothing to ask for and it goes as a creation. An addendum alone replaces no report."""
     if sent:
         return Action.REPLACE, ()
+    if addendum.alone(report):
+        place = locate(mapped.provenance, "sections[0].text")
+        return Action.CREATE, (finding("ORIGINAL-UNKNOWN", place, "the addendum goes alone"),)
     if mapped.context.action is not Action.REPLACE and report.status not in _REPLACING:
         return Action.CREATE, ()
     if report.replaces is not None:
@@ -89,17 +97,25 @@ def _action(mapped: Mapped, report: ImagingReport, sent: int) -> tuple[Action, t
     return Action.CREATE, (finding("ORIGINAL-UNKNOWN", locate(mapped.provenance, "status"), "sent as new"),)
 
 
-def _withdraw(mapped: Mapped, known: KnownReport | None, found: tuple[Finding, ...]) -> Decision:
-    """A report that never left needs no deletion: it is kept and nothing is sent. One that left cannot be
-    withdrawn yet, and is never acknowledged as if it were."""
+def _withdraw(
+    mapped: Mapped, known: KnownReport | None, found: tuple[Finding, ...], *, unsent: bool
+) -> Decision:
+    """A report that never left needs no deletion: what it owes is cancelled, and nothing is sent. One that
+    left cannot be withdrawn yet, and is never acknowledged as if it were."""
     place = locate(mapped.provenance, "status")
-    if known is not None and known.version > 0:
+    if known is None or known.version == 0:
+        held = finding("NOT-VALIDATED", place, "withdrawn")
+        return Decision(verdict=Verdict.HOLD, findings=(*found, held))
+    if not unsent:
         return Decision(verdict=Verdict.REJECT, findings=(*found, finding("WITHDRAWAL-UNSERVED", place)))
-    return Decision(verdict=Verdict.HOLD, findings=(*found, finding("NOT-VALIDATED", place, "withdrawn")))
+    told = finding("REPORT-RECALLED", place)
+    return Decision(verdict=Verdict.ACCEPT, findings=(*found, told), recalls=True)
 
 
-def _withdrawn(mapped: Mapped, report: ImagingReport) -> bool:
-    return report.status.withdrawn or mapped.context.action is Action.DELETE
+def withdrawn(mapped: Mapped) -> bool:
+    """The message takes its report back."""
+    report = mapped.report
+    return report is not None and (report.status.withdrawn or mapped.context.action is Action.DELETE)
 
 
 def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
@@ -111,7 +127,7 @@ def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
     found = [*mapped.findings, *processing.check(mapped, environment), *visibility.check(mapped)]
     if report.patient.ins is not None:
         found += ins.check(report.patient.ins, environment, locate(mapped.provenance, ins.PATH))
-    if report.status.validated and not _withdrawn(mapped, report):
+    if report.status.validated and not withdrawn(mapped):
         said = {one.code for one in errors(mapped.findings)}
         lacking = (one for one in completeness.check(mapped) if one.code not in said)
         found += (one for one in lacking if not _CAUSES.get(one.code, frozenset()) & said)

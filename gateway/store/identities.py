@@ -215,16 +215,23 @@ _BLOCKABLE: dict[str, tuple[DeliveryEvent, ...]] = {
 # --- listings
 
 _SHOWN = ("key", "ins", "status", "opposition", "merged_into", "message_id", "updated_at")
+_LAST_KEY = "\U0010ffff"
 _LIST = (
     select(*(identity.c[name] for name in _SHOWN))
-    .where(identity.c.site == bindparam("site"), identity.c.key > bindparam("cursor"))
+    .where(
+        identity.c.site == bindparam("site"),
+        identity.c.key > bindparam("cursor"),
+        identity.c.key < bindparam("end"),
+    )
     .order_by(identity.c.key)
     .limit(bindparam("most"))
 )
 
 
-def listed(session: Session, *, site: str, cursor: str, limit: int) -> list[Row]:
+def listed(session: Session, *, site: str, number: str, cursor: str, limit: int) -> list[Row]:
     """What is known of the identities of a site, by key; no names, no birth dates."""
-    rows = session.rows(_LIST, {"site": site, "cursor": cursor, "most": limit})
+    # A key is `value^system`: `]` and `_` are the characters around `^`.
+    start, end = (f"{number}]", f"{number}_") if number else ("", _LAST_KEY)
+    rows = session.rows(_LIST, {"site": site, "cursor": max(cursor, start), "end": end, "most": limit})
     shown = [dict(zip(_SHOWN, row, strict=True)) for row in rows]
     return [one | {"updated_at": iso(one["updated_at"])} for one in shown]

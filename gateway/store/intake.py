@@ -6,19 +6,18 @@ from typing import Any
 import msgspec
 
 from gateway.model.base import encode
-from gateway.model.decision import KnownReport, PlannedDelivery, Verdict
+from gateway.model.decision import PlannedDelivery, Verdict
 from gateway.model.delivery import DeliveryState, Destination, MessageState
 from gateway.model.findings import finding
-from gateway.model.identity import IdentityRecord, KeptReport
-from gateway.model.order import KnownOrder
-from gateway.model.report import ImagingReport, ReportStatus
+from gateway.model.report import ImagingReport
 from gateway.model.submission import Action, Blob, Recipient, RecipientKind
-from gateway.model.terms import Identifier
 from gateway.ports import Conclusion, Known, Receipt, Received, Settled
 from gateway.store import audit, identities, orders
 from gateway.store import statements as named
 from gateway.store.audit import Entry, Pseudonym
+from gateway.store.known import KnownReports
 from gateway.store.moments import to_micros
+from gateway.store.recall import recall
 from gateway.store.session import Session
 from gateway.store.supersede import SUPERSEDED, Withdraw, make_way
 from gateway.store.trace import Trace
@@ -39,7 +38,7 @@ def take(
         first = session.row(named.DUPLICATE, {"dedupe_key": received.dedupe_key})
         if first is not None:
             return _repeat(session, received, *first)
-    known = _KnownReports(session)
+    known = KnownReports(session, withdraw)
     conclusion = conclude(known)
     state = conclusion.state
     message_id = session.add(
@@ -133,51 +132,6 @@ def _message_row(received: Received, state: MessageState, answer: bytes) -> dict
     }
 
 
-class _KnownReports:
-    """`ports.Known`; report sets that this transaction read or wrote are read once."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._rows: dict[tuple[str, str], tuple[int, str, int, str, str] | None] = {}
-
-    def row(self, site: str, set_key: str) -> tuple[int, str, int, str, str] | None:
-        """id, status, version, content hash, document id."""
-        key = (site, set_key)
-        if key not in self._rows:
-            found: Any = self._session.row(named.REPORT_OF_SET, {"site": site, "set_key": set_key})
-            self._rows[key] = found
-        return self._rows[key]
-
-    def forget(self, site: str, set_key: str) -> None:
-        self._rows.pop((site, set_key), None)
-
-    def report(self, site: str, set_key: str) -> KnownReport | None:
-        row = self.row(site, set_key)
-        if row is None:
-            return None
-        number, status, version, content_hash, document_id = row
-        return KnownReport(
-            report_id=str(number),
-            status=ReportStatus(status),
-            version=version,
-            content_hash=content_hash,
-            document_id=document_id,
-        )
-
-    def set_of(self, site: str, document_id: str) -> str:
-        row = self._session.row(named.SET_OF_DOCUMENT, {"site": site, "document_id": document_id})
-        return str(row[0]) if row is not None else ""
-
-    def orders(self, site: str, keys: tuple[str, ...]) -> tuple[KnownOrder, ...]:
-        return orders.known(self._session, site, keys)
-
-    def identity(self, site: str, identifier: Identifier) -> IdentityRecord | None:
-        return identities.known(self._session, site, identifier)
-
-    def waiting(self, site: str, identifiers: tuple[Identifier, ...]) -> tuple[KeptReport, ...]:
-        return identities.waiting(self._session, site, identifiers)
-
-
 def _feed(
     session: Session,
     received: Received,
@@ -205,7 +159,7 @@ def _feed(
 
 def _settle(
     session: Session,
-    known: _KnownReports,
+    known: KnownReports,
     message_id: int,
     position: int,
     message_site: str,
@@ -235,9 +189,13 @@ def _settle(
             "owed": len(plan),
         },
     )
+    if decision.recalls:
+        recall(session, report_id, now)
     if identity is None:
         return []
     mapped = settled.mapped
+    if settled.mapped.context.document_id:
+        _name_document(session, site, settled.mapped.context.document_id, report_id)
     for blob in mapped.blobs:
         keep(session, blob)
     identities.name_report(session, site, report_id, report.patient, first=number == 1)
@@ -263,6 +221,13 @@ def _settle(
     return given_up
 
 
+def _name_document(session: Session, site: str, document_id: str, report_id: int) -> None:
+    """The first report set under which a document came keeps it: a corrected one may come again by its id."""
+    name = {"site": site, "document_id": document_id}
+    if session.row(named.SET_OF_DOCUMENT, name) is None:
+        session.run(named.ADD_REPORT_DOCUMENT, name | {"report_id": report_id})
+
+
 def _make_way(session: Session, rows: list[dict[str, Any]], withdraw: Withdraw, now: int) -> list[str]:
     """Give up what never left of older versions, and set the actions of `rows` by what did leave."""
     given_up = []
@@ -276,21 +241,22 @@ def _make_way(session: Session, rows: list[dict[str, Any]], withdraw: Withdraw, 
 
 
 def _report(
-    session: Session, known: _KnownReports, site: str, settled: Settled, report: ImagingReport, now: int
+    session: Session, known: KnownReports, site: str, settled: Settled, report: ImagingReport, now: int
 ) -> int:
     """The row of the report set, made or brought up to date.
 
-    A message that makes no version changes the set only while it has no validated version: a late
-    preliminary report must not hide the final one.
+    A message that makes no version changes the set only while it has no validated version, or withdraws it:
+    a late preliminary report must not hide the final one. What is withdrawn keeps its version, and no content
+    equals it: the same report validated again goes out.
     """
-    row, identity = known.row(site, settled.set_key), settled.identity
-    if row is not None and identity is None and row[2] > 0:
-        return row[0]
+    row, identity, recalls = known.row(site, settled.set_key), settled.identity, settled.decision.recalls
+    if row is not None and identity is None and not recalls and (row.version > 0 or row.status.withdrawn):
+        return row.id
     values = {
         "status": report.status.value,
-        "version": identity.number if identity is not None else 0,
-        "content_hash": settled.content_hash,
-        "document_id": identity.document_id if identity is not None else "",
+        "version": row.version if recalls and row else identity.number if identity else 0,
+        "content_hash": "" if recalls else settled.content_hash,
+        "document_id": row.document_id if recalls and row else identity.document_id if identity else "",
         "updated_at": now,
     }
     known.forget(site, settled.set_key)
@@ -300,9 +266,9 @@ def _report(
         )
     session.run(
         named.SET_REPORT,
-        {f"new_{name}": value for name, value in values.items()} | {"report_id": row[0]},
+        {f"new_{name}": value for name, value in values.items()} | {"report_id": row.id},
     )
-    return row[0]
+    return row.id
 
 
 def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now: int) -> dict[str, Any]:

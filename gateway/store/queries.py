@@ -55,9 +55,9 @@ class SqliteQueries:
         with self._lock:
             return orders.one(self._session, identifier)
 
-    def identities(self, *, site: str, cursor: str = "", limit: int = 50) -> list[Row]:
+    def identities(self, *, site: str, number: str = "", cursor: str = "", limit: int = 50) -> list[Row]:
         with self._lock:
-            return identities.listed(self._session, site=site, cursor=cursor, limit=limit)
+            return identities.listed(self._session, site=site, number=number, cursor=cursor, limit=limit)
 
     # --- messages
 

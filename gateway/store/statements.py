@@ -35,6 +35,7 @@ from gateway.store.tables import (
     message,
     message_report,
     report,
+    report_document,
     report_version,
 )
 
@@ -66,15 +67,26 @@ _SETTLED: tuple[ColumnElement[str], ...] = tuple(
 
 DUPLICATE = select(message.c.id, message.c.answer).where(message.c.dedupe_key == bindparam("dedupe_key"))
 REPORT_OF_SET = select(
-    report.c.id, report.c.status, report.c.version, report.c.content_hash, report.c.document_id
+    report.c.id,
+    report.c.status,
+    report.c.version,
+    report.c.content_hash,
+    report.c.document_id,
+    report.c.updated_at,
 ).where(report.c.site == bindparam("site"), report.c.set_key == bindparam("set_key"))
 
-SET_OF_DOCUMENT = select(report.c.set_key).where(
-    report.c.site == bindparam("site"), report.c.document_id == bindparam("document_id")
+SET_OF_DOCUMENT = (
+    select(report.c.set_key)
+    .join_from(report_document, report, report_document.c.report_id == report.c.id)
+    .where(
+        report_document.c.site == bindparam("site"),
+        report_document.c.document_id == bindparam("document_id"),
+    )
 )
 
 ADD_MESSAGE = insert(message)
 ADD_REPORT = insert(report)
+ADD_REPORT_DOCUMENT = insert(report_document)
 ADD_MESSAGE_REPORT = insert(message_report)
 ADD_VERSION = insert(report_version)
 ADD_DELIVERY = insert(delivery)
@@ -99,6 +111,9 @@ SET_FINDINGS = (
     .values({"findings": bindparam("new_findings")})
 )
 ARTIFACT_KNOWN = select(_ONE).where(artifact.c.sha256 == bindparam("sha256"))
+CURRENT = select(report_version.c.report).where(
+    report_version.c.report_id == bindparam("report_id"), report_version.c.number == bindparam("number")
+)
 
 # --- claiming
 
@@ -159,6 +174,12 @@ _in_lane = and_(
     delivery.c.lane_recipient == bindparam("lane_recipient"),
 )
 LANE = select(delivery.c.id, delivery.c.state, delivery.c.action).where(_in_lane).order_by(delivery.c.id)
+DELIVERIES_OF_SET = (
+    # A ZAM tells the creator of an end; it is nothing that the report owes.
+    select(delivery.c.id, delivery.c.destination, delivery.c.state).where(
+        delivery.c.report_id == bindparam("report_id"), delivery.c.destination != literal_column("'zam'")
+    )
+)
 NEWER_IN_LANE = select(_ONE).where(_in_lane, delivery.c.id > bindparam("delivery_id")).limit(1)
 OUTCOMES = select(attempt.c.outcome).where(attempt.c.delivery_id == bindparam("delivery_id"))
 

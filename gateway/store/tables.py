@@ -67,7 +67,15 @@ report = Table(
     Column("created_at", _Time, nullable=False),
     Column("updated_at", _Time, nullable=False),
     UniqueConstraint("site", "set_key", name="report_by_set"),
-    Index("report_by_document", "site", "document_id"),
+)
+
+report_document = Table(
+    "report_document",
+    metadata,
+    # How senders named the documents of a report set (ClinicalDocument/id, TXA-12): a later one chains by it.
+    Column("site", Text, primary_key=True),
+    Column("document_id", Text, primary_key=True),
+    Column("report_id", _Id, ForeignKey("report.id"), nullable=False),
 )
 
 message_report = Table(

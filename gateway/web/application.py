@@ -43,6 +43,7 @@ def application(
     _health(app, ready)
     _intake(app, intake, limit, guarded)
     _operator(app, queries, guarded)
+    _feed(app, queries, guarded)
     if operator is not None:
         add_operations(app, operator, guarded)
 
@@ -126,6 +127,34 @@ def _operator(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
     ) -> dict[str, Any]:
         rows = queries.deliveries(state=state, destination=destination, cursor=cursor, limit=limit)
         return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
+
+
+def _feed(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
+    """Orders, and what the identity feed said."""
+
+    @app.get("/api/orders", dependencies=guarded, summary="Orders, newest first")
+    def orders(
+        site: str = "",
+        status: str = "",
+        cursor: int = 0,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> dict[str, Any]:
+        rows = queries.orders(site=site, status=status, cursor=cursor, limit=limit)
+        return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
+
+    @app.get("/api/orders/{identifier}", dependencies=guarded, summary="One order with its messages")
+    def order(identifier: int) -> dict[str, Any]:
+        return _row(queries.order(identifier), "order", identifier)
+
+    @app.get("/api/identities", dependencies=guarded, summary="Identities of a site, by identifier")
+    def identities(
+        site: str,
+        number: str = "",
+        cursor: str = "",
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> dict[str, Any]:
+        rows = queries.identities(site=site, number=number, cursor=cursor, limit=limit)
+        return {"items": rows, "next_cursor": rows[-1]["key"] if len(rows) == limit else None}
 
 
 def _row(row: Row | None, what: str, identifier: object) -> Row:

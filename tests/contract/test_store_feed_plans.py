@@ -23,7 +23,7 @@ from tests.contract.test_store_plans import connection, plan  # noqa: F401  # `c
         (identities._OPEN, "report_patient_1 (site=? AND key=?)"),
         (identities._ROWS, "delivery_by_lane (report_id=? AND destination=?)"),
         (identities._CURRENT, "report_version_1 (report_id=? AND number=?)"),
-        (identities._LIST, "identity_1 (site=? AND key>?)"),
+        (identities._LIST, "identity_1 (site=? AND key>? AND key<?)"),
     ],
 )
 def test_no_statement_of_the_feed_reads_a_whole_table(

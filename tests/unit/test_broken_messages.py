@@ -91,7 +91,7 @@ CASES = {
     ),
     "another message type": Broken(
         with_field("MSH", 9, "BAR^P01"),
-        *("HL7-TYPE-UNSUPPORTED", "MSH-9.1", "MSH^1^9^1^1", "BAR", "ORU^R01, MDM^T02 or T10"),
+        *("HL7-TYPE-UNSUPPORTED", "MSH-9.1", "MSH^1^9^1^1", "BAR", "ORU^R01 or MDM^T02"),
     ),
     "event, ORC-1 and OBX-11 disagree": Broken(
         with_field("ORC", 1, "CA", MDM),

@@ -46,7 +46,7 @@ def test_the_document_passes_through_byte_for_byte() -> None:
     (blob,) = made.blobs
     assert blob.data == DOCUMENT
     assert made.context.received_document == blob.sha256 == hashlib.sha256(DOCUMENT).hexdigest()
-    assert (made.context.received_document_id, made.context.received_set_id) == (
+    assert (made.context.document_id, made.context.received_set_id) == (
         f"{ROOT}.50.46.1",
         f"{ROOT}.51.46",
     )
@@ -241,11 +241,13 @@ def test_a_missing_order_control_is_a_remark() -> None:
     }
 
 
-def test_a_deletion_is_refused_until_it_is_served() -> None:
-    oru = with_field("MSH", 9, "ORU^R01^ORU_R01", with_field("ORC", 1, "CA", MDM))
-    made = mapped(changed(("||||||F\rPRT", "||||||D\rPRT"), message=oru))
-    assert ("HL7-EVENT-UNSUPPORTED", "ORC-1") in places(made)
-    assert errors(made.findings)
+@pytest.mark.parametrize("event", ["ORU^R01^ORU_R01", "MDM^T04^MDM_T02"])
+def test_a_deletion_names_the_document_and_takes_it_back(event: str) -> None:
+    message = with_field("MSH", 9, event, with_field("ORC", 1, "CA", MDM))
+    made = mapped(changed(("||||||F\rPRT", "||||||D\rPRT"), message=message))
+    assert errors(made.findings) == () and made.report is not None
+    assert (made.context.action, made.report.status) == (Action.DELETE, ReportStatus.ENTERED_IN_ERROR)
+    assert made.context.document_id == f"{ROOT}.50.46.1"
 
 
 # --- documents that are not what they should be
@@ -319,7 +321,7 @@ def test_the_official_replacement_names_its_original() -> None:
     made = official("Remplacement MDM__message_MDM_CR_Radio_RPLC_N1.er7")
     assert made.report is not None
     assert made.context.action is Action.REPLACE
-    assert made.context.received_document_id == "1.2.250.1.71.4.2.2.120456789.71024000082"
+    assert made.context.document_id == "1.2.250.1.71.4.2.2.120456789.71024000082"
     assert made.report.replaces == Identifier(value="1.2.250.1.71.4.2.2.120456789.71024000081")
 
 

@@ -366,7 +366,7 @@ def test_a_legal_attester_of_the_composition_answers_for_the_report() -> None:
     assert made.legal_authenticator is not None
     assert made.legal_authenticator.family == "DUPONT"
     assert made.validated_at == datetime.fromisoformat("2021-01-08T11:17:00+01:00")  # issued stays first
-    assert made.replaces == Identifier(value="D1", system="1.2.3")
+    assert made.replaces == Identifier(value="1.2.3^D1"), "as XDS names a document"
     later = report(attested(time="2021-01-08T12:00:00+01:00"), setting("DiagnosticReport", issued=None))
     assert later.validated_at == datetime.fromisoformat("2021-01-08T12:00:00+01:00")
 

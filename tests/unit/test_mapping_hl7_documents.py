@@ -77,8 +77,8 @@ def test_a_pointer_is_never_content() -> None:
         ("ORM^O01", "HL7-TYPE-UNSUPPORTED", "MSH-9.1"),
         ("", "HL7-TYPE-UNSUPPORTED", "MSH-9.1"),
         ("ORU^R30", "HL7-EVENT-UNSUPPORTED", "MSH-9.2"),
-        ("MDM^T04^MDM_T02", "HL7-EVENT-UNSUPPORTED", "MSH-9.2"),
-        ("MDM^T06^MDM_T02", "HL7-EVENT-UNSUPPORTED", "MSH-9.2"),
+        ("MDM^T01^MDM_T01", "HL7-EVENT-UNSUPPORTED", "MSH-9.2"),
+        ("MDM^T11^MDM_T01", "HL7-EVENT-UNSUPPORTED", "MSH-9.2"),
     ],
 )
 def test_other_messages_are_refused_by_name(event: str, code: str, place: str) -> None:

@@ -91,13 +91,54 @@ def test_an_mdm_with_text_is_a_report_whose_status_is_that_of_txa() -> None:
 
 
 def test_a_replacing_mdm_names_its_original_by_txa_13() -> None:
-    made = mapped(mdm("T10", "TXA|1|CR|TX|||||||||DOC-2|DOC-1||||AU"))
+    made = mapped(mdm("T10", "TXA|1|CR|TX|||||||||DOC-2|1.2.250.1.71.4.2.2.12||||AU"))
     assert made.report is not None and made.report.replaces is not None
-    assert (made.context.action, made.report.replaces.value) == (Action.REPLACE, "DOC-1")
+    assert (made.context.action, made.report.replaces.value) == (Action.REPLACE, "1.2.250.1.71.4.2.2.12")
 
 
-def test_an_addendum_event_is_refused_since_its_original_text_is_not_in_it() -> None:
-    assert [one.code for one in errors(mapped(mdm("T06")).findings)] == ["HL7-EVENT-UNSUPPORTED"]
+def test_a_number_of_the_ris_chains_documents_but_names_none_in_a_registry() -> None:
+    made = mapped(mdm("T10", "TXA|1|CR|TX|||||||||DOC-2|DOC-1||||AU"))
+    assert made.report is not None and made.report.replaces is None
+    assert (made.context.document_id, made.context.prior_document_id) == ("DOC-2", "DOC-1")
+
+
+def test_an_addendum_event_is_one_section_with_all_its_lines() -> None:
+    made = mapped(mdm("T06", "TXA|1|CR|TX|||||||||DOC-2|DOC-1||||AU"))
+    assert made.report is not None and errors(made.findings) == ()
+    assert (made.report.status, made.context.document_id) == (ReportStatus.APPENDED, "DOC-2")
+    (section,) = made.report.sections
+    assert section.kind is SectionKind.ADDENDUM and section.text.count("\n") > 1
+
+
+def test_an_addendum_that_is_not_signed_is_a_draft() -> None:
+    draft = report(mdm("T06", "TXA|1|CR|TX|||||||||DOC-2|DOC-1||||DI"))
+    assert draft.status is ReportStatus.PRELIMINARY
+
+
+def test_an_edited_document_replaces_itself() -> None:
+    made = mapped(mdm("T08"))
+    assert made.context.action is Action.REPLACE and errors(made.findings) == ()
+
+
+@pytest.mark.parametrize(
+    ("control", "txa", "serves"),
+    [
+        ("NW", "TXA|1|CR|TX|||||||||DOC-1|||||AU", False),  # a new status of a report that is still there
+        ("CA", "TXA|1|CR|TX|||||||||DOC-1|||||AU", True),
+        ("NW", "TXA|1|CR|TX|||||||||DOC-1|||||AU||CA", True),  # TXA-19: deleted
+    ],
+)
+def test_a_t04_is_a_deletion_when_all_that_it_says_agrees(control: str, txa: str, serves: bool) -> None:
+    made = mapped(with_field("ORC", 1, control, mdm("T04", txa)))
+    assert made.context.action is Action.DELETE
+    assert [one.code for one in errors(made.findings)] == ([] if serves else ["HL7-ACTION-MISMATCH"])
+
+
+def test_a_cancelled_order_beside_a_final_result_is_refused() -> None:
+    """Nobody knows whether to send it or to withdraw it."""
+    assert [one.code for one in errors(mapped(with_field("ORC", 1, "CA")).findings)] == [
+        "HL7-ACTION-MISMATCH"
+    ]
 
 
 def test_an_addendum_behind_the_text_of_the_report_is_a_section() -> None:

@@ -1,5 +1,7 @@
 """The decision: reject, hold, block, accept; version number; create or replace (architecture 8–13)."""
 
+from datetime import datetime
+
 import pytest
 
 from gateway.model.base import replace
@@ -96,17 +98,66 @@ def test_the_withdrawal_of_what_never_left_is_held(status: str, before: KnownRep
     assert (decision.verdict, decision.number, decision.plan) == ("hold", 0, ())
 
 
+WITHDRAWALS = [
+    message(status=ReportStatus.CANCELLED),
+    message(status=ReportStatus.ENTERED_IN_ERROR),
+    message(context=replace(CONTEXT, action=Action.DELETE)),
+]
+
+
+@pytest.mark.parametrize("withdrawal", WITHDRAWALS)
+def test_the_withdrawal_of_a_version_that_never_left_recalls_it(withdrawal: Mapped) -> None:
+    decision = decided(withdrawal, known(), unsent=True)
+    assert (decision.verdict, decision.number, decision.recalls) == ("accept", 0, True)
+    assert codes(decision) == ["REPORT-RECALLED"]
+
+
+# --- late
+
+EARLIER, LATER = "2021-01-08T09:00:00+01:00", "2021-01-08T18:00:00+01:00"
+
+
+def at(text: str) -> dict[str, datetime]:
+    return {"validated_at": datetime.fromisoformat(text)}
+
+
+def test_a_report_older_than_the_version_taken_before_is_kept_and_not_sent() -> None:
+    newer = replace(message().report, **at(LATER))
+    decision = decided(message(**at(EARLIER)), known(), current=newer)
+    assert (decision.verdict, decision.number, codes(decision)) == ("hold", 0, ["REPORT-LATE"])
+    assert decided(message(**at(LATER)), known(), current=newer).number == 2, (
+        "the same signature: newer words"
+    )
+
+
+def test_a_guessed_validation_time_makes_nothing_late() -> None:
+    newer = replace(message().report, **at(LATER))
+    guessed = replace(message(**at(EARLIER)), findings=(finding("VALIDATION-TIME-GUESSED", "MSH-7"),))
+    assert decided(guessed, known(), current=newer).number == 2
+
+
+def test_the_document_that_the_version_taken_before_replaces_comes_late() -> None:
+    newer = replace(message().report, replaces=Identifier(value="1.2.3.1"))
+    original = message(context=replace(CONTEXT, document_id="1.2.3.1"))
+    assert codes(decided(original, known(), current=newer)) == ["REPORT-LATE"]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_report_validated_before_its_withdrawal_is_not_sent(version: int) -> None:
+    gone = replace(
+        known(version=version),
+        status=ReportStatus.ENTERED_IN_ERROR,
+        changed_at=datetime.fromisoformat("2021-01-08T12:00:00+01:00"),
+    )
+    late = decided(message(**at(EARLIER)), gone)
+    assert (late.verdict, late.number, codes(late)) == ("hold", 0, ["REPORT-WITHDRAWN"])
+    assert decided(message(**at(LATER)), gone).number == version + 1, "validated anew"
+
+
 # --- rejected
 
 
-@pytest.mark.parametrize(
-    "withdrawal",
-    [
-        message(status=ReportStatus.CANCELLED),
-        message(status=ReportStatus.ENTERED_IN_ERROR),
-        message(context=replace(CONTEXT, action=Action.DELETE)),
-    ],
-)
+@pytest.mark.parametrize("withdrawal", WITHDRAWALS)
 def test_the_withdrawal_of_a_sent_report_is_never_acknowledged(withdrawal: Mapped) -> None:
     decision = decided(withdrawal, known())
     assert (decision.verdict, decision.number, decision.plan) == ("reject", 0, ())

@@ -56,7 +56,9 @@ def test_a_replacement_names_the_document_of_the_version_before(mapped: Mapped) 
 
 
 def test_a_received_cda_keeps_its_own_names(mapped: Mapped) -> None:
-    context = replace(mapped.context, document_id="1.2.3", received_set_id="1.2.4")
+    context = replace(
+        mapped.context, received_document="0" * 64, document_id="1.2.3", received_set_id="1.2.4"
+    )
     made = named(replace(mapped, context=context))
     assert (made.document_id, made.set_id) == ("1.2.3", "1.2.4")
 

@@ -11,6 +11,18 @@ FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "fixtures" / "hl7v2" /
 SIZE = 2048
 """Bytes of one message."""
 _CONTROL, _SET = b"RIS-2021-000042-1", b"CR-2021-000042^"
+_VARYING = (
+    b"|984375862^",
+    b"|105234751^",
+    b"V20210108-17^",
+    b"~000003^",
+    b"MARIE-LOUISE^",
+    b"|28 ",
+    b"0144534551^",
+    b".1876360|",
+)
+"""What every message of a real feed says anew, and so do these: orders, stay, person, study. A number is put
+before the last character of each."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +51,15 @@ def messages(prefix: str) -> Iterator[bytes]:
     control, report = prefix.encode() + b"-%010d", b"CR-" + prefix.encode() + b"-%010d^"
     text = text.replace(_CONTROL, b"<control>").replace(_SET, b"<set>").replace(b"%", b"%%")
     text = text.replace(b"<control>", control).replace(b"<set>", report)
-    sets = text.count(report)
-    filled = len(text % ((0,) * (1 + sets)))
+    for value in _VARYING:
+        assert value in text, value
+        text = text.replace(value, value[:-1] + b"%010d" + value[-1:])
+    places = text.count(b"%010d")
+    filled = len(text % ((0,) * places))
     padding = b" Examen de contr\xc3\xb4le." * 200
     text = text.replace(b"|Examen sans", b"|" + padding[: max(0, SIZE - filled)] + b"Examen sans", 1)
     for number in count():
-        yield b"\x0b" + text % ((number,) * (1 + sets)) + b"\x1c\r"
+        yield b"\x0b" + text % ((number,) * places) + b"\x1c\r"
 
 
 async def closed_loop(port: int, *, connections: int, seconds: float, prefix: str) -> Figures:

@@ -2,6 +2,10 @@
 
 import base64
 import re
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
 
 from gateway.hl7v2.dialect import Dialect
 from gateway.hl7v2.faults import Base64Error
@@ -16,7 +20,17 @@ _MOST_PARTS = 100_000
 _NULL = b'""'
 _WHITESPACE = b" \t\r\n\x00\x0b\x0c"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_SHORT = 128
+"""Bytes of a field whose leaves are remembered over messages: a feed says the same again and again (codes,
+authorities, professionals: four reads of five, measured). Longer ones are texts."""
 _ESCAPED_BREAKS = re.compile(rb"\\(?:\.br|X(?:0[DAda])+)\\")
+
+
+Rows = tuple[tuple[str, ...], ...]
+"""A field: its repetitions, each as its components (first subcomponent, unescaped, trimmed)."""
+_Parts = Mapping[tuple[int, int], tuple[str, ...]]
+"""(repetition, component) → its subcomponents, where it has several."""
+_UNDIVIDED: Final[_Parts] = MappingProxyType({})
 
 
 def part(data: bytes, delimiter: bytes, number: int) -> bytes:
@@ -39,14 +53,13 @@ class Segment:
     What is missing reads as "". Reading never raises, except `binary`.
     """
 
-    __slots__ = ("_dialect", "_fields", "_leaves", "_parts", "_raw", "index", "name", "number")
+    __slots__ = ("_dialect", "_fields", "_leaves", "_raw", "index", "name", "number")
 
     def __init__(self, name: str, index: int, number: int, raw: bytes, dialect: Dialect) -> None:
         self.name, self.index, self.number = name, index, number
         self._raw, self._dialect = raw, dialect
         self._fields: list[bytes] = []
-        self._leaves: dict[int, list[list[str]]] = {}
-        self._parts: dict[tuple[int, int, int], tuple[str, ...]] = {}
+        self._leaves: dict[int, tuple[Rows, _Parts]] = {}
 
     def __repr__(self) -> str:
         return f"<{self.location()} {self.field_count} fields>"  # never the content
@@ -84,64 +97,27 @@ class Segment:
             return dialect.decode(data) if repetition == component == subcomponent == 1 else ""
         if repetition > 1 or dialect.repetition in data:
             data = part(data, dialect.repetition, repetition)
-        if component == 5 and _carries_base64(data, dialect):
-            return dialect.decode(part(data, dialect.component, 5)) if subcomponent == 1 else ""
-        if component > 1 or dialect.component in data:
-            data = part(data, dialect.component, component)
-        if subcomponent > 1 or dialect.sub in data:
-            data = part(data, dialect.sub, subcomponent)
-        return dialect.leaf(data)
+        return _leaf(dialect, data, component, subcomponent)
 
-    def leaves(self, field: int) -> list[list[str]]:
-        """The repetitions of a field, each as its components: first subcomponent, unescaped, trimmed.
-
-        [] when the field is empty. Split once and kept: not for a document, and not to be changed.
-        """
-        found = self._leaves.get(field)
-        if found is None:
-            fields = self._fields or self._split()
-            data = fields[field] if field < len(fields) else b""
-            found = self._leaves[field] = self._leaves_of(field, data) if data else []
-        return found
+    def leaves(self, field: int) -> Rows:
+        """All that stands in a field, () when it is empty. Split once and kept: not for a document."""
+        return (self._leaves.get(field) or self._read(field))[0]
 
     def leaf(self, field: int, component: int = 1) -> str:
         """A component of the first repetition, by `leaves`."""
         rows = self.leaves(field)
         return rows[0][component - 1] if rows and component <= len(rows[0]) else ""
 
-    def _leaves_of(self, field: int, data: bytes) -> list[list[str]]:
-        dialect = self._dialect
-        text = data.decode(dialect.codec)
-        if text.isalnum():  # no delimiter, no blank: dates, flags, numbers
-            return [[text]]
-        chosen = dialect.delimiters
-        component, sub = chosen.component, chosen.subcomponent
-        made: list[list[str]] = []
-        escaped = bool(chosen.escape) and chosen.escape in text
-        for number, row in enumerate(text.split(chosen.repetition) if chosen.repetition else (text,), 1):
-            cells = row.split(component) if component else [row]
-            if sub and sub in row:
-                for place, cell in enumerate(cells):
-                    if sub in cell:
-                        self._parts[field, number, place + 1] = parts = self._divide(cell, sub)
-                        cells[place] = parts[0]
-            if escaped:  # only `value` unescapes
-                cells = [self.value(field, number, place) for place in range(1, len(cells) + 1)]
-            cells = list(map(str.strip, cells))
-            made.append(["" if cell == '""' else cell for cell in cells] if '""' in row else cells)
-        return made
-
-    def _divide(self, cell: str, sub: str) -> tuple[str, ...]:
-        dialect = self._dialect
-        if dialect.delimiters.escape in cell:
-            found = (dialect.leaf(one.encode(dialect.codec)) for one in cell.split(sub))
-            return tuple(map(str.strip, found))
-        return tuple(["" if one == '""' else one.strip() for one in cell.split(sub)])
-
     def divided(self, field: int, repetition: int, component: int) -> tuple[str, ...]:
         """The subcomponents of a component, as `leaves`; () when it has at most one."""
-        self.leaves(field)
-        return self._parts.get((field, repetition, component), ())
+        return (self._leaves.get(field) or self._read(field))[1].get((repetition, component), ())
+
+    def _read(self, field: int) -> tuple[Rows, _Parts]:
+        fields = self._fields or self._split()
+        data = fields[field] if field < len(fields) else b""
+        read = _known_rows if len(data) <= _SHORT else _rows
+        found = self._leaves[field] = read(self._dialect, data)
+        return found
 
     def is_null(self, field: int, repetition: int = 1, component: int = 0) -> bool:
         """The sender asks to delete the value (`""`); `component` 0: of the whole repetition."""
@@ -219,13 +195,66 @@ class Segment:
 
     def location(self, field: int = 0, repetition: int = 1, component: int = 0, subcomponent: int = 0) -> str:
         """`PID-3[2].4.2`, `OBX(3)-5`: the occurrence and the repetition are written from the second on."""
-        place = f"{self.name}({self.number})" if self.number > 1 else self.name
-        if not field:
-            return place
-        place = f"{place}-{field}[{repetition}]" if repetition > 1 else f"{place}-{field}"
-        if not component:
-            return place
-        return f"{place}.{component}.{subcomponent}" if subcomponent else f"{place}.{component}"
+        return _location(self.name, self.number, field, repetition, component, subcomponent)
+
+
+@lru_cache(maxsize=4096)
+def _location(name: str, number: int, field: int, repetition: int, component: int, subcomponent: int) -> str:
+    place = f"{name}({number})" if number > 1 else name
+    if not field:
+        return place
+    place = f"{place}-{field}[{repetition}]" if repetition > 1 else f"{place}-{field}"
+    if not component:
+        return place
+    return f"{place}.{component}.{subcomponent}" if subcomponent else f"{place}.{component}"
+
+
+def _rows(dialect: Dialect, data: bytes) -> tuple[Rows, _Parts]:
+    """What `Segment.leaves` and `Segment.divided` say of a field."""
+    if not data:
+        return (), _UNDIVIDED
+    text = data.decode(dialect.codec)
+    if text.isalnum():  # no delimiter, no blank: dates, flags, numbers
+        return ((text,),), _UNDIVIDED
+    chosen = dialect.delimiters
+    component, sub = chosen.component, chosen.subcomponent
+    made: list[tuple[str, ...]] = []
+    divided: dict[tuple[int, int], tuple[str, ...]] = {}
+    escaped = bool(chosen.escape) and chosen.escape in text
+    for number, row in enumerate(text.split(chosen.repetition) if chosen.repetition else (text,), 1):
+        cells = row.split(component) if component else [row]
+        if sub and sub in row:
+            for place, cell in enumerate(cells):
+                if sub in cell:
+                    divided[number, place + 1] = parts = _divide(dialect, cell, sub)
+                    cells[place] = parts[0]
+        if escaped:
+            whole = part(data, dialect.repetition, number)
+            cells = [_leaf(dialect, whole, place, 1) for place in range(1, len(cells) + 1)]
+        cells = list(map(str.strip, cells))
+        made.append(tuple("" if cell == '""' else cell for cell in cells) if '""' in row else tuple(cells))
+    return tuple(made), divided or _UNDIVIDED
+
+
+_known_rows = lru_cache(maxsize=4096)(_rows)
+
+
+def _divide(dialect: Dialect, cell: str, sub: str) -> tuple[str, ...]:
+    if dialect.delimiters.escape in cell:
+        found = (dialect.leaf(one.encode(dialect.codec)) for one in cell.split(sub))
+        return tuple(map(str.strip, found))
+    return tuple(["" if one == '""' else one.strip() for one in cell.split(sub)])
+
+
+def _leaf(dialect: Dialect, data: bytes, component: int, subcomponent: int) -> str:
+    """One leaf of a repetition, decoded and unescaped; Base64 stays as it is."""
+    if component == 5 and _carries_base64(data, dialect):
+        return dialect.decode(part(data, dialect.component, 5)) if subcomponent == 1 else ""
+    if component > 1 or dialect.component in data:
+        data = part(data, dialect.component, component)
+    if subcomponent > 1 or dialect.sub in data:
+        data = part(data, dialect.sub, subcomponent)
+    return dialect.leaf(data)
 
 
 def _carries_base64(data: bytes, dialect: Dialect) -> bool:

@@ -6,18 +6,19 @@ times to the site's offset at their own date. Nothing that the message said is o
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
+from itertools import count
+from operator import is_
 from typing import NamedTuple
 
 from gateway.hl7v2.times import whole_minutes
 from gateway.mapping.finish_acts import finish_acts
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
-from gateway.model.base import replace
+from gateway.model.base import V, replace
 from gateway.model.findings import Finding
 from gateway.model.people import Organization, Patient, Practitioner
 from gateway.model.report import (
     Act,
-    Encounter,
     ImagingReport,
     ImagingStudy,
     OrderReference,
@@ -62,6 +63,20 @@ def finish(
     return Finished(_with_default_objects(report), trail.provenance, trail.findings)
 
 
+def _changed(value: V, **fields: object) -> V:
+    """A copy where a field became another object, else `value`: most steps change little, and a copy costs
+    more than the looks."""
+    for name, field in fields.items():
+        if getattr(value, name) is not field:
+            return replace(value, **fields)
+    return value
+
+
+def _same(before: tuple[V, ...], after: tuple[V, ...]) -> tuple[V, ...]:
+    """`before` when nothing in it became another object."""
+    return before if all(map(is_, before, after)) else after
+
+
 _DEFAULTS = ImagingReport(report_set=Identifier(value=""), status=ReportStatus.FINAL, patient=Patient())
 
 
@@ -76,7 +91,7 @@ def _with_default_objects(report: ImagingReport) -> ImagingReport:
         encounter = _DEFAULTS.encounter
     elif encounter.kind == _DEFAULTS.encounter.kind:
         encounter = replace(encounter, kind=_DEFAULTS.encounter.kind)
-    return replace(
+    return _changed(
         report,
         title=_DEFAULTS.title if report.title == _DEFAULTS.title else report.title,
         language=_DEFAULTS.language if report.language == _DEFAULTS.language else report.language,
@@ -88,36 +103,39 @@ def _with_default_objects(report: ImagingReport) -> ImagingReport:
 
 
 def local_time(moment: datetime | None, tz: tzinfo) -> datetime | None:
-    """`moment` with the fixed offset that `tz` has at that date, in whole seconds; a naive one is local."""
+    """`moment` with the fixed offset that `tz` has at that date, in whole seconds; a naive one is local.
+
+    The same object when it is so already, as most times of a message are.
+    """
     if moment is None:
         return None
     local = moment.astimezone(tz) if moment.tzinfo is not None else moment.replace(tzinfo=tz)
-    return local.replace(microsecond=0, tzinfo=whole_minutes(local.utcoffset() or timedelta()))
+    offset = whole_minutes(local.utcoffset() or timedelta())
+    if moment.tzinfo == offset and not moment.microsecond:
+        return moment
+    return local.replace(microsecond=0, tzinfo=offset)
 
 
 def _local_times(report: ImagingReport, tz: tzinfo) -> ImagingReport:
-    def local(moment: datetime | None) -> datetime | None:
-        return local_time(moment, tz)
-
     def order(one: OrderReference) -> OrderReference:
-        return replace(one, requested_at=local(one.requested_at)) if one.requested_at else one
+        return _changed(one, requested_at=local_time(one.requested_at, tz))
 
     def act(one: Act) -> Act:
-        return replace(one, start=local(one.start), end=local(one.end)) if one.start or one.end else one
+        return _changed(one, start=local_time(one.start, tz), end=local_time(one.end, tz))
 
     def study(one: ImagingStudy) -> ImagingStudy:
-        return replace(one, started=local(one.started)) if one.started else one
+        return _changed(one, started=local_time(one.started, tz))
 
-    def encounter(one: Encounter) -> Encounter:
-        return replace(one, start=local(one.start), end=local(one.end)) if one.start or one.end else one
-
-    return replace(
+    encounter = report.encounter
+    return _changed(
         report,
-        validated_at=local(report.validated_at),
-        encounter=encounter(report.encounter),
-        orders=tuple(map(order, report.orders)),
-        acts=tuple(map(act, report.acts)),
-        studies=tuple(map(study, report.studies)),
+        validated_at=local_time(report.validated_at, tz),
+        encounter=_changed(
+            encounter, start=local_time(encounter.start, tz), end=local_time(encounter.end, tz)
+        ),
+        orders=_same(report.orders, tuple(map(order, report.orders))),
+        acts=_same(report.acts, tuple(map(act, report.acts))),
+        studies=_same(report.studies, tuple(map(study, report.studies))),
     )
 
 
@@ -136,7 +154,7 @@ def _authorities(report: ImagingReport, profile: Profile, trail: Trail) -> Imagi
 
     def order(number: int, one: OrderReference) -> OrderReference:
         path = f"orders[{number}]"
-        return replace(
+        return _changed(
             one,
             placer=under(one.placer, known.placer_order, f"{path}.placer", "placer_order"),
             filler=under(one.filler, known.filler_order, f"{path}.filler", "filler_order"),
@@ -145,21 +163,25 @@ def _authorities(report: ImagingReport, profile: Profile, trail: Trail) -> Imagi
 
     def act(number: int, one: Act) -> Act:
         accession = under(one.accession, known.accession, f"acts[{number}].accession", "accession")
-        return replace(one, accession=accession) if accession is not one.accession else one
+        return _changed(one, accession=accession)
 
     number = under(report.encounter.number, known.encounter, "encounter.number", "encounter")
     report_set = under(report.report_set, known.filler_order, "report_set", "filler_order")
+    held = report.patient.identifiers
     identifiers = tuple(
-        under(one, known.patient, f"patient.identifiers[{place}]", "patient")
-        for place, one in enumerate(report.patient.identifiers)
+        [
+            completed
+            for place, one in enumerate(held)
+            if (completed := under(one, known.patient, f"patient.identifiers[{place}]", "patient"))
+        ]
     )
-    return replace(
+    return _changed(
         report,
         report_set=report_set,
-        patient=replace(report.patient, identifiers=identifiers),
-        encounter=replace(report.encounter, number=number),
-        orders=tuple(order(place, one) for place, one in enumerate(report.orders)),
-        acts=tuple(act(place, one) for place, one in enumerate(report.acts)),
+        patient=_changed(report.patient, identifiers=_same(held, identifiers)),
+        encounter=_changed(report.encounter, number=number),
+        orders=_same(report.orders, tuple(map(order, count(), report.orders))),
+        acts=_same(report.acts, tuple(map(act, count(), report.acts))),
     )
 
 
@@ -168,7 +190,7 @@ def _authorities(report: ImagingReport, profile: Profile, trail: Trail) -> Imagi
 
 def _organizations(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:
     site = profile.site
-    return replace(
+    return _changed(
         report,
         performer=_organization(report.performer, site, site.structure, "performer", trail),
         custodian=_organization(report.custodian, site, site.keeper, "custodian", trail),
@@ -211,13 +233,13 @@ def _people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingRep
         if titled.organization is None or not profile.site.structures:
             return titled
         where = f"{path}.organization"
-        return replace(titled, organization=_known(titled.organization, profile.site, where, trail))
+        return _changed(titled, organization=_known(titled.organization, profile.site, where, trail))
 
     def radiologist(one: Practitioner, path: str) -> Practitioner:
         titled = _titled(one, path, profile, trail)
         return _radiologist(titled, path, report.performer, profile, trail)
 
-    return replace(
+    return _changed(
         report,
         authors=_each(report.authors, "authors", radiologist),
         legal_authenticator=_maybe(report.legal_authenticator, "legal_authenticator", radiologist),
@@ -229,7 +251,7 @@ def _people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingRep
 
 
 def _each(values: tuple[Practitioner, ...], path: str, change: _Change) -> tuple[Practitioner, ...]:
-    return tuple(change(value, f"{path}[{place}]") for place, value in enumerate(values))
+    return _same(values, tuple(change(value, f"{path}[{place}]") for place, value in enumerate(values)))
 
 
 def _maybe(value: Practitioner | None, path: str, change: _Change) -> Practitioner | None:
@@ -246,10 +268,10 @@ def _radiologist(
         trail.profile(f"{path}.specialty", "author_specialty")
     if one.organization is None:
         trail.rule(f"{path}.organization", "performer")
-        return replace(one, specialty=specialty, organization=performer)
+        return _changed(one, specialty=specialty, organization=performer)
     site, where = profile.site, f"{path}.organization"
     organization = _organization(one.organization, site, site.structure, where, trail)
-    return replace(one, specialty=specialty, organization=organization)
+    return _changed(one, specialty=specialty, organization=organization)
 
 
 def _titled(one: Practitioner, path: str, profile: Profile, trail: Trail) -> Practitioner:

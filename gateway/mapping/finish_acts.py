@@ -19,11 +19,13 @@ def _act(act: Act, path: str, codes: CodeMaps, accession: Identifier | None, tra
     hit = _row(act, path, codes, trail)
     if hit is not None:
         act = _fill(act, path, hit, trail)
-    if act.accession is None and accession is not None:
+    if act.accession is not None:
+        accession = act.accession
+    elif accession is not None:
         trail.rule(f"{path}.accession", "orders[0].accession")
-        act = replace(act, accession=accession)
     return replace(
         act,
+        accession=accession,
         code=_displayed(act.code, codes),
         modalities=tuple(_word(one, codes, TableKind.MODALITY) for one in act.modalities),
         regions=tuple(_word(one, codes, TableKind.REGION) for one in act.regions),

@@ -43,11 +43,11 @@ class Group:
                 found[value] = (*found.get(value, ()), segment)
         return found
 
-    def texts(self, segment: Segment, field: int, repetition: int, count: int) -> list[str]:
-        """The first subcomponent of at least `count` components, trimmed and unescaped. Not to be changed."""
+    def texts(self, segment: Segment, field: int, repetition: int, count: int) -> tuple[str, ...]:
+        """The first subcomponent of at least `count` components, trimmed and unescaped."""
         rows = segment.leaves(field)
-        row = rows[repetition - 1] if repetition <= len(rows) else []
-        return row + [""] * (count - len(row)) if len(row) < count else row
+        row = rows[repetition - 1] if repetition <= len(rows) else ()
+        return row + ("",) * (count - len(row)) if len(row) < count else row
 
     def divided(self, segment: Segment, field: int, repetition: int, component: int) -> tuple[str, ...]:
         """The subcomponents of a component; () when it has at most one."""

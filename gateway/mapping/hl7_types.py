@@ -58,7 +58,7 @@ def ei(scope: Group, segment: Segment, field: int, repetition: int = 1) -> Ident
 
 def _plain(value: str) -> str:
     """A matricule or number without the blanks that people group digits with."""
-    return "".join(value.split())
+    return value if value.isalnum() else "".join(value.split())
 
 
 class Name(NamedTuple):
@@ -111,7 +111,7 @@ def xtn(scope: Group, segment: Segment, field: int, repetition: int) -> Telecom 
         number = value[3] or (value[0] if "@" in value[0] else "")
     else:
         written = value[0] or value[11] or value[5] + value[6]
-        number = "".join(written.translate(_PUNCTUATION).split())
+        number = written if written.isalnum() else "".join(written.translate(_PUNCTUATION).split())
     if not number:
         return None
     use = "MC" if equipment == "CP" else _PHONE_USES.get(value[1], "")

@@ -97,7 +97,7 @@ class Path(NamedTuple):
                     continue
                 value = row[column] if column < len(row) else ""
                 if sub > 1:
-                    value = segment.value(field, repetition, column + 1, sub).strip()
+                    value = _subcomponent(segment, field, repetition, column + 1, sub)
                 if value:
                     made.append(Found(value, segment, field, repetition, component, sub))
                     if len(made) == most:
@@ -111,19 +111,25 @@ def _having(name: str, where: _Test, scope: Scope) -> Iterable[Segment]:
     return found if len(where.values) == 1 else sorted(found, key=lambda segment: segment.index)
 
 
-def _picked(pick: _Test, segment: Segment, field: int, repetition: int, row: list[str]) -> str:
+def _picked(pick: _Test, segment: Segment, field: int, repetition: int, row: tuple[str, ...]) -> str:
     if pick.subcomponent > 1:
-        return segment.value(field, repetition, pick.component, pick.subcomponent).strip()
+        return _subcomponent(segment, field, repetition, pick.component, pick.subcomponent)
     return row[pick.component - 1] if pick.component <= len(row) else ""
 
 
 def leaf(segment: Segment, field: int, repetition: int, component: int, subcomponent: int) -> str:
     """One leaf of a segment, trimmed."""
     if subcomponent > 1:
-        return segment.value(field, repetition, component, subcomponent).strip()
+        return _subcomponent(segment, field, repetition, component, subcomponent)
     rows = segment.leaves(field)
-    row = rows[repetition - 1] if repetition <= len(rows) else []
+    row = rows[repetition - 1] if repetition <= len(rows) else ()
     return row[component - 1] if component <= len(row) else ""
+
+
+def _subcomponent(segment: Segment, field: int, repetition: int, component: int, subcomponent: int) -> str:
+    """One behind the first."""
+    parts = segment.divided(field, repetition, component)
+    return parts[subcomponent - 1] if subcomponent <= len(parts) else ""
 
 
 class Locator:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.store import SqliteQueries
+from gateway.store import StoreQueries
 
 PAGE = 500
 MAIL = frozenset({"mssante-ps", "mssante-patient"})
@@ -55,7 +55,7 @@ def reconcile(
     mssante: Iterable[Mapping[str, Any]] = (),
 ) -> Reconciled:
     """`told`: control id → acknowledgement code; `dmp`, `mssante`: entries of the simulators' ledgers."""
-    queries = SqliteQueries.open(database)
+    queries = StoreQueries.open(database)
     try:
         messages = list(_messages(queries))
         rows = list(_rows(queries, {one for message in messages for one in message["report_ids"]}))
@@ -93,14 +93,14 @@ def load(ledger: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
 
 
-def _messages(queries: SqliteQueries) -> Iterator[dict[str, Any]]:
+def _messages(queries: StoreQueries) -> Iterator[dict[str, Any]]:
     cursor = 0
     while page := queries.messages(cursor=cursor, limit=PAGE):
         yield from page
         cursor = page[-1]["id"]
 
 
-def _rows(queries: SqliteQueries, reports: Iterable[str]) -> Iterator[Row]:
+def _rows(queries: StoreQueries, reports: Iterable[str]) -> Iterator[Row]:
     for report_id in reports:
         report = queries.report(report_id)
         if report is None:

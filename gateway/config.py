@@ -150,6 +150,24 @@ class DestinationSettings(_Section):
     breaker_longest: float = Field(default=120.0, gt=0)
 
 
+class StoreSettings(_Section):
+    """Where the durable state lies."""
+
+    url: SecretStr = SecretStr("")
+    """`postgresql://user@host:5432/name`: the common store of several nodes. "" = SQLite in the data folder.
+    The password may stand in it, or in PGPASSFILE."""
+    lease: float = Field(default=30.0, ge=1.0)
+    """Seconds after which a node that gives no sign of life counts as dead: the others take its work over."""
+
+    @field_validator("url")
+    @classmethod
+    def _postgresql(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and not text.startswith(("postgresql://", "postgres://")):
+            raise ValueError("store.url: expected postgresql://user@host:port/name, or nothing for SQLite")
+        return value
+
+
 class AlertSettings(_Section):
     """Whom to tell when somebody must look."""
 
@@ -302,6 +320,7 @@ class Settings(BaseSettings):
     dmp: DmpSettings = DmpSettings()
     mssante: MssanteSettings = MssanteSettings()
     folder: FolderSettings = FolderSettings()
+    store: StoreSettings = StoreSettings()
     zam: ZamSettings = ZamSettings()
     validation: ValidationSettings = ValidationSettings()
     pdf: PdfSettings = PdfSettings()
@@ -311,8 +330,9 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
 
     @property
-    def database(self) -> Path:
-        return self.data_dir / "gateway.db"
+    def database(self) -> Path | str:
+        """The file of the embedded store, or the address of the PostgreSQL."""
+        return self.store.url.get_secret_value() or self.data_dir / "gateway.db"
 
     @property
     def outbox(self) -> Path:

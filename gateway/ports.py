@@ -132,7 +132,7 @@ class Known(Protocol):
 
 
 class IntakeStore(Protocol):
-    """Durable state, intake side. One process writes; commits are grouped."""
+    """Durable state, intake side. One transaction at a time decides; commits are grouped."""
 
     async def commit(self, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
         """Store a message with all its consequences in one durable (grouped) commit.
@@ -161,6 +161,9 @@ class Task(Value):
     attempt: int = 1
     destination: Destination | None = None
     """Of a delivery."""
+    lease: int = 0
+    """Under which it was handed out, 0 where one process alone has the store. Results name it again: who has
+    lost it settles nothing."""
 
 
 class Produced(Value):
@@ -177,6 +180,8 @@ class Produced(Value):
     findings: tuple[Finding, ...] = ()
     official: bool = False
     """Whether the official rules were among those that judged."""
+    lease: int = 0
+    """Of the task."""
 
 
 class Settlement(Value):
@@ -187,6 +192,8 @@ class Settlement(Value):
     attempt: int
     started_at: datetime
     ended_at: datetime
+    lease: int = 0
+    """Of the task."""
 
 
 class WorkStore(Protocol):
@@ -195,7 +202,8 @@ class WorkStore(Protocol):
     async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
         """Tasks that may start now, oldest first: versions without documents, then deliveries that are due
         and whose lane (site, report set, destination, recipient) has no earlier unsettled row. A task handed
-        out is not handed out again before it is settled or `surrender`ed. `room` caps single destinations."""
+        out is not handed out again, by any node, before it is settled or `surrender`ed, or its node is gone.
+        `room` caps single destinations."""
         ...
 
     async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
@@ -221,6 +229,11 @@ class WorkReader(Protocol):
 
     def job(self, delivery_id: int, attempt: int) -> DeliveryJob:
         """All that one delivery needs; raises LookupError."""
+        ...
+
+    def begin(self, task: Task) -> bool:
+        """Right before something that cannot be repeated leaves: False when another node has it now, and
+        nothing may leave. From another thread than the rest. Raises StoreUnavailableError."""
         ...
 
 

@@ -26,10 +26,18 @@ from gateway.pipeline.intake import Intake
 from gateway.pipeline.production import produce
 from gateway.pipeline.route import Inquiry, Route, WorkerParts
 from gateway.pipeline.watch import Certificate, Waiting, Watch
-from gateway.ports import Validator
+from gateway.ports import StoreUnavailableError, Validator
 from gateway.reload import Configuration, Prepared, StartError, load_profiles, prepare
-from gateway.store import SchemaError, SqliteQueries, SqliteReader, SqliteStore, StoreLockedError
-from gateway.store.sqlite import SystemClock
+from gateway.store import (
+    NodeError,
+    SchemaError,
+    Store,
+    StoreLockedError,
+    StoreQueries,
+    StoreReader,
+    SystemClock,
+    open_store,
+)
 
 if TYPE_CHECKING:
     import uvicorn
@@ -121,7 +129,7 @@ async def _reload(
 async def _apply(
     prepared: Prepared,
     *,
-    store: SqliteStore,
+    store: Store,
     dispatcher: Dispatcher,
     intake: Intake,
     mllp: MllpServer,
@@ -140,19 +148,21 @@ async def _apply(
     watch.configure(settings.alerts, Webhook(settings.alerts).tell if settings.alerts.webhook else None)
 
 
-def _store(settings: Settings) -> SqliteStore:
+def _store(settings: Settings) -> Store:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        return SqliteStore.open(
+        return open_store(
             settings.database,
+            settings.data_dir,
+            lease=settings.store.lease,
             retry=settings.retry,
             per_destination=8 * max(1, settings.workers),
             recovering=True,
             min_free_bytes=settings.limits.min_free_bytes,
             acknowledging=bool(settings.zam.creators),
         )
-    except (OSError, SchemaError, StoreLockedError) as wrong:
-        raise StartError(f"store {settings.database}: {wrong}") from None
+    except (NodeError, OSError, SchemaError, StoreLockedError, StoreUnavailableError) as wrong:
+        raise StartError(f"store: {wrong}") from None
 
 
 def _mllp(prepared: Prepared, intake: Intake) -> MllpServer:
@@ -176,7 +186,7 @@ async def _listen(server: MllpServer, settings: Settings) -> int:
 def _http(
     configuration: Configuration,
     intake: Intake,
-    store: SqliteStore,
+    store: Store,
     dispatcher: Dispatcher,
     watch: Watch,
     up: asyncio.Event,
@@ -197,13 +207,14 @@ def _http(
 
     def ready() -> tuple[bool, dict[str, Any]]:
         status = _condition(store, dispatcher)
-        taken = bool(status["alive"]) and bool(status["recovered"]) and not status["disk_full"]
+        able = status["store"] == "up" and not status["disk_full"]
+        taken = able and bool(status["alive"]) and bool(status["recovered"])
         return taken, status | configuration.status()
 
     settings = configuration.settings
     app = application(
         intake=intake,
-        queries=SqliteQueries.open(settings.database),
+        queries=StoreQueries.open(settings.database),
         token=ensure_token(settings.data_dir / "admin-token"),
         limit=settings.limits.max_bytes,
         ready=ready,
@@ -224,11 +235,9 @@ def _http(
     return Server(config), listening
 
 
-def _watch(
-    configuration: Configuration, store: SqliteStore, dispatcher: Dispatcher, clock: SystemClock
-) -> Watch:
+def _watch(configuration: Configuration, store: Store, dispatcher: Dispatcher, clock: SystemClock) -> Watch:
     settings = configuration.settings
-    queries = SqliteQueries.open(settings.database)  # its own: a look must not wait for the API
+    queries = StoreQueries.open(settings.database)  # its own: a look must not wait for the API
     return Watch(
         settings.alerts,
         clock,
@@ -260,7 +269,7 @@ def _end(path: Path) -> datetime | None:
         return None
 
 
-def _condition(store: SqliteStore, dispatcher: Dispatcher) -> dict[str, Any]:
+def _condition(store: Store, dispatcher: Dispatcher) -> dict[str, Any]:
     """Of the delivery engine and the store; paused by hand counts like paused by settings."""
     status = dispatcher.status() | store.status()
     paused = status.pop("paused")
@@ -301,7 +310,7 @@ def worker_parts(settings: Settings) -> WorkerParts:
         return profiles.named(name).site
 
     return WorkerParts(
-        reader=SqliteReader.open(settings.database, site),
+        reader=StoreReader.open(settings.database, site),
         produce=partial(produce, convert_pdf=settings.pdf.convert),
         routes=routes,
         validator=_validator(settings),

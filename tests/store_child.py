@@ -13,8 +13,7 @@ from pathlib import Path
 
 from gateway.config import RetrySettings, Settings
 from gateway.pipeline.dispatcher import Dispatcher
-from gateway.store import SqliteStore
-from gateway.store.sqlite import SystemClock
+from gateway.store import SqliteStore, SystemClock
 from tests.store_support import DMP, DOCTOR, FACTORY, FOLDER, MAIL, concluding, planned, received
 
 COMMITTERS = 8

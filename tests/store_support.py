@@ -29,7 +29,7 @@ from gateway.model.terms import Identifier
 from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVersion, VersionIdentity
 from gateway.pipeline.route import Route, WorkerParts
 from gateway.ports import Conclusion, Known, Received, Settled
-from gateway.store import SqliteReader
+from gateway.store import StoreReader
 
 NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 DMP, FOLDER, MAIL = Destination.DMP, Destination.FOLDER, Destination.MSSANTE_PS
@@ -240,7 +240,7 @@ def parts(settings: Settings) -> WorkerParts:
         }
 
     return WorkerParts(
-        reader=SqliteReader.open(settings.database, site),
+        reader=StoreReader.open(settings.database, site),
         produce=produce,
         routes={
             DMP: Route(prepare, LineSender(folder, DMP)),

@@ -133,12 +133,17 @@ def _disk(current: "Settings") -> Iterator[Check]:
 
 
 def _store(current: "Settings") -> Iterator[Check]:
-    if not current.database.is_file():
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreQueries, exists
+
+    if not exists(current.database):
         yield Check("store", "ok", f"none yet at {current.database}")
         return
-    from gateway.store import SqliteQueries
-
-    queries = SqliteQueries.open(current.database)
+    try:
+        queries = StoreQueries.open(current.database)
+    except (SchemaError, StoreUnavailableError) as wrong:
+        yield Check("store", "error", str(wrong))
+        return
     try:
         for problem in queries.problems():
             yield Check("store", "error", problem)

@@ -24,10 +24,11 @@ _PRIVATE = frozenset(
 def evidence(report: int, out: Path, redact: bool, config: Path | None) -> None:
     """Write the archive `out`; `redact` leaves out bytes and names, and keeps their hashes."""
     current = settings(config)
-    if not current.database.is_file():
-        fail(f"no store at {current.database}")
+    from gateway.store import exists
     from gateway.store.evidence import gather
 
+    if not exists(current.database):
+        fail(f"no store at {current.database}")
     found = gather(current.database, report)
     if found is None:
         fail(f"no report {report}")

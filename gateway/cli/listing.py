@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _queries(config: Path | None) -> "Iterator[Queries]":
-    from gateway.store import SqliteQueries
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreQueries, exists
 
     database = settings(config).database
-    if not database.is_file():
+    if not exists(database):
         fail(f"no store at {database}: start `gateway serve` first, or set GATEWAY_DATA_DIR")
-    queries = SqliteQueries.open(database)
+    try:
+        queries = StoreQueries.open(database)
+    except (SchemaError, StoreUnavailableError) as wrong:
+        fail(str(wrong))
     try:
         yield queries
     finally:

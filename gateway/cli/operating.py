@@ -11,11 +11,11 @@ from gateway.cli.common import FAILED, emit, fail, settings
 
 if TYPE_CHECKING:
     from gateway.config import Settings
-    from gateway.store import SqliteStore
+    from gateway.store import Store
 
 Outcome = tuple[bool, str]
 """(done, state after, or why not)."""
-Change = Callable[["SqliteStore"], Coroutine[Any, Any, Outcome]]
+Change = Callable[["Store"], Coroutine[Any, Any, Outcome]]
 
 
 def deliveries(verb: str, identifiers: Iterable[int], as_json: bool, config: Path | None) -> None:
@@ -41,10 +41,12 @@ def destinations(verb: str, names: Iterable[str], as_json: bool, config: Path | 
 
 def backup(target: Path, config: Path | None) -> None:
     """Copy the store; the server may run."""
+    from gateway.store import SchemaError
     from gateway.store.backup import BackupError, backup
-    from gateway.store.connection import SchemaError
 
     current = settings(config)
+    if isinstance(current.database, str):
+        fail("the store is a PostgreSQL: save it with `pg_dump --format=custom`, and this data folder")
     if not current.database.is_file():
         fail(f"no store at {current.database}")
     try:
@@ -55,7 +57,9 @@ def backup(target: Path, config: Path | None) -> None:
 
 
 def _apply(verb: str, current: "Settings", targets: dict[str, tuple[str, Change]], as_json: bool) -> None:
-    if not current.database.is_file():
+    from gateway.store import exists
+
+    if not exists(current.database):
         fail(f"no store at {current.database}: start `gateway serve` first, or set GATEWAY_DATA_DIR")
     results = asyncio.run(_run(current, targets))
     for name, (done, text) in results.items():
@@ -68,21 +72,26 @@ def _apply(verb: str, current: "Settings", targets: dict[str, tuple[str, Change]
 
 
 async def _run(current: "Settings", targets: dict[str, tuple[str, Change]]) -> dict[str, Outcome]:
-    """Through the server that holds the folder; where none does, under the folder's lock."""
-    from gateway.store import SqliteStore, StoreLockedError
+    """Through the server that holds the folder; where none does, under the folder's lock. A PostgreSQL takes
+    the change from anywhere: it knows what every node has in hand."""
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreLockedError, open_store
 
     try:
-        store = SqliteStore.open(current.database, retry=current.retry)
+        store = open_store(current.database, current.data_dir, serving=False, retry=current.retry)
     except StoreLockedError:
         return {name: _ask(current, path) for name, (path, _) in targets.items()}
+    except (SchemaError, StoreUnavailableError) as wrong:
+        fail(str(wrong))
     try:
-        await _recover(store, current)
+        if not isinstance(current.database, str):
+            await _recover(store, current)
         return {name: await change(store) for name, (_, change) in targets.items()}
     finally:
         await store.close()
 
 
-async def _recover(store: "SqliteStore", current: "Settings") -> None:
+async def _recover(store: "Store", current: "Settings") -> None:
     """What a killed server was sending counts first: else it would be given up, or sent twice."""
     from gateway.pipeline import journal
 
@@ -127,7 +136,7 @@ def _own(certificate: Path) -> ssl.SSLContext:
 
 
 def _delivery_change(verb: str, identifier: int) -> Change:
-    async def change(store: "SqliteStore") -> Outcome:
+    async def change(store: "Store") -> Outcome:
         from gateway.model.delivery import IllegalTransitionError
         from gateway.web.operating import explain
 
@@ -142,7 +151,7 @@ def _delivery_change(verb: str, identifier: int) -> Change:
 
 
 def _destination_change(verb: str, name: str) -> Change:
-    async def change(store: "SqliteStore") -> Outcome:
+    async def change(store: "Store") -> Outcome:
         from gateway.model.delivery import Destination
 
         await getattr(store, verb)(Destination(name), actor=_me())

@@ -37,6 +37,10 @@ REPEATABLE = frozenset({Destination.DMP, Destination.FOLDER, Destination.ZAM})
 MSH-10. Mail is not here: SMTP cannot be asked."""
 
 
+INTERRUPTED = "DELIVERY-INTERRUPTED"
+"""Code of the outcome of an attempt of which nobody can tell how it ended."""
+
+
 class DeliveryState(StrEnum):
     PLANNED = "planned"
     """Its documents are not produced yet."""

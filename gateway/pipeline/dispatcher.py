@@ -340,9 +340,14 @@ def keys(report: Report) -> tuple[_Key, ...]:
 def _failed(task: Task, now: datetime) -> Produced | Settlement:
     code, detail = "INTERNAL", "the worker process died on it again and again"
     if task.kind == "produce":
-        return Produced(version_id=task.id, problem=f"{code}: {detail}")
+        return Produced(version_id=task.id, problem=f"{code}: {detail}", lease=task.lease)
     outcome = Outcome(kind=OutcomeKind.PERMANENT, code=code, detail=detail)
     moment = now.astimezone(UTC)
     return Settlement(
-        delivery_id=task.id, outcome=outcome, attempt=task.attempt, started_at=moment, ended_at=moment
+        delivery_id=task.id,
+        outcome=outcome,
+        attempt=task.attempt,
+        started_at=moment,
+        ended_at=moment,
+        lease=task.lease,
     )

@@ -20,10 +20,9 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.model.base import Value, decode, encode
-from gateway.model.delivery import REPEATABLE, Destination, Outcome, OutcomeKind
+from gateway.model.delivery import INTERRUPTED, REPEATABLE, Destination, Outcome, OutcomeKind
 from gateway.ports import Settlement, Task
 
-INTERRUPTED = "DELIVERY-INTERRUPTED"
 _LINES = 4096
 """Lines after which the file is written anew."""
 
@@ -166,6 +165,7 @@ def _interrupted(line: Line) -> Settlement:
         attempt=line.task.attempt,
         started_at=line.at,
         ended_at=line.at,
+        lease=line.task.lease,
     )
 
 

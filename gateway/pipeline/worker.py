@@ -11,7 +11,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from gateway.model.delivery import Destination, Outcome, OutcomeKind
+from gateway.model.base import replace
+from gateway.model.delivery import REPEATABLE, Destination, Outcome, OutcomeKind
 from gateway.model.version import DeliveryJob
 from gateway.pipeline import validation
 from gateway.pipeline.journal import Journal
@@ -157,7 +158,7 @@ class Worker:
         except Exception as error:
             code, detail = explain(error, "production", task)
             produced = Produced(version_id=task.id, problem=f"{code}: {detail}" if detail else code)
-        return Report(produced=(produced,))
+        return Report(produced=(replace(produced, lease=task.lease),))
 
     async def _judged(self, made: Produced) -> Produced:
         """The same with the verdict of the official rules, where they are on."""
@@ -192,6 +193,7 @@ class Worker:
                 attempt=task.attempt,
                 started_at=now,
                 ended_at=now,
+                lease=task.lease,
             )
             where, sent = refused.destination, refused.asked
             return Report(attempted=(Attempted(settlement=settlement, destination=where, sent=sent),))
@@ -235,14 +237,22 @@ class Worker:
         return await self._on_cpu(lambda: _made(route.prepare, known, task))
 
     async def _send(self, task: Task, destination: Destination, route: Route, request: Any) -> Settlement:
-        """One attempt, journalled before and after. Never raises once something may have left."""
-        started, left = self._parts.now(), not route.marks
+        """One attempt, journalled before and after. Never raises once something may have left.
+
+        Raises _NotToSendError when the lease of what cannot be repeated is lost, or nobody can tell.
+        """
+        started, left, held = self._parts.now(), not route.marks, True
 
         def begun() -> None:
-            nonlocal left
+            nonlocal left, held
+            held = destination in REPEATABLE or self._may_begin(task)
+            if not held:
+                raise _NotToSendError
             self._journal.begun(task, self._parts.now())
             left = True
 
+        if not route.marks and destination not in REPEATABLE and not self._may_begin(task):
+            raise _NotToSendError
         self._journal.started(task, destination, started, marks=route.marks)
         try:
             async with asyncio.timeout(SEND_LIMIT):
@@ -252,18 +262,28 @@ class Worker:
             log.exception("sender failed", extra={"destination": destination.value, "id": task.id})
             kind = OutcomeKind.AMBIGUOUS if left else OutcomeKind.TRANSIENT
             outcome = Outcome(kind=kind, code="INTERNAL", detail=type(error).__name__)
+        if not held:  # the sender made an outcome of our refusal
+            raise _NotToSendError
         settlement = Settlement(
             delivery_id=task.id,
             outcome=outcome,
             attempt=task.attempt,
             started_at=started,
             ended_at=self._parts.now(),
+            lease=task.lease,
         )
         try:
             self._journal.ended(task, settlement)
         except OSError:
             log.exception("journal not written", extra={"id": task.id})
         return settlement
+
+    def _may_begin(self, task: Task) -> bool:
+        try:
+            return self._parts.reader.begin(task)
+        except StoreUnavailableError:
+            log.warning("lease not known, nothing is sent", extra={"id": task.id})
+            return False
 
     async def _on_cpu(self, work: Callable[[], T]) -> T:
         return await self._on(self._cpu, work)
@@ -300,7 +320,7 @@ class _ClosingError(Exception):
 
 
 class _NotToSendError(Exception):
-    """The delivery was cancelled since it was claimed."""
+    """The delivery was cancelled since it was claimed, or another node has it."""
 
 
 class _RefusedError(Exception):

@@ -1,25 +1,46 @@
 """The durable state: tables, intake commit, claiming and settling, and what API and CLI read.
 
-SQLite implements `ports.IntakeStore`, `WorkStore`, `WorkReader` and `Queries`.
+SQLite (embedded, one node) and PostgreSQL (several nodes) implement `ports.IntakeStore`, `WorkStore` and
+`Operator` from the same tables and statements; `WorkReader` and `Queries` read both.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gateway.store.connection import SchemaError, StoreLockedError
-    from gateway.store.queries import SqliteQueries
-    from gateway.store.reader import SqliteReader
+    from gateway.store.connection import StoreLockedError
+    from gateway.store.nodes import NodeError
+    from gateway.store.opening import exists, open_store
+    from gateway.store.queries import StoreQueries
+    from gateway.store.reader import StoreReader
+    from gateway.store.schema import SchemaError
     from gateway.store.sqlite import SqliteStore
+    from gateway.store.store import Store, SystemClock
 
-__all__ = ["SchemaError", "SqliteQueries", "SqliteReader", "SqliteStore", "StoreLockedError"]
+__all__ = [
+    "NodeError",
+    "SchemaError",
+    "SqliteStore",
+    "Store",
+    "StoreLockedError",
+    "StoreQueries",
+    "StoreReader",
+    "SystemClock",
+    "exists",
+    "open_store",
+]
 
 _HOMES = {
-    "SchemaError": "connection",
-    "SqliteQueries": "queries",
-    "SqliteReader": "reader",
+    "NodeError": "nodes",
+    "SchemaError": "schema",
     "SqliteStore": "sqlite",
+    "Store": "store",
     "StoreLockedError": "connection",
+    "StoreQueries": "queries",
+    "StoreReader": "reader",
+    "SystemClock": "store",
+    "exists": "opening",
+    "open_store": "opening",
 }
 
 

@@ -5,7 +5,9 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from gateway.store.connection import check_revision, connect_reader
+from gateway.store.connection import connect_reader
+from gateway.store.schema import check_revision
+from gateway.store.session import SqliteSession
 
 
 class BackupError(Exception):
@@ -41,7 +43,7 @@ def _copy(source: Path, target: Path) -> int:
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     reading, writing = connect_reader(source), sqlite3.connect(target)
     try:
-        check_revision(reading)
+        check_revision(SqliteSession(reading))
         reading.backup(writing)
         damage = [text for (text,) in writing.execute("PRAGMA quick_check(1)") if text != "ok"]
         if damage:

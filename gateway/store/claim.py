@@ -15,7 +15,9 @@ Lane = tuple[int, str, str]
 """(report id, destination, recipient): the report id stands for site and report set."""
 
 
-class _Due(NamedTuple):
+class Due(NamedTuple):
+    """A delivery that may start; `attempt` is the number of the next one."""
+
     next_try: int
     id: int
     attempt: int
@@ -31,7 +33,7 @@ class Found(NamedTuple):
     """
 
     versions: tuple[int, ...]
-    deliveries: tuple[_Due, ...]
+    deliveries: tuple[Due, ...]
     limit: int
     look: int
 
@@ -72,7 +74,7 @@ class Claiming:
         def read(session: Session) -> Found:
             # What is handed out still looks ready in the tables: read so many more, and leave it out.
             planned = session.rows(named.PLANNED_VERSIONS, {"most": limit + len(versions)})
-            due: list[_Due] = []
+            due: list[Due] = []
             for kind, most in places.items():
                 if most <= 0:
                     continue
@@ -81,7 +83,7 @@ class Claiming:
                     {"destination": kind.value, "now": now, "most": most + under_way[kind.value]},
                 )
                 found = [
-                    _Due(next_try, number, attempts + 1, version, bool(made), (report, kind.value, recipient))
+                    Due(next_try, number, attempts + 1, version, bool(made), (report, kind.value, recipient))
                     for number, next_try, version, attempts, report, recipient, made in rows
                     if number not in deliveries
                 ]
@@ -95,18 +97,12 @@ class Claiming:
         return read
 
     def hand_out(self, found: Found) -> tuple[Task, ...]:
-        """The tasks of `found` that fit its limit.
-
-        Production comes first, but while deliveries are ready too it takes half of the room: a long queue
-        of production would else keep the network idle.
-        """
+        """The tasks of `found` that fit its limit."""
         late = [one.version_id for one in found.deliveries if not one.produced]
         versions = sorted({*found.versions, *late} - self._versions)
         with self._lock:
             ready = [one for one in found.deliveries if one.produced and self._free(one.id, found.look)]
-        half = max((found.limit + 1) // 2, found.limit - len(ready))
-        versions = versions[: min(half, found.limit)]
-        ready = ready[: found.limit - len(versions)]
+        versions, ready = share(found.limit, versions, ready)
         self._versions.update(versions)
         with self._lock:
             ready = [one for one in ready if self._free(one.id, found.look)]
@@ -164,8 +160,19 @@ class Claiming:
         for number in over:
             del self._withdrawn[number]
 
-    @staticmethod
-    def next_due(session: Session, now: int) -> int | None:
-        """The earliest time after `now` at which a delivery becomes due, in microseconds."""
-        times = (session.row(named.NEXT_DUE, {"destination": kind.value, "now": now}) for kind in Destination)
-        return min((time for row in times if row for time in row if time is not None), default=None)
+
+def share(limit: int, versions: list[int], ready: list[Due]) -> tuple[list[int], list[Due]]:
+    """What of both fits the limit.
+
+    Production comes first, but while deliveries are ready too it takes half of the room: a long queue of
+    production would else keep the network idle.
+    """
+    half = max((limit + 1) // 2, limit - len(ready))
+    versions = versions[: min(half, limit)]
+    return versions, ready[: limit - len(versions)]
+
+
+def next_due(session: Session, now: int) -> int | None:
+    """The earliest time after `now` at which a delivery becomes due, in microseconds."""
+    times = (session.row(named.NEXT_DUE, {"destination": kind.value, "now": now}) for kind in Destination)
+    return min((time for row in times if row for time in row if time is not None), default=None)

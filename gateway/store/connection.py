@@ -1,24 +1,18 @@
-"""SQLite connections as this store needs them, the lock of a data folder, and the schema."""
+"""SQLite connections as this store needs them, and the lock of a data folder."""
 
 import fcntl
 import os
 import sqlite3
 from pathlib import Path
 
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateIndex, CreateTable
-
-from gateway.store.tables import REVISION, metadata
+from gateway.store import schema
+from gateway.store.session import SqliteSession
 
 BUSY_MILLISECONDS = 5000
 
 
 class StoreLockedError(Exception):
     """Another process serves this data folder."""
-
-
-class SchemaError(Exception):
-    """The store holds a schema that this code does not know."""
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -58,52 +52,15 @@ def prepare(path: Path) -> None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = connect_writer(path)
+    session = SqliteSession(connect_writer(path))
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        fresh = not _revision(connection)
-        for statement in ddl():
-            connection.execute(statement)
-        if fresh:
-            connection.execute("INSERT INTO schema_revision (revision) VALUES (?)", (REVISION,))
-        connection.execute("COMMIT")
-        check_revision(connection)
+        session.begin()
+        if not schema.revision(session):
+            schema.create(session)
+        session.commit()
+        schema.check_revision(session)
     finally:
-        connection.close()
-
-
-def check_revision(connection: sqlite3.Connection) -> None:
-    """Raises SchemaError when the store was written by another revision of the schema."""
-    found = _revision(connection)
-    if found != REVISION:
-        raise SchemaError(f"the store has schema revision {found}, this gateway needs {REVISION}")
-
-
-def _revision(connection: sqlite3.Connection) -> int:
-    """0 in an empty file."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'schema_revision'")
-    if not tables.fetchone()[0]:
-        return 0
-    (revision,) = connection.execute("SELECT revision FROM schema_revision").fetchone()
-    return int(revision)
-
-
-def ddl() -> tuple[str, ...]:
-    """The statements that make an empty file a store, and add to an older one what it lacks."""
-    dialect = sqlite.dialect()
-    statements: list[str] = []
-    for table in metadata.sorted_tables:
-        statements.append(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            statements.append(str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect)))
-    return (*statements, *TRIGGERS)
-
-
-TRIGGERS = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS audit_no_{verb.lower()} BEFORE {verb} ON audit "
-    "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
-    for verb in ("UPDATE", "DELETE")
-)
+        session.close()
 
 
 class FolderLock:

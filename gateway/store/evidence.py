@@ -1,15 +1,14 @@
 """The proof chain of one report set, rows and bytes (architecture decision 20); cli/evidence.py packs it."""
 
 import json
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 
 from gateway.store import listings
-from gateway.store.connection import check_revision, connect_reader
 from gateway.store.moments import iso
-from gateway.store.queries import SqliteQueries
+from gateway.store.place import Where, reading
+from gateway.store.queries import StoreQueries
 from gateway.store.session import Session
 from gateway.store.tables import artifact, audit, document, message, message_report, report_version
 
@@ -68,13 +67,11 @@ class Evidence(NamedTuple):
     files: tuple[tuple[str, bytes], ...]
 
 
-def gather(path: Path, report_id: int) -> Evidence | None:
+def gather(where: Where, report_id: int) -> Evidence | None:
     """Everything about one report set; None when there is no such."""
-    queries = SqliteQueries.open(path)
-    connection = connect_reader(path)
+    queries = StoreQueries.open(where)
+    session, key = reading(where), {"report_id": report_id}
     try:
-        check_revision(connection)
-        session, key = Session(connection), {"report_id": report_id}
         summary = queries.report(str(report_id))
         if summary is None:
             return None
@@ -95,7 +92,7 @@ def gather(path: Path, report_id: int) -> Evidence | None:
         }
         return Evidence(facts, tuple(files))
     finally:
-        connection.close()
+        session.close()
         queries.close()
 
 

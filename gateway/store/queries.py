@@ -5,7 +5,6 @@ import threading
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,9 +16,8 @@ from gateway.model.submission import Recipient
 from gateway.ports import Row
 from gateway.store import audit, identities, judgement, listings, orders
 from gateway.store import statements as named
-from gateway.store.connection import check_revision, connect_reader
 from gateway.store.moments import from_micros, iso
-from gateway.store.session import Session
+from gateway.store.place import Where, reading
 
 _FIRST_PAGE = 1 << 62
 _QUEUED = (DeliveryState.PLANNED, DeliveryState.PENDING, DeliveryState.WAITING)
@@ -27,21 +25,19 @@ _PROBLEMS = 20
 """At most so many of each kind are told."""
 
 
-class SqliteQueries:
+class StoreQueries:
     """Reads beside a running server. Any thread may call; calls wait for each other."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises sqlite3.OperationalError when there is no store, SchemaError for another revision."""
-        self._connection = connect_reader(path)
-        check_revision(self._connection)
-        self._session, self._lock = Session(self._connection), threading.Lock()
+    def __init__(self, where: Where) -> None:
+        """Raises StoreUnavailableError when there is no store, SchemaError for another revision."""
+        self._session, self._lock = reading(where), threading.Lock()
 
     @classmethod
-    def open(cls, path: Path) -> "SqliteQueries":
-        return cls(path)
+    def open(cls, where: Where) -> "StoreQueries":
+        return cls(where)
 
     def close(self) -> None:
-        self._connection.close()
+        self._session.close()
 
     # --- orders and identities
 
@@ -264,7 +260,7 @@ class SqliteQueries:
     def problems(self) -> list[str]:
         """What does not add up in the ledger, one sentence each; empty when all is well."""
         with self._lock:
-            damaged = [text for (text,) in self._connection.execute("PRAGMA quick_check(5)") if text != "ok"]
+            damaged = self._session.damage(5)
             gaps = self._session.rows(listings.UNBALANCED, {"most": _PROBLEMS})
             lost = self._session.rows(listings.WITHOUT_REPORT, {"most": _PROBLEMS})
             untold = self._session.rows(listings.UNAUDITED, {"most": _PROBLEMS})

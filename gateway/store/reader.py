@@ -1,11 +1,9 @@
 """`ports.WorkReader` for a worker: its own read-only connection, so that the writer never waits for it."""
 
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.model.base import decode
 from gateway.model.delivery import (
@@ -21,12 +19,14 @@ from gateway.model.report import ImagingReport
 from gateway.model.site import Site
 from gateway.model.submission import Action, Blob, Recipient, SubmissionContext
 from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVersion, VersionIdentity
-from gateway.ports import StoreUnavailableError
+from gateway.ports import StoreUnavailableError, Task
 from gateway.store import statements as named
 from gateway.store.acknowledge import told
-from gateway.store.connection import check_revision, connect_reader
-from gateway.store.session import Session
+from gateway.store.place import Where, reading
 from gateway.store.supersede import left, place
+
+if TYPE_CHECKING:
+    from gateway.store.marks import Marks
 
 KEPT_BYTES = 16 << 20
 """Documents kept in memory: the deliveries of one version come close together and share them."""
@@ -44,32 +44,37 @@ class SiteUnknownError(Exception):
         self.findings = (finding("SITE-UNKNOWN", detail=f"site {site}"),)
 
 
-class SqliteReader:
+class StoreReader:
     """Versions and jobs, for one thread at a time.
 
     Raises StoreUnavailableError when the database cannot be read now, SiteUnknownError.
     """
 
-    def __init__(self, path: Path, site: Callable[[str], Site]) -> None:
+    def __init__(self, where: Where, site: Callable[[str], Site]) -> None:
         """`site` gives the profile constants of a site's name (LookupError for an unknown one).
 
-        Raises sqlite3.OperationalError when there is no store, SchemaError for another revision.
+        Raises StoreUnavailableError when there is no store, SchemaError for another revision.
         """
-        self._connection = connect_reader(path)
-        check_revision(self._connection)
-        self._session, self._site = Session(self._connection), site
+        self._session, self._site = reading(where), site
+        self._marks = _marks(where)
         self._kept: OrderedDict[int, tuple[ReportVersion, tuple[Document, ...]]] = OrderedDict()
 
     @classmethod
-    def open(cls, path: Path, site: Callable[[str], Site]) -> "SqliteReader":
-        return cls(path, site)
+    def open(cls, where: Where, site: Callable[[str], Site]) -> "StoreReader":
+        return cls(where, site)
 
     def close(self) -> None:
-        self._connection.close()
+        self._session.close()
+        if self._marks is not None:
+            self._marks.close()
+
+    def begin(self, task: Task) -> bool:
+        """See `ports.WorkReader`. Without leases (SQLite) nobody else can have it."""
+        return self._marks is None or self._marks.begin(task)
 
     def version(self, version_id: int) -> tuple[ReportVersion, tuple[Blob, ...]]:
         """See `ports.WorkReader`; the blobs are the attachments and the received CDA of the version."""
-        with _readable():
+        with self._readable():
             version = self._version(version_id)
             names = dict.fromkeys(attachment.sha256 for attachment in version.report.attachments)
             if version.context.received_document:
@@ -78,7 +83,7 @@ class SqliteReader:
 
     def job(self, delivery_id: int, attempt: int) -> DeliveryJob:
         """See `ports.WorkReader`; LookupError also when the delivery may not be sent any more (cancelled)."""
-        with _readable():
+        with self._readable():
             row = self._session.row(named.JOB, {"delivery_id": delivery_id})
             if row is None or DeliveryState(row[6]) not in _SENDABLE:
                 raise LookupError(f"delivery {delivery_id} is not to be sent")
@@ -159,6 +164,13 @@ class SqliteReader:
             )
         )
 
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except self._session.faults.of_service as fault:
+            raise StoreUnavailableError(f"the store cannot be read: {fault}") from fault
+
     def _blob(self, sha256: str) -> Blob:
         row = self._session.row(named.ARTIFACT, {"sha256": sha256})
         if row is None:
@@ -170,9 +182,9 @@ def _size(made: tuple[ReportVersion, tuple[Document, ...]]) -> int:
     return sum(len(document.data) for document in made[1])
 
 
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as fault:
-        raise StoreUnavailableError(f"the store cannot be read: {fault}") from fault
+def _marks(where: Where) -> "Marks | None":
+    if not isinstance(where, str):
+        return None
+    from gateway.store.marks import Marks
+
+    return Marks(where)

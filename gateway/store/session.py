@@ -1,51 +1,146 @@
-"""The one way a statement reaches the database: compiled once, run by the bare cursor of the connection."""
+"""The one way a statement reaches a database: compiled once a dialect, run by the driver's bare cursor."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Executable
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Dialect
 
 from gateway.store.statements import Sql, sql
 
 Params = Mapping[str, Any]
 
-_DIALECT = sqlite.dialect(paramstyle="named")
-_COMPILED: dict[Executable, Sql] = {}
+
+class Faults(NamedTuple):
+    """The exceptions of a driver, by what they say."""
+
+    of_database: tuple[type[Exception], ...]
+    """All of them."""
+    of_values: tuple[type[Exception], ...]
+    """The values of one job are wrong; the database is well."""
+    of_service: tuple[type[Exception], ...]
+    """The database does not answer now."""
+    conflicts: tuple[type[Exception], ...]
+    """Another writer came in between: the same again may succeed."""
 
 
-def compiled(statement: Executable) -> Sql:
-    """The SQLite text of a statement of this room, made once a process."""
-    found = _COMPILED.get(statement)
-    if found is None:
-        found = _COMPILED[statement] = sql(statement, _DIALECT)
-    return found
+class Texts:
+    """The statements of this room in the words of one dialect, each made once a process."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._made: dict[Executable, Sql] = {}
+
+    def __call__(self, statement: Executable) -> Sql:
+        found = self._made.get(statement)
+        if found is None:
+            found = self._made[statement] = sql(statement, self.dialect)
+        return found
 
 
-class Session:
+class Session(ABC):
     """A cursor that speaks in statements of this room. Not for two threads at once."""
 
+    faults: Faults
+    dialect: Dialect
+
+    @abstractmethod
+    def run(self, statement: Executable, params: Params) -> None: ...
+
+    @abstractmethod
+    def run_many(self, statement: Executable, rows: Sequence[Params]) -> None:
+        """One write for every row; the statement must have no constants."""
+
+    @abstractmethod
+    def add(self, statement: Executable, params: Params) -> int:
+        """Insert one row; its number."""
+
+    @abstractmethod
+    def row(self, statement: Executable, params: Params) -> tuple[Any, ...] | None:
+        """The first row, None when there is none."""
+
+    @abstractmethod
+    def rows(self, statement: Executable, params: Params) -> list[tuple[Any, ...]]: ...
+
+    @abstractmethod
+    def stream(self, statement: Executable, params: Params) -> Iterator[tuple[Any, ...]]:
+        """Row by row; nothing else may run on this session meanwhile."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """A writing transaction: from here on no other writer, of any process, changes anything."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Durable when it returns."""
+
+    @abstractmethod
+    def begin_job(self) -> None:
+        """A part of the transaction that can be taken back alone."""
+
+    @abstractmethod
+    def end_job(self, *, keep: bool) -> None: ...
+
+    @abstractmethod
+    def has_table(self, name: str) -> bool: ...
+
+    @abstractmethod
+    def script(self, statements: Iterable[str]) -> None:
+        """Statements of definition, as they are."""
+
+    @property
+    def lost(self) -> bool:
+        """The connection is gone: only a new one may help."""
+        return False
+
+    @abstractmethod
+    def damage(self, most: int) -> list[str]:
+        """What the engine itself finds wrong with its files, where it can tell."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Rolls back what is open."""
+
+
+compiled = Texts(sqlite.dialect(paramstyle="named"))
+"""The SQLite text of a statement."""
+
+
+class SqliteSession(Session):
+    dialect = compiled.dialect
+    faults = Faults(
+        of_database=(sqlite3.Error,),
+        of_values=(
+            sqlite3.IntegrityError,
+            sqlite3.DataError,
+            sqlite3.ProgrammingError,
+            sqlite3.NotSupportedError,
+            sqlite3.InterfaceError,
+        ),
+        of_service=(sqlite3.OperationalError,),
+        conflicts=(),
+    )
+
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._cursor = connection.cursor()
+        self._connection, self._cursor = connection, connection.cursor()
 
     def run(self, statement: Executable, params: Params) -> None:
         text, constants = compiled(statement)
         self._cursor.execute(text, {**constants, **params} if constants else params)
 
     def run_many(self, statement: Executable, rows: Sequence[Params]) -> None:
-        """One write for every row; the statement must have no constants."""
         self._cursor.executemany(compiled(statement).text, rows)
 
     def add(self, statement: Executable, params: Params) -> int:
-        """Insert one row; its number."""
         self._cursor.execute(compiled(statement).text, params)
         number = self._cursor.lastrowid
         assert number is not None
         return number
 
     def row(self, statement: Executable, params: Params) -> tuple[Any, ...] | None:
-        """The first row, None when there is none."""
         self.run(statement, params)
         found: tuple[Any, ...] | None = self._cursor.fetchone()
         return found
@@ -55,10 +150,34 @@ class Session:
         return self._cursor.fetchall()
 
     def stream(self, statement: Executable, params: Params) -> Iterator[tuple[Any, ...]]:
-        """Row by row; nothing else may run on this session meanwhile."""
         self.run(statement, params)
         yield from self._cursor
 
-    def control(self, command: str) -> None:
-        """BEGIN, COMMIT, SAVEPOINT…"""
-        self._cursor.execute(command)
+    def begin(self) -> None:
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._cursor.execute("COMMIT")
+
+    def begin_job(self) -> None:
+        self._cursor.execute("SAVEPOINT job")
+
+    def end_job(self, *, keep: bool) -> None:
+        if not keep:
+            self._cursor.execute("ROLLBACK TO job")
+        self._cursor.execute("RELEASE job")
+
+    def has_table(self, name: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,))
+        return found.fetchone() is not None
+
+    def script(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self._cursor.execute(statement)
+
+    def damage(self, most: int) -> list[str]:
+        found = self._connection.execute(f"PRAGMA quick_check({most})")
+        return [text for (text,) in found if text != "ok"]
+
+    def close(self) -> None:
+        self._connection.close()

@@ -6,12 +6,14 @@ Every result may come twice (a worker's journal is read again after a crash): th
 import logging
 from typing import Any
 
-from gateway.model.base import encode
+from gateway.model.base import decode, encode
 from gateway.model.delivery import (
+    INTERRUPTED,
     DeliveryEvent,
     DeliveryState,
     Destination,
     IllegalTransitionError,
+    Outcome,
     OutcomeKind,
     next_state,
 )
@@ -156,3 +158,39 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
     )
     audit.record(session, told, now)
     return (result.delivery_id,)
+
+
+def resolve(session: Session, result: Settlement, now: int) -> None:
+    """The true end of an attempt that was taken for ambiguous because its node was away.
+
+    Only while it stands so: what a person, or a later attempt, decided since then is left alone.
+    """
+    row = session.row(named.DELIVERY_STATE, {"delivery_id": result.delivery_id})
+    event = _KNOWN_AFTER_ALL.get(result.outcome.kind)
+    if row is None or event is None or (row[0], row[2]) != (DeliveryState.AMBIGUOUS, result.attempt):
+        return
+    key = {"delivery_id": result.delivery_id, "number": result.attempt}
+    before = session.row(named.ATTEMPT_OUTCOME, key)
+    if before is None or decode(before[0].encode(), Outcome).code != INTERRUPTED:
+        return
+    outcome = encode(result.outcome).decode()
+    after = next_state(DeliveryState.AMBIGUOUS, event)
+    move(session, result.delivery_id, after, now, reason=result.outcome.code if after == "failed" else "")
+    attempted = {"of_delivery": result.delivery_id, "of_number": result.attempt}
+    session.run(named.SET_ATTEMPT_OUTCOME, attempted | {"new_outcome": outcome})
+    session.run(named.SET_OUTCOME, {"delivery_id": result.delivery_id, "new_outcome": outcome})
+    told = audit.Entry(
+        "attempt",
+        report_id=row[6],
+        delivery_id=result.delivery_id,
+        destination=row[1],
+        result=f"{result.outcome.kind.value} {result.outcome.code}".strip(),
+    )
+    audit.record(session, told, now)
+
+
+_KNOWN_AFTER_ALL = {
+    OutcomeKind.DELIVERED: DeliveryEvent.DELIVERED,
+    OutcomeKind.TRANSIENT: DeliveryEvent.RETRY_DUE,
+    OutcomeKind.PERMANENT: DeliveryEvent.FAILED,
+}

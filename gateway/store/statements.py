@@ -216,6 +216,18 @@ MOVE_DELIVERY = (
     )
 )
 
+ATTEMPT_OUTCOME = select(attempt.c.outcome).where(
+    attempt.c.delivery_id == bindparam("delivery_id"), attempt.c.number == bindparam("number")
+)
+SET_ATTEMPT_OUTCOME = (
+    update(attempt)
+    .where(attempt.c.delivery_id == bindparam("of_delivery"), attempt.c.number == bindparam("of_number"))
+    .values(outcome=bindparam("new_outcome"))
+)
+SET_OUTCOME = (
+    update(delivery).where(delivery.c.id == bindparam("delivery_id")).values(outcome=bindparam("new_outcome"))
+)
+
 # --- audit and operation
 
 AUDIT_LAST = select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)

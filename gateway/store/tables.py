@@ -19,15 +19,15 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = 2
-"""Of the schema that this code reads and writes; the table `schema_revision` says what the store holds."""
+REVISION = "0003"
+"""Of the schema that this code reads and writes (the newest of `migrations/versions`); the table
+`alembic_version` says what a store holds."""
 
 metadata = MetaData()
+alembic_version = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only under INTEGER
 _Time = BigInteger()
-
-schema_revision = Table("schema_revision", metadata, Column("revision", Integer, nullable=False))
 
 message = Table(
     "message",
@@ -289,4 +289,27 @@ destination = Table(
     Column("name", Text, primary_key=True),
     Column("paused_at", _Time),  # NULL: it works
     Column("actor", Text, nullable=False),
+)
+
+node = Table(
+    "node",
+    metadata,
+    # One row a gateway that ever served this store (PostgreSQL; on SQLite there is one, and no row).
+    Column("name", Text, primary_key=True),  # of its data folder
+    Column("token", _Id, nullable=False, unique=True),  # of its run: grows with every start, and every loss
+    Column("until", _Time),  # the database's clock; NULL: stopped, or its work was taken over
+    Column("host", Text, nullable=False),
+    Column("audit_key", Text, nullable=False),  # fingerprint: every node must have the same key
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    # What a node has in hand; whoever has lost the lease can settle nothing.
+    Column("kind", Text, primary_key=True),  # Task.kind
+    Column("task_id", _Id, primary_key=True, autoincrement=False),
+    Column("node", Text, ForeignKey("node.name"), nullable=False),
+    Column("token", _Id, nullable=False),
+    Column("begun", Integer, nullable=False),  # 1: what cannot be repeated may have left
+    Index("lease_by_node", "node"),
 )

@@ -1,13 +1,12 @@
 """Group commit: one thread writes; what arrives while a commit is under way shares the next one.
 
-A group is one transaction (`BEGIN IMMEDIATE`), each job in it a savepoint: a job that fails takes nothing
-else with it, a database that fails takes the whole group. Results are handed back only after the commit,
-hence after its fsync.
+A group is one transaction that keeps all other writers out, each job in it a savepoint: a job that fails
+takes nothing else with it, a database that fails takes the whole group. Results are handed back only after
+the commit, hence after its fsync.
 """
 
 import asyncio
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.ports import StoreUnavailableError
-from gateway.store.session import Session
+from gateway.store.session import Faults, Session
 from gateway.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -26,14 +25,8 @@ GROUP_BYTES = 1 << 20
 """A group is closed when its payload reaches this size: larger commits only delay everybody (measured)."""
 GROUP_JOBS = 512
 
-_JOB_FAULTS = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.ProgrammingError,
-    sqlite3.NotSupportedError,
-    sqlite3.InterfaceError,
-)
-"""Faults of one job's values; every other error of SQLite is one of the database."""
+CONFLICTS = 3
+"""Times that a group is tried when other writers come in between."""
 
 
 class _Job(NamedTuple):
@@ -52,15 +45,19 @@ class GroupWriter:
     """The only writing connection of the process, in a thread of its own."""
 
     def __init__(
-        self, connect: Callable[[], sqlite3.Connection], *, written: Callable[[int], None] = lambda size: None
+        self,
+        connect: Callable[[], Session],
+        faults: Faults,
+        *,
+        written: Callable[[int], None] = lambda size: None,
     ) -> None:
         """`connect` is called in the writer's thread, again after a fault; `written` after each commit
-        with the bytes of its group."""
-        self._connect, self._written = connect, written
+        with the bytes of its group. A job may run again after a conflict."""
+        self._connect, self._faults, self._written = connect, faults, written
+        self._service_faults: tuple[type[Exception], ...] = (*faults.of_database, OSError)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._held: list[_Job] = []
         self._releasing: asyncio.AbstractEventLoop | None = None
-        self._connection: sqlite3.Connection | None = None
         self._session: Session | None = None
         self._closed = False
         self._submitted = self._done = 0  # bytes; each counted by one thread only
@@ -141,14 +138,8 @@ class GroupWriter:
 
     def _commit(self, group: list[_Job]) -> list[_Done]:
         try:
-            if self._session is None:
-                self._connection = self._connect()
-                self._session = Session(self._connection)
-            session = self._session
-            session.control("BEGIN IMMEDIATE")
-            done = [_attempt(session, job) for job in group]
-            session.control("COMMIT")
-        except (sqlite3.Error, OSError) as fault:
+            done = self._transact(group)
+        except self._service_faults as fault:
             log.error("store cannot write", extra={"fault": str(fault), "jobs": len(group)})
             self._disconnect()  # a fresh connection knows nothing of the failed transaction
             return [_Done(job.future, None, _unavailable(fault)) for job in group]
@@ -158,12 +149,59 @@ class GroupWriter:
             log.exception("after commit")
         return done
 
-    def _disconnect(self) -> None:
-        connection, self._connection, self._session = self._connection, None, None
-        if connection is not None:
+    def _transact(self, group: list[_Job]) -> list[_Done]:
+        for left in reversed(range(CONFLICTS)):
             try:
-                connection.close()  # rolls back what is open
-            except sqlite3.Error as fault:
+                session = self._begin()
+                done = [self._attempt(session, job) for job in group]
+                session.commit()
+            except self._faults.conflicts:
+                if not left:
+                    raise
+                self._disconnect()
+            else:
+                return done
+        raise AssertionError("the last try returns or raises")
+
+    def _begin(self) -> Session:
+        """A connection that was closed since the last group (the server restarted) is made once more."""
+        if self._session is not None:
+            try:
+                self._session.begin()
+            except self._faults.of_database as fault:
+                if not self._session.lost:
+                    raise
+                log.warning("store connection lost", extra={"fault": str(fault)})
+                self._disconnect()
+            else:
+                return self._session
+        session = self._session = self._connect()
+        session.begin()
+        return session
+
+    def _attempt(self, session: Session, job: _Job) -> _Done:
+        """One job in its savepoint. Raises only errors of the database."""
+        session.begin_job()
+        try:
+            result = job.work(session)
+        except self._faults.of_values as fault:
+            error: Exception = fault
+        except self._faults.of_database:
+            raise
+        except Exception as fault:
+            error = fault
+        else:
+            session.end_job(keep=True)
+            return _Done(job.future, result, None)
+        session.end_job(keep=False)
+        return _Done(job.future, None, error)
+
+    def _disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                session.close()  # rolls back what is open
+            except self._faults.of_database as fault:
                 log.error("closing the store", extra={"fault": str(fault)})
 
     def _deliver(self, done: list[_Done]) -> None:
@@ -174,25 +212,6 @@ class GroupWriter:
                 loop.call_soon_threadsafe(_resolve, ours)
             except RuntimeError:  # loop closed: nobody waits any more, the writing stands
                 log.warning("results without a waiting loop", extra={"jobs": len(ours)})
-
-
-def _attempt(session: Session, job: _Job) -> _Done:
-    """One job in its savepoint. Raises only errors of the database."""
-    session.control("SAVEPOINT job")
-    try:
-        result = job.work(session)
-    except sqlite3.Error as fault:
-        if not isinstance(fault, _JOB_FAULTS):
-            raise
-        error: Exception = fault
-    except Exception as fault:
-        error = fault
-    else:
-        session.control("RELEASE job")
-        return _Done(job.future, result, None)
-    session.control("ROLLBACK TO job")
-    session.control("RELEASE job")
-    return _Done(job.future, None, error)
 
 
 def _unavailable(fault: Exception) -> StoreUnavailableError:

@@ -11,7 +11,7 @@ from gateway.hl7v2 import read_ack
 from gateway.mapping import sites
 from gateway.model.report import ImagingReport
 from gateway.pipeline.intake import Intake
-from gateway.store import SqliteQueries, SqliteReader, SqliteStore
+from gateway.store import SqliteStore, StoreQueries, StoreReader
 from tests.rule_cases import ALL
 from tests.store_support import TickingClock
 from tests.support import FIXTURES
@@ -36,7 +36,7 @@ class House:
         self.store = SqliteStore.open(self.path, clock=self.clock)
         self.profiles = sites.load()
         self.intake = Intake(self.store, self.profiles, self.clock, environment="test", enabled=ALL)
-        self.queries = SqliteQueries.open(self.path)
+        self.queries = StoreQueries.open(self.path)
         self._count = 0
 
     async def take(self, message: str) -> str:
@@ -59,7 +59,7 @@ class House:
 
     def report(self, version: int = 1) -> ImagingReport:
         """The version that was made as the n-th of the store."""
-        found, _ = SqliteReader.open(self.path, lambda name: self.profiles.named(name).site).version(version)
+        found, _ = StoreReader.open(self.path, lambda name: self.profiles.named(name).site).version(version)
         return found.report
 
     def deliveries(self) -> dict[str, tuple[str, str, str]]:

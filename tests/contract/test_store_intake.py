@@ -12,7 +12,7 @@ from gateway.model.delivery import DeliveryState, MessageState
 from gateway.model.findings import finding
 from gateway.model.submission import Blob
 from gateway.ports import Conclusion, Known, StoreUnavailableError
-from gateway.store import SqliteQueries, SqliteReader, SqliteStore, StoreLockedError
+from gateway.store import SqliteStore, StoreLockedError, StoreQueries, StoreReader
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -45,12 +45,12 @@ async def store(opened: Open, tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 @pytest.fixture
-def queries(store: SqliteStore, tmp_path: Path) -> SqliteQueries:
-    return SqliteQueries.open(tmp_path / "gateway.db")
+def queries(store: SqliteStore, tmp_path: Path) -> StoreQueries:
+    return StoreQueries.open(tmp_path / "gateway.db")
 
 
 async def test_a_message_is_stored_with_report_version_and_ledger(
-    store: SqliteStore, queries: SqliteQueries, tmp_path: Path
+    store: SqliteStore, queries: StoreQueries, tmp_path: Path
 ) -> None:
     receipt = await store.commit(
         received("015", b"MSH raw"),
@@ -75,7 +75,7 @@ async def test_a_message_is_stored_with_report_version_and_ledger(
         ("dmp", "blocked", "INS-NOT-QUALIFIED"),
     ]
     assert row["deliveries"][1]["recipient"] == "alain.dupont@test.mssante.fr"
-    reader = SqliteReader.open(tmp_path / "gateway.db", site)
+    reader = StoreReader.open(tmp_path / "gateway.db", site)
     version, blobs = reader.version(1)
     assert version.report == mapped("CR1").report
     assert version.context == mapped("CR1").context
@@ -85,7 +85,7 @@ async def test_a_message_is_stored_with_report_version_and_ledger(
 
 @pytest.mark.req("REQ-03")
 async def test_the_same_message_again_gets_the_same_answer_and_no_consequence(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     first = await store.commit(received(), concluding(planned(), answer=b"first answer"))
 
@@ -126,7 +126,7 @@ async def test_repetitions_in_one_group_are_known_to_each_other(store: SqliteSto
 
 
 async def test_messages_of_one_report_set_never_see_the_same_known_version(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     await asyncio.gather(*(store.commit(received(str(n)), concluding(planned())) for n in range(50)))
     report = queries.report("1")
@@ -136,7 +136,7 @@ async def test_messages_of_one_report_set_never_see_the_same_known_version(
 
 
 async def test_a_conclusion_that_fails_takes_nothing_else_of_its_group_with_it(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     def broken(known: Known) -> Conclusion:
         raise ValueError("a rule failed")
@@ -156,7 +156,7 @@ async def test_a_conclusion_that_fails_takes_nothing_else_of_its_group_with_it(
 
 
 async def test_a_write_that_fails_halfway_leaves_nothing_of_its_message(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     def twice_the_same_version(known: Known) -> Conclusion:
         made = concluding(planned())(known)
@@ -171,7 +171,7 @@ async def test_a_write_that_fails_halfway_leaves_nothing_of_its_message(
     assert queries.balance()["balanced"]
 
 
-async def test_a_held_report_is_known_without_a_version(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_a_held_report_is_known_without_a_version(store: SqliteStore, queries: StoreQueries) -> None:
     await store.commit(received("1"), held())
     seen = []
 
@@ -191,7 +191,7 @@ async def test_a_held_report_is_known_without_a_version(store: SqliteStore, quer
 
 
 async def test_a_late_preliminary_report_does_not_hide_the_final_one(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     await store.commit(received("1"), concluding(planned()))
     await store.commit(received("2"), held())
@@ -205,13 +205,13 @@ async def test_received_bytes_are_kept_once_by_hash_and_come_back(store: SqliteS
     blob = Blob(sha256=hashlib.sha256(data).hexdigest(), media_type="application/pdf", data=data)
     for n in range(3):
         await store.commit(received(str(n)), concluding(planned(), order=f"CR{n}", blobs=(blob,)))
-    queries = SqliteQueries.open(tmp_path / "gateway.db")
+    queries = StoreQueries.open(tmp_path / "gateway.db")
     assert queries.artifact(blob.sha256) == ("application/pdf", data)
     count = sqlite3.connect(tmp_path / "gateway.db").execute("SELECT count(*) FROM artifact").fetchone()
     assert count == (1,)
 
 
-async def test_findings_are_shown_with_their_remedy(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_findings_are_shown_with_their_remedy(store: SqliteStore, queries: StoreQueries) -> None:
     found = finding("INS-KEY", "PID-3[2].1", "15 digits")
     receipt = await store.commit(
         received(),
@@ -251,7 +251,7 @@ async def test_a_full_disk_fails_all_who_wait_and_is_survived(
     receipt = await store.commit(received("later"), concluding(planned(), order="later"))
 
     assert receipt.state is MessageState.ACCEPTED
-    queries = SqliteQueries.open(tmp_path / "gateway.db")
+    queries = StoreQueries.open(tmp_path / "gateway.db")
     assert sorted(row["control_id"] for row in queries.messages()) == sorted([*taken, "later"])
     assert queries.problems() == []
     await store.close()
@@ -278,7 +278,7 @@ async def test_the_store_is_readable_by_its_owner_only(store: SqliteStore, tmp_p
         assert (tmp_path / name).stat().st_mode & 0o077 == 0, name
 
 
-async def test_pages_of_messages_follow_each_other(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_pages_of_messages_follow_each_other(store: SqliteStore, queries: StoreQueries) -> None:
     for n in range(5):
         await store.commit(received(str(n)), concluding(planned(), order=str(n)) if n % 2 else rejected())
     first = queries.messages(limit=2)

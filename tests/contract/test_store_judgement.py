@@ -8,7 +8,7 @@ import pytest
 from gateway.model.delivery import DeliveryState, IllegalTransitionError
 from gateway.model.findings import finding
 from gateway.ports import Produced, Task
-from gateway.store import SqliteQueries, SqliteStore
+from gateway.store import SqliteStore, StoreQueries
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -39,8 +39,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 @pytest.fixture
-def queries(store: SqliteStore, tmp_path: Path) -> SqliteQueries:
-    return SqliteQueries.open(tmp_path / "gateway.db")
+def queries(store: SqliteStore, tmp_path: Path) -> StoreQueries:
+    return StoreQueries.open(tmp_path / "gateway.db")
 
 
 async def take(store: SqliteStore, *plan: object) -> None:
@@ -48,14 +48,14 @@ async def take(store: SqliteStore, *plan: object) -> None:
     assert await store.claim(10) == (Task(kind="produce", id=1),)
 
 
-def states(queries: SqliteQueries) -> list[tuple[str, str]]:
+def states(queries: StoreQueries) -> list[tuple[str, str]]:
     rows = sorted(queries.deliveries(), key=lambda row: int(row["id"]))
     return [(row["state"], row["reason"]) for row in rows]
 
 
 @pytest.mark.req("REQ-33")
 async def test_a_refusal_blocks_what_was_planned_and_keeps_findings_and_bytes(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP), planned(MAIL, DOCTOR, state=DeliveryState.WITHHELD))
     await store.settle((REFUSED,))
@@ -74,7 +74,7 @@ async def test_a_refusal_blocks_what_was_planned_and_keeps_findings_and_bytes(
 
 
 async def test_a_retry_by_hand_makes_and_judges_the_documents_again(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP), planned(FOLDER))
     await store.settle((REFUSED,))
@@ -91,7 +91,7 @@ async def test_a_retry_by_hand_makes_and_judges_the_documents_again(
     assert [(one["blocked"], one["findings"]) for one in message["judgements"]] == [("", [])]
 
 
-async def test_what_something_else_blocks_takes_no_retry(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_what_something_else_blocks_takes_no_retry(store: SqliteStore, queries: StoreQueries) -> None:
     other = planned(DMP, state=DeliveryState.BLOCKED)
     await take(store, other, planned(FOLDER))
     await store.settle((REFUSED,))
@@ -100,7 +100,7 @@ async def test_what_something_else_blocks_takes_no_retry(store: SqliteStore, que
     assert states(queries) == [("blocked", "INS-NOT-QUALIFIED"), ("blocked", "CDA-RULE")]
 
 
-async def test_the_same_refusal_twice_changes_nothing(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_the_same_refusal_twice_changes_nothing(store: SqliteStore, queries: StoreQueries) -> None:
     await take(store, planned(DMP))
     await store.settle((REFUSED,))
     await store.settle((REFUSED,))

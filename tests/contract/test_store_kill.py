@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store import SqliteQueries, SqliteStore
+from gateway.store import SqliteStore, StoreQueries
 from tests.support import ROOT
 
 
@@ -33,7 +33,7 @@ async def test_every_acknowledged_commit_survives_kill_9(tmp_path: Path) -> None
     for round_number in range(3):
         acknowledged += killed_after(150 + 70 * round_number, tmp_path, round_number * 1_000_000)
     store = SqliteStore.open(tmp_path / "gateway.db")  # recovers the WAL, as the next start does
-    queries = SqliteQueries.open(tmp_path / "gateway.db")
+    queries = StoreQueries.open(tmp_path / "gateway.db")
     known = {row["control_id"] for row in queries.messages(limit=1_000_000)}
     assert set(acknowledged) <= known
     assert len(acknowledged) >= 660

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.model.delivery import DeliveryState, IllegalTransitionError
 from gateway.ports import Produced, StoreUnavailableError
-from gateway.store import SqliteQueries, SqliteStore, space
+from gateway.store import SqliteStore, StoreQueries, space
 from tests.store_support import DMP, FOLDER, TickingClock, concluding, document, planned, received, rejected
 
 
@@ -100,7 +100,7 @@ async def test_every_change_is_told_in_the_chain_and_the_chain_holds(
         ("taken", "rejected"),
         ("cancel", "pending to cancelled"),
     ]
-    queries = SqliteQueries.open(tmp_path / "gateway.db")
+    queries = StoreQueries.open(tmp_path / "gateway.db")
     assert queries.problems() == []
     queries.close()
 
@@ -126,7 +126,7 @@ async def test_a_changed_trail_is_found(
     intruder.execute("DROP TRIGGER audit_no_delete")
     intruder.execute(damage)
     intruder.close()
-    queries = SqliteQueries.open(tmp_path / "gateway.db")
+    queries = StoreQueries.open(tmp_path / "gateway.db")
     assert any(problem.startswith(expected) for problem in queries.problems())
     queries.close()
 

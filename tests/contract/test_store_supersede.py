@@ -8,7 +8,7 @@ import pytest
 from gateway.model.delivery import DeliveryState, Outcome, OutcomeKind
 from gateway.model.submission import Action
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import SqliteQueries, SqliteReader, SqliteStore
+from gateway.store import SqliteStore, StoreQueries, StoreReader
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -74,13 +74,13 @@ class Bench:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(state, reason, action) of all deliveries, oldest first."""
-        queries = SqliteQueries.open(self.path)
+        queries = StoreQueries.open(self.path)
         rows = queries.deliveries(limit=100)[::-1]
         queries.close()
         return [(row["state"], row["reason"], row["action"]) for row in rows]
 
     def job_action(self, delivery_id: int) -> Action:
-        return SqliteReader.open(self.path, site).job(delivery_id, 1).action
+        return StoreReader.open(self.path, site).job(delivery_id, 1).action
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_what_never_left_is_given_up_and_the_newer_version_is_a_creation(
     await put(bench, state)
     message = await bench.version(planned(DMP, action=Action.REPLACE))
     assert bench.rows() == [("cancelled", "SUPERSEDED", "create"), ("planned", "", "create")]
-    queries = SqliteQueries.open(bench.path)
+    queries = StoreQueries.open(bench.path)
     told = queries.message(message)
     queries.close()
     assert told is not None

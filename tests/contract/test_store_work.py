@@ -18,7 +18,7 @@ from gateway.model.delivery import (
 )
 from gateway.model.submission import Action
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import SqliteQueries, SqliteReader, SqliteStore
+from gateway.store import SqliteStore, StoreQueries, StoreReader
 from gateway.store.reader import SiteUnknownError
 from tests.store_support import (
     DMP,
@@ -63,13 +63,13 @@ async def store(opened: Open, clock: TickingClock, tmp_path: Path) -> AsyncItera
 
 
 @pytest.fixture
-def queries(store: SqliteStore, tmp_path: Path) -> SqliteQueries:
-    return SqliteQueries.open(tmp_path / "gateway.db")
+def queries(store: SqliteStore, tmp_path: Path) -> StoreQueries:
+    return StoreQueries.open(tmp_path / "gateway.db")
 
 
 @pytest.fixture
-def reader(store: SqliteStore, tmp_path: Path) -> SqliteReader:
-    return SqliteReader.open(tmp_path / "gateway.db", site)
+def reader(store: SqliteStore, tmp_path: Path) -> StoreReader:
+    return StoreReader.open(tmp_path / "gateway.db", site)
 
 
 async def take(store: SqliteStore, *plan: object, order: str = "CR1") -> None:
@@ -102,7 +102,7 @@ def result(
     )
 
 
-def state(queries: SqliteQueries, delivery_id: int) -> str:
+def state(queries: StoreQueries, delivery_id: int) -> str:
     row = queries.delivery(delivery_id)
     assert row is not None
     return str(row["state"])
@@ -111,7 +111,7 @@ def state(queries: SqliteQueries, delivery_id: int) -> str:
 # --- claiming
 
 
-async def test_production_comes_before_delivery(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_production_comes_before_delivery(store: SqliteStore, queries: StoreQueries) -> None:
     await take(store, planned(DMP), planned(FOLDER))
     assert await store.claim(10) == (Task(kind="produce", id=1),)
     await store.settle((Produced(version_id=1, documents=(document(),)),))
@@ -221,7 +221,7 @@ async def test_a_recipient_keeps_its_lane_when_its_mailbox_changes(store: Sqlite
 
 @pytest.mark.req("REQ-43")
 async def test_a_transient_failure_waits_longer_each_time_then_is_given_up(
-    store: SqliteStore, queries: SqliteQueries, clock: TickingClock
+    store: SqliteStore, queries: StoreQueries, clock: TickingClock
 ) -> None:
     """RETRY: 10 s · 2^n up to 60 s, given up 100 s after it became due."""
     await take(store, planned(DMP))
@@ -254,7 +254,7 @@ async def test_a_peer_that_asks_to_wait_longer_is_obeyed(store: SqliteStore, clo
 
 @pytest.mark.parametrize(("destination", "again"), [(DMP, True), (FOLDER, True), (MAIL, False)])
 async def test_an_ambiguous_outcome_is_repeated_only_where_a_repetition_is_known(
-    store: SqliteStore, queries: SqliteQueries, destination: Destination, again: bool
+    store: SqliteStore, queries: StoreQueries, destination: Destination, again: bool
 ) -> None:
     await take(store, planned(destination, DOCTOR))
     await store.claim(1)
@@ -265,7 +265,7 @@ async def test_an_ambiguous_outcome_is_repeated_only_where_a_repetition_is_known
     assert (await store.next_due() is not None) == again
 
 
-async def test_the_same_outcome_twice_changes_nothing(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_the_same_outcome_twice_changes_nothing(store: SqliteStore, queries: StoreQueries) -> None:
     """A worker's journal is read again after a crash."""
     await take(store, planned(DMP))
     await store.claim(1)
@@ -279,7 +279,7 @@ async def test_the_same_outcome_twice_changes_nothing(store: SqliteStore, querie
     assert len(row["attempts_made"]) == 1
 
 
-async def test_documents_made_twice_are_kept_once(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_documents_made_twice_are_kept_once(store: SqliteStore, queries: StoreQueries) -> None:
     await take(store, planned(DMP))
     made = Produced(version_id=1, documents=(document(b"first"),))
     await store.settle((made, made))
@@ -294,7 +294,7 @@ async def test_an_outcome_for_an_unknown_delivery_is_dropped(store: SqliteStore)
 
 
 async def test_a_delivery_cancelled_by_another_process_while_it_left_says_so(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP))
     await store.claim(1)
@@ -313,7 +313,7 @@ async def test_a_delivery_cancelled_by_another_process_while_it_left_says_so(
 
 
 async def test_failed_production_fails_the_planned_deliveries_and_a_retry_produces_again(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP), planned(FOLDER), planned(MAIL, DOCTOR, state=DeliveryState.WITHHELD))
     await store.claim(1)
@@ -334,7 +334,7 @@ async def test_failed_production_fails_the_planned_deliveries_and_a_retry_produc
 # --- the operator
 
 
-async def test_release_lets_a_withheld_delivery_go(store: SqliteStore, queries: SqliteQueries) -> None:
+async def test_release_lets_a_withheld_delivery_go(store: SqliteStore, queries: StoreQueries) -> None:
     withheld = planned(MAIL, DOCTOR, state=DeliveryState.WITHHELD)
     await take(store, planned(DMP), withheld)
     assert await store.release(2) is DeliveryState.PLANNED
@@ -394,7 +394,7 @@ async def test_a_delivered_document_is_never_sent_again_by_hand(store: SqliteSto
 
 
 async def test_a_job_carries_what_the_peer_named_for_the_version_before(
-    store: SqliteStore, reader: SqliteReader
+    store: SqliteStore, reader: StoreReader
 ) -> None:
     await take(store, planned(DMP))
     await produce(store)
@@ -410,7 +410,7 @@ async def test_a_job_carries_what_the_peer_named_for_the_version_before(
 
 
 async def test_a_replacement_of_what_was_cancelled_goes_as_a_creation(
-    store: SqliteStore, reader: SqliteReader
+    store: SqliteStore, reader: StoreReader
 ) -> None:
     await take(store, planned(DMP, state=DeliveryState.BLOCKED))
     await store.cancel(1)
@@ -420,14 +420,14 @@ async def test_a_replacement_of_what_was_cancelled_goes_as_a_creation(
 
 
 async def test_a_replacement_of_what_others_sent_stays_a_replacement(
-    store: SqliteStore, reader: SqliteReader
+    store: SqliteStore, reader: StoreReader
 ) -> None:
     await take(store, planned(DMP, action=Action.REPLACE))
     await store.settle((Produced(version_id=1, documents=(document(),)),))
     assert reader.job(1, 1).action is Action.REPLACE
 
 
-async def test_a_cancelled_delivery_is_no_job_any_more(store: SqliteStore, reader: SqliteReader) -> None:
+async def test_a_cancelled_delivery_is_no_job_any_more(store: SqliteStore, reader: StoreReader) -> None:
     await take(store, planned(DMP))
     await store.settle((Produced(version_id=1, documents=(document(),)),))
     await store.cancel(1)
@@ -439,7 +439,7 @@ async def test_a_cancelled_delivery_is_no_job_any_more(store: SqliteStore, reade
 
 async def test_a_report_whose_site_profile_is_gone_says_so(store: SqliteStore, tmp_path: Path) -> None:
     await take(store, planned(DMP))
-    reader = SqliteReader.open(tmp_path / "gateway.db", {}.__getitem__)
+    reader = StoreReader.open(tmp_path / "gateway.db", {}.__getitem__)
     with pytest.raises(SiteUnknownError) as caught:
         reader.version(1)
     assert caught.value.findings[0].code == "SITE-UNKNOWN"
@@ -464,7 +464,7 @@ async def test_a_restarted_store_hands_out_again_what_was_not_settled(
 
 
 async def test_pages_of_deliveries_follow_each_other_over_all_destinations(
-    store: SqliteStore, queries: SqliteQueries
+    store: SqliteStore, queries: StoreQueries
 ) -> None:
     for number in range(4):
         await take(store, planned(DMP), planned(MAIL, DOCTOR), order=f"CR{number}")
@@ -483,7 +483,7 @@ async def test_pages_of_deliveries_follow_each_other_over_all_destinations(
 
 
 async def test_the_balance_finds_a_row_that_is_missing_in_the_ledger(
-    store: SqliteStore, queries: SqliteQueries, tmp_path: Path
+    store: SqliteStore, queries: StoreQueries, tmp_path: Path
 ) -> None:
     import sqlite3
 

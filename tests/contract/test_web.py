@@ -10,8 +10,7 @@ import pytest
 from gateway.mapping import sites
 from gateway.model.delivery import Destination
 from gateway.pipeline.intake import Intake
-from gateway.store import SqliteQueries, SqliteStore
-from gateway.store.sqlite import SystemClock
+from gateway.store import SqliteStore, StoreQueries, SystemClock
 from gateway.web.application import application
 from gateway.web.auth import ensure_token
 from tests.support import FIXTURES, SAMPLES, needs_samples
@@ -24,7 +23,7 @@ FHIR = {"Content-Type": "application/fhir+json"}
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the right token; the store has one destination, the folder."""
     store = SqliteStore.open(tmp_path / "gateway.db")
-    queries = SqliteQueries.open(tmp_path / "gateway.db")
+    queries = StoreQueries.open(tmp_path / "gateway.db")
     intake = Intake(
         store, sites.load(), SystemClock(), environment="test", enabled=frozenset({Destination.FOLDER})
     )

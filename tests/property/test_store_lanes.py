@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.config import RetrySettings
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import SqliteQueries, SqliteStore
+from gateway.store import SqliteStore, StoreQueries
 from tests.store_support import DMP, DOCTOR, FOLDER, MAIL, OTHER, TickingClock, concluding, document, planned
 from tests.store_support import received as message
 
@@ -138,7 +138,7 @@ class Run:
                 assert self._delivered[lane][-1] == row["id"], "the peer does not hold the newest version"
 
     def _rows(self) -> list[dict[str, object]]:
-        queries = SqliteQueries.open(self._path)
+        queries = StoreQueries.open(self._path)
         try:
             return queries.deliveries(limit=1000)
         finally:
@@ -158,7 +158,7 @@ class Run:
         assert all(times == 1 for times in self._times.values()), "delivered twice"
         for lane, order in self._delivered.items():
             assert order == sorted(order), f"out of order in {lane}"
-        queries = SqliteQueries.open(self._path)
+        queries = StoreQueries.open(self._path)
         assert queries.balance()["balanced"]
         queries.close()
 

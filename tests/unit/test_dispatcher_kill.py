@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.model.delivery import Destination
-from gateway.store import SqliteQueries
+from gateway.store import StoreQueries
 from tests.store_support import DMP, FOLDER, MAIL, ledger, until, world
 from tests.support import ROOT
 from tests.unit.test_dispatcher_run import running, settings, states
@@ -125,4 +125,4 @@ def test_a_second_gateway_for_the_folder_is_refused_while_the_first_runs(tmp_pat
     gateway.kill(workers_too=True)
     assert second.returncode == 1
     assert "is served by another gateway (process" in second.stderr
-    assert SqliteQueries.open(tmp_path / "gateway.db").problems() == []
+    assert StoreQueries.open(tmp_path / "gateway.db").problems() == []

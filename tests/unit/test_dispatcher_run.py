@@ -17,8 +17,7 @@ from gateway.config import Settings
 from gateway.model.delivery import Destination
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.ports import StoreUnavailableError
-from gateway.store import SqliteQueries, SqliteStore
-from gateway.store.sqlite import SystemClock
+from gateway.store import SqliteStore, StoreQueries, SystemClock
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -42,12 +41,12 @@ def settings(tmp_path: Path, workers: int) -> Settings:
 @asynccontextmanager
 async def running(
     current: Settings, factory: str = FACTORY
-) -> AsyncIterator[tuple[SqliteStore, Dispatcher, SqliteQueries]]:
+) -> AsyncIterator[tuple[SqliteStore, Dispatcher, StoreQueries]]:
     store = SqliteStore.open(current.database, retry=current.retry)
     dispatcher = Dispatcher(store, current, SystemClock(), factory=factory)
     store.subscribe(dispatcher.wake)
     await dispatcher.start()
-    queries = SqliteQueries.open(current.database)
+    queries = StoreQueries.open(current.database)
     try:
         yield store, dispatcher, queries
     finally:
@@ -56,7 +55,7 @@ async def running(
         queries.close()
 
 
-def states(queries: SqliteQueries) -> dict[str, int]:
+def states(queries: StoreQueries) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for _, state, count in queries.delivery_counts():
         counts[state] += count
@@ -149,7 +148,7 @@ async def test_stopping_lets_what_is_being_sent_end_and_the_next_start_does_the_
         await until(lambda: ledger(current.data_dir, MAIL))
     sent_before = len(ledger(current.data_dir, MAIL))
     assert sent_before < 30
-    queries = SqliteQueries.open(current.database)
+    queries = StoreQueries.open(current.database)
     assert states(queries)["delivered"] == sent_before
     world(current.data_dir)
     async with running(current) as (_, _, again):

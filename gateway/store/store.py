@@ -1,0 +1,223 @@
+"""What both engines share: the commit of a message, the settling of results, the operator's changes."""
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict, TypeVar
+
+from gateway.config import RetrySettings
+from gateway.model.delivery import DeliveryState, Destination
+from gateway.ports import (
+    Clock,
+    Conclusion,
+    Known,
+    Produced,
+    Receipt,
+    Received,
+    Settlement,
+    StoreUnavailableError,
+    Task,
+)
+from gateway.store import audit, operate
+from gateway.store import statements as named
+from gateway.store.intake import take
+from gateway.store.moments import to_micros
+from gateway.store.policy import Retry
+from gateway.store.session import Session
+from gateway.store.settle import settle
+from gateway.store.space import QUEUED, Space
+from gateway.store.supersede import Withdraw
+from gateway.store.writer import GroupWriter
+
+T = TypeVar("T")
+
+OPERATOR = "operator"
+"""Actor of a change whose maker is not named."""
+
+
+class SystemClock:
+    """The machine's time; `ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Options(TypedDict, total=False):
+    """How a store is opened.
+
+    `draw` gives numbers in [0, 1) for the jitter; `per_destination` caps how many deliveries of one kind this
+    process has in hand, so that a peer that hangs cannot take the whole capacity. `recovering`: the first
+    claim tells that what an earlier process was sending is settled; until then nothing that was begun is
+    given up. Below `min_free_bytes` on its disk the store takes no message. `acknowledging`: ends of
+    deliveries are told to creators who asked for it (ZAM).
+    """
+
+    retry: RetrySettings
+    clock: Clock
+    draw: Callable[[], float]
+    per_destination: int
+    recovering: bool
+    min_free_bytes: int
+    acknowledging: bool
+
+
+class Chosen(NamedTuple):
+    """`Options` with their defaults."""
+
+    retry: RetrySettings = RetrySettings()
+    clock: Clock = SystemClock()
+    draw: Callable[[], float] = random.random
+    per_destination: int = 8
+    recovering: bool = False
+    min_free_bytes: int = 0
+    acknowledging: bool = False
+
+
+class Store(ABC):
+    """`ports.IntakeStore`, `ports.WorkStore` and `ports.Operator`; all methods belong to one event loop."""
+
+    def __init__(self, folder: Path, writer: GroupWriter, chosen: Chosen) -> None:
+        """`folder`: the data folder of this process."""
+        self._writer, self._clock = writer, chosen.clock
+        self._retry, self._acknowledging = Retry(chosen.retry, chosen.draw), chosen.acknowledging
+        self._space, self._pseudonym = Space(folder, chosen.min_free_bytes), audit.pseudonyms(folder)
+        self._changed: tuple[Callable[[], None], ...] = ()
+
+    def configure(self, retry: RetrySettings, *, min_free_bytes: int, acknowledging: bool) -> None:
+        """Other values of what `open` was given, from now on."""
+        self._retry = Retry(retry, self._retry.draw)
+        self._space.least, self._acknowledging = min_free_bytes, acknowledging
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Write what waits, close everything."""
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """`changed` is called (in the event loop) whenever deliveries may have become ready."""
+        self._changed += (changed,)
+
+    # --- ports.IntakeStore
+
+    async def commit(self, received: Received, conclude: Callable[[Known], Conclusion]) -> Receipt:
+        self._space.check()
+        if self._writer.queued > QUEUED:
+            raise StoreUnavailableError(f"{self._writer.queued} bytes wait for the disk")
+        receipt = await self._changing(
+            lambda session, withdraw: take(session, received, conclude, withdraw, self._pseudonym),
+            2 * len(received.raw),
+        )
+        self._notify()
+        return receipt
+
+    # --- ports.WorkStore
+
+    @abstractmethod
+    async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]: ...
+
+    @abstractmethod
+    async def surrender(self, tasks: tuple[Task, ...]) -> None: ...
+
+    @abstractmethod
+    async def next_due(self) -> datetime | None: ...
+
+    async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
+        if not results:
+            return
+        now = self._now()
+        size = sum(
+            len(document.data) for one in results if isinstance(one, Produced) for document in one.documents
+        )
+        await self._writer.submit(lambda session: self._settle(session, results, now), size)
+        self._settled(results)
+        self._notify()
+
+    def _settle(self, session: Session, results: tuple[Produced | Settlement, ...], now: int) -> None:
+        """Inside the transaction."""
+        settle(session, results, self._retry, now, acknowledging=self._acknowledging)
+
+    @abstractmethod
+    def _settled(self, results: tuple[Produced | Settlement, ...]) -> None:
+        """They are written: nobody has these tasks in hand any more."""
+
+    # --- ports.Operator
+
+    async def retry(self, delivery_id: int, *, actor: str = OPERATOR) -> DeliveryState:
+        """Try again now. Raises LookupError; IllegalTransitionError for a state that takes no retry."""
+        return await self._operate(operate.retry, delivery_id, actor)
+
+    async def cancel(self, delivery_id: int, *, actor: str = OPERATOR) -> DeliveryState:
+        """Give a delivery up and free its lane. Raises as `retry`; what is being sent cannot be cancelled."""
+        return await self._operate(operate.cancel, delivery_id, actor)
+
+    async def release(self, delivery_id: int, *, actor: str = OPERATOR) -> DeliveryState:
+        """Let a withheld delivery go. Raises as `retry`."""
+        return await self._operate(operate.release, delivery_id, actor)
+
+    async def _operate(self, act: operate.Act, delivery_id: int, actor: str) -> DeliveryState:
+        now = self._now()
+        state = await self._changing(
+            lambda session, withdraw: act(session, delivery_id, now, withdraw, actor)
+        )
+        self._notify()
+        return state
+
+    async def pause(self, destination: Destination, *, actor: str = OPERATOR) -> None:
+        """Send nothing more there, also after a restart, until `resume`."""
+        await self._pause(destination, actor, paused=True)
+
+    async def resume(self, destination: Destination, *, actor: str = OPERATOR) -> None:
+        await self._pause(destination, actor, paused=False)
+
+    async def _pause(self, destination: Destination, actor: str, *, paused: bool) -> None:
+        now, name = self._now(), destination.value
+
+        def change(session: Session) -> frozenset[str]:
+            operate.pause(session, name, now, actor, paused=paused)
+            return paused_now(session)
+
+        self._paused(await self._writer.submit(change))
+        self._notify()
+
+    @abstractmethod
+    def _paused(self, destinations: frozenset[str]) -> None:
+        """These are paused from now on."""
+
+    async def record(self, entry: audit.Entry) -> None:
+        """Append to the audit trail."""
+        now = self._now()
+        await self._writer.submit(lambda session: audit.record(session, entry, now))
+
+    def status(self) -> dict[str, Any]:
+        """For readiness and alerts: free bytes, whether they are too few, what waits for the disk; of an
+        engine also its paused destinations, and whether it answers."""
+        return {
+            "free_bytes": self._space.free(),
+            "disk_full": self._space.short,
+            "queued_bytes": self._writer.queued,
+            "store": "up",
+        }
+
+    # ---
+
+    @abstractmethod
+    async def _changing(self, work: Callable[[Session, Withdraw], T], size: int = 0) -> T:
+        """A transaction that may give up deliveries: until it has ended, they are not handed out."""
+
+    def _now(self) -> int:
+        return to_micros(self._clock.now())
+
+    def _notify(self) -> None:
+        for changed in self._changed:
+            changed()
+
+
+async def ended(future: asyncio.Future[T]) -> T:
+    """Who waits may be cancelled, the transaction goes on."""
+    return await asyncio.shield(future)
+
+
+def paused_now(session: Session) -> frozenset[str]:
+    return frozenset(name for (name,) in session.rows(named.PAUSED, {}))

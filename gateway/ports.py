@@ -84,6 +84,8 @@ class Conclusion(Value):
     findings: tuple[Finding, ...] = ()
     """All findings of the message, for `gateway message`."""
     orders: tuple[OrderEntry, ...] = ()
+    partial: bool = False
+    """Some reports of the message were refused: sent again, it is processed again."""
     identities: tuple[IdentityRecord, ...] = ()
     changes: tuple[DeliveryChange, ...] = ()
 

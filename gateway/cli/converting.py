@@ -1,7 +1,7 @@
 """`gateway convert` and `gateway check`: offline, deterministic with `--now`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,8 +50,7 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
     current = settings(config)
     profiles = _sites(current)
     refused = False
-    for file in files:
-        data = read_file(file, current.limits.max_bytes)
+    for name, data in _messages(files, current.limits.max_bytes):
         try:
             judged = offline.judge(
                 data,
@@ -72,18 +71,26 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
             fail(f"--site {site}: no such profile", WRONG_USE)
         refused = refused or verdict is Verdict.REJECT
         if as_json:
-            emit([_verdicts(file, verdict, findings)])
+            emit([_verdicts(name, verdict, findings)])
         else:
-            print(f"{file}: {_KEPT if kept else _VERDICTS[verdict]}; {_conformity(findings)}")
+            print(f"{name}: {_KEPT if kept else _VERDICTS[verdict]}; {_conformity(findings)}")
             print_findings(findings)
     if refused:
         raise SystemExit(FAILED)
 
 
-def _verdicts(file: Path, verdict: Verdict, findings: tuple[Finding, ...]) -> dict[str, Any]:
+def _messages(files: list[Path], limit: int) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every message: `batch.hl7 (2)` for one of several in a file."""
+    for file in files:
+        parts = offline.messages(read_file(file, limit))
+        for number, data in enumerate(parts, 1):
+            yield str(file) if len(parts) == 1 else f"{file} ({number})", data
+
+
+def _verdicts(file: str, verdict: Verdict, findings: tuple[Finding, ...]) -> dict[str, Any]:
     """The two verdicts: can it be processed, does it conform (architecture decision 19)."""
     return {
-        "file": str(file),
+        "file": file,
         "verdict": verdict,
         "conformant": not _deviations(findings),
         "findings": [finding_row(one) for one in findings],

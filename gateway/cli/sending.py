@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from gateway import hl7v2
 from gateway.cli.common import FAILED, WRONG_USE, emit, fail, read_file, settings
 from gateway.cli.sending_lines import HttpLine, Line, LineError, MllpLine, Reply, stored_token
 from gateway.config import Settings, is_loopback
 from gateway.connectors import tls
-from gateway.pipeline.offline import InputKind, recognise, unframed
+from gateway.pipeline.offline import InputKind, messages, recognise
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before the first repetition, doubled for each further one."""
@@ -110,7 +109,7 @@ def _payloads(file: Path, named: bool, target: SplitResult, limit: int) -> tuple
         if named:
             fail(f"{file}: FHIR goes to http(s)://HOST:PORT/fhir", WRONG_USE)
         return ()
-    return hl7v2.split_batch(unframed(data)) or (unframed(data),)
+    return messages(data)
 
 
 # --- sending

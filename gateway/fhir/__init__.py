@@ -5,11 +5,10 @@ No I/O, and nothing is ever fetched: a reference leads to a resource of the same
 
 from gateway.fhir.bundle import ReportBundle, bundle_identifier
 from gateway.fhir.node import Node
-from gateway.fhir.outcome import EntryAnswer, bundle_response, http_status, operation_outcome
+from gateway.fhir.outcome import bundle_response, http_status, operation_outcome
 from gateway.fhir.reader import FhirError, read
 
 __all__ = [
-    "EntryAnswer",
     "FhirError",
     "Node",
     "ReportBundle",

@@ -1,10 +1,10 @@
 """Findings → OperationOutcome; per-entry answers → a transaction or batch response."""
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 from gateway.fhir.bundle import ReportBundle
-from gateway.model.base import Value
 from gateway.model.findings import CATALOGUE, Finding, Severity, errors
 
 CODE_SYSTEM = "urn:imaging-report-gateway:finding"
@@ -47,33 +47,34 @@ def http_status(findings: tuple[Finding, ...]) -> int:
 _RESPONSES = {"transaction": "transaction-response", "batch": "batch-response"}
 
 
-class EntryAnswer(Value):
-    """Answer to one entry: HTTP status line, findings."""
-
-    status: str
-    findings: tuple[Finding, ...] = ()
-
-
-def bundle_response(bundle: ReportBundle, answers: dict[int, EntryAnswer]) -> bytes:
+def bundle_response(bundle: ReportBundle, answers: dict[int, tuple[Finding, ...]]) -> bytes:
     """Answer to what was taken: a transaction-response or batch-response with one entry for each of the
     request, in order; an OperationOutcome for the kinds that have no response Bundle (document, collection,
     message, a bare report).
 
-    `answers` are those of the reports, by their position in the Bundle; the other entries (Patient, Binary…)
-    were read as parts of them and answer with the gravest status of all.
+    `answers` are the findings of the reports, by their position in the Bundle; other entries (Patient…)
+    were read as parts of those that were taken, and answer as these.
     """
     if bundle.kind not in _RESPONSES:
-        return operation_outcome(tuple(found for answer in answers.values() for found in answer.findings))
-    worst = max((answer.status for answer in answers.values()), default="200 OK")
+        return operation_outcome(tuple(found for findings in answers.values() for found in findings))
+    taken = min(map(_status, answers.values()), default="200 OK")
     entries = []
     for index in range(len(bundle.tree.get("entry") or ())):
-        answer = answers.get(index)
-        response: dict[str, Any] = {"status": answer.status if answer else worst}
-        if answer and answer.findings:
-            response["outcome"] = _outcome(answer.findings)
+        findings = answers.get(index)
+        response: dict[str, Any] = {"status": taken if findings is None else _status(findings)}
+        if findings:
+            response["outcome"] = _outcome(findings)
         entries.append({"response": response})
     made: dict[str, Any] = {"resourceType": "Bundle", "type": _RESPONSES[bundle.kind]}
     return _json(made | ({"entry": entries} if entries else {}))
+
+
+def _status(findings: tuple[Finding, ...]) -> str:
+    """`201 Created`, or the status of the gravest error."""
+    status = HTTPStatus(http_status(findings))
+    if status is HTTPStatus.OK:
+        status = HTTPStatus.CREATED
+    return f"{status.value} {status.phrase}"
 
 
 def _outcome(findings: tuple[Finding, ...]) -> dict[str, Any]:

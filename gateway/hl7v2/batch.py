@@ -1,10 +1,18 @@
-"""Several messages in one content: FHS/BHS batches, files of messages, saved frames (HL7 2.5 §2.10.3)."""
+"""Several messages in one content: FHS/BHS batches, files of messages, saved frames (HL7 2.5 §2.10.3).
+
+One frame is answered by one frame: a sender that waits for one answer would take a second one for that to its
+next message.
+"""
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import pairwise
 
+from gateway.hl7v2.ack import read_ack
 from gateway.hl7v2.dialect import is_field_separator
 from gateway.hl7v2.er7 import PADDING
+from gateway.hl7v2.times import format_dtm
+from gateway.hl7v2.writer import Verbatim, message, segment
 
 _ENVELOPE = (b"FHS", b"BHS", b"BTS", b"FTS")
 _LINE_ENDS = b"\r\n\x0b\x1c\x00"
@@ -28,6 +36,50 @@ def split_batch(data: bytes) -> tuple[bytes, ...]:
         if place in messages:
             parts.append(data[place:following].removesuffix(_BOM).rstrip(_LINE_ENDS))
     return tuple(part for part in parts if part.strip(PADDING))
+
+
+def answer_several(data: bytes, answers: tuple[bytes, ...], *, now: datetime, control_id: str) -> bytes:
+    """The acknowledgements of the messages in `data`, in order, as one content.
+
+    A batch is answered by a batch (HL7 2.5 §2.10.3.3) that names it: BHS-12 is its BHS-11. Without envelope
+    refusals stand first: a sender that reads only the first MSA must not take one for an acceptance.
+    """
+    opened = tuple(_opening(data))
+    if not opened:
+        refused = [one for one in answers if not read_ack(one).accepted]
+        return b"".join((*refused, *(one for one in answers if one not in refused)))
+    heads = (_envelope(fields, now, control_id) for fields in opened)
+    tails = {b"BHS": segment("BTS", str(len(answers))), b"FHS": segment("FTS", "1")}
+    ends = (tails[fields[0]] for fields in reversed(opened))
+    return b"".join((message(*heads), *answers, message(*ends)))
+
+
+def _opening(data: bytes) -> Iterator[list[bytes]]:
+    """FHS and BHS before the first message, cut into fields."""
+    for line in data[: max(0, data.find(b"MSH"))].replace(b"\n", b"\r").split(b"\r"):
+        bare = line.strip(PADDING)
+        if bare[:3] in (b"FHS", b"BHS") and is_field_separator(bare[3:4]):
+            yield bare.split(bare[3:4])
+
+
+def _envelope(fields: list[bytes], now: datetime, control_id: str) -> str:
+    """FHS or BHS of the answer: fields 3–4 and 5–6 of the sender change places, 12 is its field 11."""
+
+    def said(number: int) -> Verbatim:
+        return Verbatim(fields[number - 1].decode("ascii", "replace") if len(fields) >= number else "")
+
+    blank = (None,) * 3
+    return segment(
+        fields[0].decode("ascii"),
+        said(5),
+        said(6),
+        said(3),
+        said(4),
+        format_dtm(now),
+        *blank,
+        control_id,
+        said(11),
+    )
 
 
 def _starts(data: bytes, name: bytes) -> Iterator[int]:

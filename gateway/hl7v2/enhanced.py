@@ -14,6 +14,7 @@ MLLP release 2: a block of one byte before the answer says whether the message w
 """
 
 from gateway.hl7v2.ack import AckCode, read_ack
+from gateway.hl7v2.batch import split_batch
 from gateway.hl7v2.er7 import read, read_header
 from gateway.hl7v2.faults import NotHl7Error
 
@@ -31,8 +32,11 @@ _UNSTORED = frozenset({"STORE-UNAVAILABLE", "INTERNAL"})
 def answers(received: bytes, answer: bytes, *, control_id: str) -> tuple[bytes, ...]:
     """What goes back, in order, for `received`, whose answer in original mode is `answer`.
 
-    `control_id` is MSH-10 of the commit acknowledgement. () when the sender wants no answer (NE).
+    `control_id` is MSH-10 of the commit acknowledgement. () when the sender wants no answer (NE). Several
+    messages in one frame are answered in original mode: one answer holds all that there is to say.
     """
+    if len(split_batch(answer)) != 1:
+        return (answer,)
     asked = read_header(received, whole=True)
     commit, application = (
         (asked.header.value(15).strip(), asked.header.value(16).strip()) if asked else ("", "")
@@ -67,7 +71,11 @@ def is_acknowledgement(received: bytes) -> bool:
 
 
 def stored(answer: bytes) -> bool:
-    """Whether the message that `answer` answers is in the store, accepted or refused."""
+    """Whether every message that `answer` answers is in the store, accepted or refused."""
+    return all(map(_stored, split_batch(answer)))
+
+
+def _stored(answer: bytes) -> bool:
     try:
         refusals = read(answer).all("ERR")
     except NotHl7Error:

@@ -91,7 +91,7 @@ def _why_not(data: bytes, body: bytes) -> str:
     if data.startswith(_UTF_16):
         return "UTF-16 text: HL7 v2 is exchanged in UTF-8 or ISO 8859-15"
     if body[:3] in (b"FHS", b"BHS"):
-        return "a batch: send its messages one by one"
+        return "a batch of messages"
     if body[:3] == b"MSH":
         return "MSH without field separator"
     return "no MSH at the start"

@@ -1,12 +1,12 @@
 """What a mapped message comes to: conclusions for the commit. Pure; nothing here waits, stores or sends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.model.base import replace
 from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
 from gateway.model.delivery import Destination, MessageState
-from gateway.model.findings import Finding, errors
+from gateway.model.findings import Finding, errors, finding
 from gateway.model.identity import MappedIdentity
 from gateway.model.order import MappedOrder
 from gateway.model.people import Patient
@@ -18,6 +18,7 @@ from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.ports import Conclusion, Known, Received, Settled
 from gateway.rules import addendum, ins, plan
 from gateway.rules.decide import decide, with_policy, withdrawn
+from gateway.rules.places import locate
 
 _WORST = (Verdict.ACCEPT, Verdict.HOLD, Verdict.BLOCK, Verdict.REJECT)
 
@@ -35,26 +36,38 @@ class Deciding:
     environment: str
     enabled: frozenset[Destination]
 
-    def reports(self, mapped: tuple[Mapped, ...], received: Received, site: Site, answer: Answer) -> Conclude:
-        """All reports of one message are taken, or none."""
+    def reports(
+        self,
+        mapped: tuple[Mapped, ...],
+        received: Received,
+        site: Site,
+        answer: Answer,
+        *,
+        apart: bool = False,
+    ) -> Conclude:
+        """All reports of one message are taken, or none; `apart`: each stands for itself (FHIR batch,
+        architecture decision 12)."""
         hashes = tuple(content_hash(one.report, one) if one.report else "" for one in mapped)
 
         def conclude(known: Known) -> Conclusion:
-            settled = tuple(
+            settled = _distinct(
                 self._complete(one, digest, received, site, known)
                 for one, digest in zip(mapped, hashes, strict=True)
             )
-            verdict = max((one.decision.verdict for one in settled), key=_WORST.index)
+            verdicts = [one.decision.verdict for one in settled]
+            kept = [one for one in verdicts if one is not Verdict.REJECT]
+            verdict = max((apart and kept) or verdicts, key=_WORST.index)
             findings = tuple(found for one in settled for found in one.decision.findings)
-            taken = verdict is not Verdict.REJECT
-            if not taken:
+            if verdict is Verdict.REJECT:
                 settled = tuple(_rejected(one) for one in settled)
+            taken = [one for one in settled if one.decision.verdict is not Verdict.REJECT]
             return Conclusion(
                 state=MESSAGE_STATES[verdict],
                 answer=answer(verdict, findings, settled),
                 reports=settled,
-                blobs=tuple(blob for one in mapped for blob in one.blobs) if taken else (),
+                blobs=tuple(blob for one in taken for blob in one.mapped.blobs),
                 findings=findings,
+                partial=len(taken) < len(settled),
             )
 
         return conclude
@@ -189,8 +202,21 @@ def _judged(found: tuple[Finding, ...]) -> Judgement:
     return (Verdict.REJECT if errors(found) else Verdict.ACCEPT), found
 
 
-def _rejected(settled: Settled) -> Settled:
-    decision = Decision(verdict=Verdict.REJECT, findings=settled.decision.findings)
+def _distinct(settled: Iterable[Settled]) -> tuple[Settled, ...]:
+    """A report set twice in one message: the second would replace the first at once, so it is refused."""
+    made: list[Settled] = []
+    seen: set[str] = set()
+    for one in settled:
+        if one.set_key and one.set_key in seen:
+            place = locate(one.mapped.provenance, "report_set")
+            one = _rejected(one, finding("REPORT-SEVERAL", place))
+        seen.add(one.set_key)
+        made.append(one)
+    return tuple(made)
+
+
+def _rejected(settled: Settled, *more: Finding) -> Settled:
+    decision = Decision(verdict=Verdict.REJECT, findings=(*settled.decision.findings, *more))
     return Settled(
         mapped=settled.mapped, decision=decision, set_key=settled.set_key, content_hash=settled.content_hash
     )

@@ -19,7 +19,7 @@ from gateway.mapping.sites import Profile, Sites
 from gateway.model.base import replace
 from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination, MessageState
-from gateway.model.findings import Finding, errors, finding
+from gateway.model.findings import Finding, Severity, errors, finding
 from gateway.pipeline.deciding import Deciding
 from gateway.ports import (
     Clock,
@@ -33,6 +33,9 @@ from gateway.ports import (
 from gateway.telemetry import correlation, metrics
 
 log = logging.getLogger(__name__)
+
+MOST_MESSAGES = 1000
+"""Of one frame: each is stored before the next one, while the sender waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,31 @@ class Intake:
         self._sites, self._deciding = sites, Deciding(self._environment, enabled)
 
     async def take_hl7v2(self, frame: bytes, *, peer: str) -> bytes:
-        """The acknowledgement (ER7) of one HL7 v2 message, after it is stored. Never raises for any input."""
+        """The acknowledgement (ER7) of a frame, after its message is stored. Never raises for any input.
+
+        Several messages in one frame, or a batch, are taken one by one, each with its own acknowledgement.
+        """
+        parts = _several(frame)
+        if not parts:
+            return await self._take(frame, peer)
+        if len(parts) > MOST_MESSAGES:
+            why = finding(
+                "HL7-TOO-LARGE", detail=f"{len(parts)} messages in one frame, limit {MOST_MESSAGES}"
+            )
+            return self._acknowledge(None, Verdict.REJECT, (why,))
+        remark = finding("HL7-SEVERAL-MESSAGES", "MSH", f"{len(parts)} in one frame", Severity.WARNING)
+        answers = tuple([await self._take(one, peer, remark) for one in parts])
+        return hl7v2.answer_several(frame, answers, now=self._clock.now(), control_id=uuid4().hex[:20])
+
+    async def _take(self, frame: bytes, peer: str, *remarks: Finding) -> bytes:
+        """The acknowledgement of one message; `remarks` are kept with what there is to say of it."""
         started = time.perf_counter()
         message: hl7v2.Message | None = None
         state = MessageState.REJECTED
         try:
             try:
                 message, profile = self._read(frame)
+                message.findings += remarks
             except hl7v2.NotHl7Error as unreadable:
                 receipt = await self._unreadable(frame, unreadable.finding, peer)
             else:
@@ -195,13 +216,21 @@ class Intake:
             if verdict is Verdict.REJECT:
                 return _http(findings)
             entries = {
-                position: fhir.EntryAnswer(status="201 Created", findings=one.decision.findings)
-                for position, one in zip(bundle.reports, settled, strict=True)
+                position: one.decision.findings for position, one in zip(bundle.reports, settled, strict=True)
             }
             return b"200\n" + fhir.bundle_response(bundle, entries)
 
-        conclude = self._deciding.reports(mapped, received, profile.site, answer)
+        apart = bundle.kind == "batch"
+        conclude = self._deciding.reports(mapped, received, profile.site, answer, apart=apart)
         return await self._store.commit(received, conclude)
+
+
+def _several(frame: bytes) -> tuple[bytes, ...]:
+    """The messages of a frame that holds more than one, or a batch; () for one that is a single message."""
+    if frame[:3] == b"MSH" and frame.find(b"MSH", 3) < 0:
+        return ()
+    parts = hl7v2.split_batch(frame)
+    return () if parts in ((frame,), ()) else parts
 
 
 def dedupe_key(message: hl7v2.Message) -> str:

@@ -164,6 +164,13 @@ def _asked(order: ImagingOrder | None, site: Site, environment: str, now: dateti
     return Asked(order, made, site)
 
 
+def messages(data: bytes) -> tuple[bytes, ...]:
+    """The messages of a file: those of a batch, of several frames, or the one."""
+    if recognise(data) is InputKind.FHIR:
+        return (data,)
+    return hl7v2.split_batch(unframed(data)) or (unframed(data),)
+
+
 def unframed(data: bytes) -> bytes:
     """The payload of a file that was saved with its MLLP framing; other bytes as they are."""
     return data.strip(b"\x0b\x1c\r\n\x00 ") if data.lstrip()[:1] == b"\x0b" or b"\x1c" in data[-4:] else data

@@ -45,7 +45,7 @@ def take(
         named.ADD_MESSAGE,
         _message_row(received, state, conclusion.answer)
         | {
-            "dedupe_key": None if state in _UNREPEATED else received.dedupe_key or None,
+            "dedupe_key": None if state in _UNREPEATED or conclusion.partial else received.dedupe_key or None,
             "duplicate_of": None,
             "findings": _json(conclusion.findings),
         },

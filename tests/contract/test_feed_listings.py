@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.main import app
 from gateway.web.application import application
-from tests.contract.test_intake_feed import House, fixture
+from tests.intake_house import House, fixture
 
 ORDER = {"status": "scheduled", "placer": "984375862^1.2.250.1.748.12345678.12", "version": 1}
 NAMES = ("PAT-TROIS", "DOMINIQUE", "19790328")

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.model.report import SectionKind
-from tests.contract.test_intake_feed import House, house  # noqa: F401  # `house` is a fixture
 from tests.contract.test_intake_life import state
+from tests.intake_house import House
 from tests.unit.mapping_messages import ORU, changed, with_field, with_observations
 
 WORDS = "Relecture : pas de fracture."
@@ -27,11 +27,11 @@ def addendum(document: str, prior: str, *, order: bool = True, words: str = WORD
     return changed((SIGNED, THEN), message=message)
 
 
-def text(house: House, version: int) -> list[tuple[str, str]]:  # noqa: F811
+def text(house: House, version: int) -> list[tuple[str, str]]:
     return [(one.kind.name, one.text) for one in house.report(version).sections]
 
 
-def versions(house: House) -> int:  # noqa: F811
+def versions(house: House) -> int:
     row = house.queries.report("1")
     assert row is not None
     return len(row["versions"])
@@ -39,7 +39,7 @@ def versions(house: House) -> int:  # noqa: F811
 
 @pytest.mark.req("REQ-29")
 @pytest.mark.parametrize("order", [True, False])
-async def test_an_addendum_makes_a_version_of_the_whole_report(house: House, order: bool) -> None:  # noqa: F811
+async def test_an_addendum_makes_a_version_of_the_whole_report(house: House, order: bool) -> None:
     assert await house.take(mdm("T02", "DOC-1", order=order)) == "AA"
     first = text(house, 1)
     assert await state(house, addendum("DOC-2", "DOC-1", order=order)) == ("AA", "accepted")
@@ -50,14 +50,14 @@ async def test_an_addendum_makes_a_version_of_the_whole_report(house: House, ord
     assert versions(house) == 2
 
 
-async def test_a_second_addendum_stands_behind_the_first(house: House) -> None:  # noqa: F811
+async def test_a_second_addendum_stands_behind_the_first(house: House) -> None:
     await house.take(mdm("T02", "DOC-1"))
     await house.take(addendum("DOC-2", "DOC-1"))
     await house.take(addendum("DOC-3", "DOC-2", words="Avis du staff."))
     assert [words for kind, words in text(house, 3) if kind == "ADDENDUM"] == [WORDS, "Avis du staff."]
 
 
-async def test_the_same_addendum_again_makes_no_version(house: House) -> None:  # noqa: F811
+async def test_the_same_addendum_again_makes_no_version(house: House) -> None:
     await house.take(mdm("T02", "DOC-1"))
     await house.take(addendum("DOC-2", "DOC-1"))
     assert await state(house, addendum("DOC-2", "DOC-1")) == ("AA", "accepted")
@@ -67,7 +67,7 @@ async def test_the_same_addendum_again_makes_no_version(house: House) -> None:  
 
 @pytest.mark.parametrize("order", [True, False])
 async def test_an_addendum_before_its_report_goes_alone_and_is_joined_later(
-    house: House,  # noqa: F811
+    house: House,
     order: bool,
 ) -> None:
     assert await state(house, addendum("DOC-2", "DOC-1", order=order)) == ("AA", "accepted")
@@ -80,7 +80,7 @@ async def test_an_addendum_before_its_report_goes_alone_and_is_joined_later(
     assert versions(house) == 2
 
 
-async def test_an_addendum_to_a_document_is_refused_with_what_to_send_instead(house: House) -> None:  # noqa: F811
+async def test_an_addendum_to_a_document_is_refused_with_what_to_send_instead(house: House) -> None:
     pdf = "JVBERi0xLjQKJcfs"
     base = with_observations(f"OBX|1|ED|18748-4^CR^LN||^application^pdf^Base64^{pdf}||||||F")
     assert await house.take(mdm("T02", "DOC-1", base=base)) == "AA"
@@ -88,7 +88,7 @@ async def test_an_addendum_to_a_document_is_refused_with_what_to_send_instead(ho
     assert "ADDENDUM-NOT-POSSIBLE" in house.codes()
 
 
-async def test_the_addendum_of_another_patient_is_refused(house: House) -> None:  # noqa: F811
+async def test_the_addendum_of_another_patient_is_refused(house: House) -> None:
     await house.take(mdm("T02", "DOC-1"))
     other = changed(
         ("|19790328|", "|19800101|"), ("279035121518989", "180017511612345"), message=addendum("D", "DOC-1")
@@ -101,7 +101,7 @@ async def test_the_addendum_of_another_patient_is_refused(house: House) -> None:
 
 
 @pytest.mark.req("REQ-29")
-async def test_a_chain_of_document_ids_is_one_report(house: House) -> None:  # noqa: F811
+async def test_a_chain_of_document_ids_is_one_report(house: House) -> None:
     words = iter(("anomalie", "lésion", "fracture", "kyste"))
     last = next(words)
     for document, prior, event in (
@@ -118,7 +118,7 @@ async def test_a_chain_of_document_ids_is_one_report(house: House) -> None:  # n
     assert {tuple(row["report_ids"]) for row in house.queries.messages(limit=4)} == {("1",)}
 
 
-async def test_a_parent_known_by_its_document_wins_over_a_new_order_number(house: House) -> None:  # noqa: F811
+async def test_a_parent_known_by_its_document_wins_over_a_new_order_number(house: House) -> None:
     """Some RIS give each addendum an order number of its own."""
     await house.take(mdm("T02", "DOC-1"))
     message = addendum("DOC-2", "DOC-1")

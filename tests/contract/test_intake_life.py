@@ -1,24 +1,14 @@
 """The life of a report through intake and store: P, F, C, X, by status, content and document chain (T8)."""
 
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.test_intake_feed import House
+from tests.intake_house import House
 from tests.unit.mapping_messages import changed, with_field
 from tests.unit.test_mapping_cda_message import ROOT, edited, replacement, with_document
 from tests.unit.test_mapping_volet import N3, two
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    one = House(tmp_path)
-    yield one
-    one.queries.close()
-    await one.store.close()
 
 
 def status(code: str, *pairs: tuple[str, str], control: str = "NW") -> str:

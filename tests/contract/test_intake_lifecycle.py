@@ -1,9 +1,9 @@
 """The life of a report through the intake: P → F → F with new content → C, and what comes late (§4.4)."""
 
-from tests.contract.test_intake_feed import House, fixture, house  # noqa: F401  # `house` is a fixture
+from tests.intake_house import House, fixture
 
 
-async def test_a_report_from_its_draft_to_its_correction(house: House) -> None:  # noqa: F811  # the fixture
+async def test_a_report_from_its_draft_to_its_correction(house: House) -> None:
     final, other = fixture("oru_report"), ("sans anomalie décelable", "avec un nodule de 4 mm")
     draft = fixture("oru_report", ("||CT|F|", "||CT|P|"))
 

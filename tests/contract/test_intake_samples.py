@@ -11,7 +11,7 @@ from gateway import hl7v2
 from gateway.config import MllpSettings
 from gateway.connectors.mllp import MllpServer, connect
 from gateway.pipeline.offline import unframed
-from tests.contract.test_intake_feed import House
+from tests.intake_house import House
 from tests.mllp_support import refuse
 from tests.support import FIXTURES, SAMPLES, needs_samples
 from tests.unit.mapping_messages import ORU, changed

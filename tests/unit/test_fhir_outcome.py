@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.fhir import EntryAnswer, bundle_response, http_status, operation_outcome, read
+from gateway.fhir import bundle_response, http_status, operation_outcome, read
 from gateway.fhir.outcome import CODE_SYSTEM
 from gateway.model.findings import CATALOGUE, Finding, Severity, finding
 from tests.fhir_cases import bundle, encode
@@ -109,7 +109,7 @@ def test_a_softened_error_does_not_refuse() -> None:
 @pytest.mark.parametrize("kind", ["transaction", "batch"])
 def test_a_response_answers_every_entry_in_order(kind: str) -> None:
     taken = read(encode(bundle(lambda tree: tree.update(type=kind))))
-    answer = EntryAnswer(status="201 Created", findings=(finding("NOT-VALIDATED"),))
+    answer = (finding("NOT-VALIDATED"),)
     made = checked(bundle_response(taken, {10: answer}))
     assert (made["type"], len(made["entry"])) == (f"{kind}-response", 11)
     assert {one["response"]["status"] for one in made["entry"]} == {"201 Created"}
@@ -119,7 +119,7 @@ def test_a_response_answers_every_entry_in_order(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["document", "collection", "message"])
 def test_a_bundle_without_response_kind_is_answered_with_an_outcome(kind: str) -> None:
     taken = read(encode(bundle(lambda tree: tree.update(type=kind))))
-    answer = EntryAnswer(status="201 Created", findings=(finding("NOT-VALIDATED"),))
+    answer = (finding("NOT-VALIDATED"),)
     made = checked(bundle_response(taken, {10: answer}))
     assert made["resourceType"] == "OperationOutcome"
     assert made["issue"][0]["details"]["coding"][0]["code"] == "NOT-VALIDATED"

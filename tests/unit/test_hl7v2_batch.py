@@ -3,6 +3,8 @@
 import pytest
 
 from gateway import hl7v2
+from gateway.hl7v2 import AckCode
+from tests.mllp_support import NOW, acknowledged
 
 ONE = b"MSH|^~\\&|A||||||ORU^R01|1|P|2.5\rPID|1"
 TWO = b"MSH|^~\\&|A||||||ORU^R01|2|P|2.5\rPID|2"
@@ -45,3 +47,36 @@ def test_what_stands_before_the_first_message_is_kept_to_be_refused() -> None:
 def test_blank_content_has_no_message() -> None:
     assert hl7v2.split_batch(b"\r\n\x00") == ()
     assert hl7v2.split_batch(b"FHS|^~\\&\rFTS|0\r") == ()
+
+
+# --- one answer for all
+
+
+def answered(sent: bytes, *codes: AckCode) -> list[str]:
+    """Segments of the answer, cut to what tells them apart."""
+    answers = tuple(
+        acknowledged(one, code, "INS-KEY" if code is AckCode.AE else "")
+        for one, code in zip(hl7v2.split_batch(sent), codes, strict=True)
+    )
+    whole = hl7v2.answer_several(sent, answers, now=NOW, control_id="B1")
+    return [line for line in whole.decode().split("\r") if line[:3] in ("FHS", "BHS", "MSA", "BTS", "FTS")]
+
+
+def test_a_batch_is_answered_by_a_batch_that_names_it() -> None:
+    sent = (
+        b"FHS|^~\\&|RIS|C|GW|D|||||F9\rBHS|^~\\&|RIS|C|GW|D|||||B9\r"
+        + ONE
+        + b"\r"
+        + TWO
+        + b"\rBTS|2\rFTS|1\r"
+    )
+    file, batch, first, second, *ends = answered(sent, AckCode.AA, AckCode.AE)
+    assert (first, second, ends) == ("MSA|AA|1", "MSA|AE|2", ["BTS|2", "FTS|1"])
+    for line, name, reference in ((file, "FHS", "F9"), (batch, "BHS", "B9")):
+        fields = line.split("|")
+        assert (fields[0], fields[2:6], fields[10:]) == (name, ["GW", "D", "RIS", "C"], ["B1", reference])
+
+
+def test_without_envelope_a_refusal_stands_before_every_acceptance() -> None:
+    assert answered(ONE + b"\r" + TWO, AckCode.AA, AckCode.AE) == ["MSA|AE|2", "MSA|AA|1"]
+    assert answered(ONE + b"\r" + TWO, AckCode.AA, AckCode.AA) == ["MSA|AA|1", "MSA|AA|2"]

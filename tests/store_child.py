@@ -17,6 +17,8 @@ from gateway.store import SqliteStore, SystemClock
 from tests.store_support import DMP, DOCTOR, FACTORY, FOLDER, MAIL, concluding, planned, received
 
 COMMITTERS = 8
+MOST = 40
+"""Messages of one committer beside deliveries: a slow machine must not get more work the slower it is."""
 
 
 async def main(data_dir: Path, workers: int, first: int) -> None:
@@ -31,16 +33,17 @@ async def main(data_dir: Path, workers: int, first: int) -> None:
 
     async def commit(start: int) -> None:
         number = start
-        while True:
+        while workers < 0 or number < start + COMMITTERS * MOST:
             name = f"CR{number}"
             plan = (planned(DMP), planned(FOLDER), planned(MAIL, DOCTOR))
             await store.commit(received(name, os.urandom(2000)), concluding(*plan, order=name))
             os.write(1, f"{name}\n".encode())
             number += COMMITTERS
             if workers >= 0:
-                await asyncio.sleep(0.01)  # leave the two cores to the deliveries
+                await asyncio.sleep(0.02)  # leave the two cores to the deliveries
 
     await asyncio.gather(*(commit(first + start) for start in range(COMMITTERS)))
+    await asyncio.Event().wait()  # until it is killed
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVer
 from gateway.pipeline.route import Route, WorkerParts
 from gateway.ports import Conclusion, Known, Received, Settled
 from gateway.store import StoreReader
+from tests.support import PATIENCE
 
 NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 DMP, FOLDER, MAIL = Destination.DMP, Destination.FOLDER, Destination.MSSANTE_PS
@@ -155,7 +156,8 @@ class LineSender:
     """Appends one line a send to `<folder>/<kind>.jsonl`, at once and durably, then obeys `control`.
 
     `control.json` in the folder: {"delay": seconds, "outcomes": {"<order>": [kind, …]}}; the outcomes of an
-    order are used up attempt by attempt, then `delivered`.
+    order are used up attempt by attempt, then `delivered`. A long delay holds all sends until the test writes
+    another control: what is under way at a kill does not depend on who is faster.
     """
 
     def __init__(self, folder: Path, destination: Destination) -> None:
@@ -169,14 +171,20 @@ class LineSender:
         control = read_control(self._folder)
         scripted = control.get("outcomes", {}).get(request["order"], [])
         kind = scripted[request["attempt"] - 1] if request["attempt"] <= len(scripted) else "delivered"
-        await asyncio.sleep(control.get("before", 0.0))
+        await self._hold("before")
         line = json.dumps(request | {"kind": kind, "at": time.time(), "process": os.getpid()}) + "\n"
         with (self._folder / f"{self._destination.value}.jsonl").open("a") as ledger:
             ledger.write(line)
-        await asyncio.sleep(control.get("delay", 0.0))
+        await self._hold("delay")
         return Outcome(
             kind=OutcomeKind(kind), code="scripted", remote_ids=(("entryUUID", f"uuid-{request['id']}"),)
         )
+
+    async def _hold(self, name: str) -> None:
+        """Wait for the seconds that `control` gives; a shorter time written meanwhile ends the wait."""
+        began = time.monotonic()
+        while time.monotonic() - began < read_control(self._folder).get(name, 0.0):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         self.closed = True
@@ -186,7 +194,7 @@ class MarkingLineSender(LineSender):
     """The same as a `MarkingSender`: tells when the line is about to be written."""
 
     async def send(self, request: dict[str, Any], begun: Callable[[], None]) -> Outcome:  # type: ignore[override]
-        await asyncio.sleep(read_control(self._folder).get("handshake", 0.0))
+        await self._hold("handshake")
         begun()
         return await self._send(request)
 
@@ -255,8 +263,8 @@ FACTORY = "tests.store_support:parts"
 FAST_RETRY = RetrySettings(first=0.05, factor=2.0, longest=0.2, jitter=0.0, give_up_after=60.0)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    """Wait for a condition; fail when it does not come."""
+async def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    """Wait for a condition; fail when it does not come. The time is one that no loaded machine needs."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "condition did not come true in time"

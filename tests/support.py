@@ -11,6 +11,8 @@ KIT = SHARED / "kit" / "cisis"
 XDS_SCHEMAS = SHARED / "kit" / "xds"
 SAMPLES = SHARED / "samples"
 FIXTURES = ROOT / "tests" / "fixtures"
+PATIENCE = 60.0
+"""Seconds for what must come, however loaded the machine is."""
 
 needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason=f"public sample messages not found under {SAMPLES.name}/ (set SHARED)"

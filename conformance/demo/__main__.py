@@ -42,7 +42,8 @@ def main() -> int:
         say("as expected" if good else "NOT as expected: see the table and the logs beside it")
         if options.keep and good:
             console.print(
-                f"\nLeft running. API: {stage.http}/api/messages  token: {stage.token}\nCtrl-C ends it."
+                f"\nLeft running. API: {stage.http}/api/messages  token: {stage.token}\nCtrl-C ends it.",
+                soft_wrap=True,
             )
             _until_interrupted()
         return 0 if good else 1
@@ -116,10 +117,9 @@ def _peers_agree(stage: Stage) -> bool:
         entries = stage.ledger(kind)
         refused = [one for one in entries if one.get("result") not in ("Success", "ok")]
         agreed = agreed and len(entries) == count and not refused
-        console.print(
-            f"simulated {kind}: {len(entries)} received, {len(refused)} refused; files: {stage.folder / kind}"
-        )
-    console.print(f"artefacts: {stage.folder / 'gateway' / 'outbox'}")
+        said = f"simulated {kind}: {len(entries)} received, {len(refused)} refused"
+        console.print(f"{said}; files: {stage.folder / kind}", soft_wrap=True)  # a path is copied whole
+    console.print(f"artefacts: {stage.folder / 'gateway' / 'outbox'}", soft_wrap=True)
     return agreed
 
 

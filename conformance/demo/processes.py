@@ -38,7 +38,7 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
-    def ready(self, seconds: float = 30.0) -> str:
+    def ready(self, seconds: float = 60.0) -> str:
         """The line that says that it is ready. Raises NotReadyError."""
         stdout = self._process.stdout
         assert stdout is not None

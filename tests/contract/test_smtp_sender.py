@@ -96,7 +96,7 @@ async def operator(handler: Operator, **options: Any) -> AsyncIterator[MssanteSe
     )
     try:
         yield MssanteSettings(
-            host="localhost", port=server.sockets[0].getsockname()[1], tls="none", timeout=0.5
+            host="localhost", port=server.sockets[0].getsockname()[1], tls="none", timeout=20.0
         )
     finally:
         server.close()
@@ -118,7 +118,7 @@ async def raw(*lines: bytes, hold: float = 0.0) -> AsyncIterator[MssanteSettings
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield MssanteSettings(
-            host="localhost", port=server.sockets[0].getsockname()[1], tls="none", timeout=0.3
+            host="localhost", port=server.sockets[0].getsockname()[1], tls="none", timeout=20.0
         )
     finally:
         server.close()
@@ -250,19 +250,22 @@ async def test_a_connection_cut_before_the_content_is_transient_and_after_it_amb
         assert (await sender.send(MAIL)).kind is kind
 
 
-async def test_an_answer_that_never_comes_is_ambiguous_only_after_the_content() -> None:
+async def test_an_answer_that_never_comes_is_ambiguous_only_after_the_content(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.connectors.smtp.FINAL_REPLY", 2.0)
     async with operator(Operator(RCPT=silent)) as settings, sending(settings, timeout=0.1) as sender:
         assert (await sender.send(MAIL)).kind is TRANSIENT
-    async with operator(Operator(DATA=silent)) as settings, sending(settings, timeout=0.05) as sender:
+    async with operator(Operator(DATA=silent)) as settings, sending(settings, timeout=0.5) as sender:
         assert (await sender.send(MAIL)).kind is AMBIGUOUS
 
 
 async def test_a_slow_answer_after_the_content_is_waited_for() -> None:
     async def slow(server: SMTP) -> str:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.5)
         return "250 2.0.0 taken"
 
-    async with operator(Operator(DATA=slow)) as settings, sending(settings, timeout=0.2) as sender:
+    async with operator(Operator(DATA=slow)) as settings, sending(settings, timeout=1.0) as sender:
         assert (await sender.send(MAIL)).kind is DELIVERED
 
 

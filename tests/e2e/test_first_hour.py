@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Gateway
-from tests.support import FIXTURES, SAMPLES, needs_samples
+from tests.support import FIXTURES, PATIENCE, SAMPLES, needs_samples
 
 HL7 = FIXTURES / "hl7v2"
 OFFICIAL = SAMPLES / "hl7v2" / "ansforge__hl7V2-exemples"
@@ -24,7 +24,7 @@ V20 = (
 
 def delivered(gateway: Gateway, count: int) -> list[dict[str, object]]:
     """Wait until `count` deliveries are delivered."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while True:
         rows = gateway.rows("deliveries")
         if sum(row["state"] == "delivered" for row in rows) >= count or time.monotonic() > deadline:

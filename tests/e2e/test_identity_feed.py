@@ -9,7 +9,7 @@ import pytest
 from conformance.demo.stage import Stage, settled
 from gateway import hl7v2
 from gateway.connectors.mllp import connect
-from tests.support import FIXTURES
+from tests.support import FIXTURES, PATIENCE
 
 HL7 = FIXTURES / "hl7v2"
 INS = b"279035121518989^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS~"
@@ -30,7 +30,7 @@ def send(stage: Stage, *messages: bytes) -> list[str]:
 
 def deliveries(stage: Stage, count: int) -> list[dict[str, Any]]:
     """All of them, when `count` are there and nothing more happens by itself."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while True:
         rows: list[dict[str, Any]] = stage.api("/api/deliveries?limit=100")["items"]
         if (len(rows) >= count and settled(rows)) or time.monotonic() > end:

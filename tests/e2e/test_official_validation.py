@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Gateway
-from tests.support import FIXTURES, KIT, needs_kit
+from tests.support import FIXTURES, KIT, PATIENCE, needs_kit
 
 MDM = FIXTURES / "hl7v2" / "mdm_cda.er7"
 EMBEDDED = re.compile(rb"(\^text\^XML\^Base64\^)([^|\r]+)")
@@ -35,7 +35,9 @@ def message(folder: Path, name: str, change: tuple[bytes, bytes] = (b"", b"")) -
     return file
 
 
-def until(gateway: Gateway, state: str, count: int = 1, seconds: float = 90) -> list[dict[str, Any]]:
+def until(
+    gateway: Gateway, state: str, count: int = 1, seconds: float = 4 * PATIENCE
+) -> list[dict[str, Any]]:
     """The deliveries, when `count` are in `state` or the time is over."""
     deadline = time.monotonic() + seconds
     while True:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import Gateway
-from tests.support import FIXTURES
+from tests.support import FIXTURES, PATIENCE
 
 MESSAGE = FIXTURES / "hl7v2" / "oru_report.er7"
 
@@ -20,7 +20,7 @@ def send(gateway: Gateway, path: Path = MESSAGE) -> None:
 
 
 def wait_for(gateway: Gateway, state: str) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         rows = gateway.rows("deliveries")
         if rows and all(row["state"] == state for row in rows):

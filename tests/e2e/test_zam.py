@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from conformance.demo.stage import Stage
+from conformance.demo.stage import Stage, settled
 from gateway import hl7v2
 from gateway.connectors.mllp import connect
-from tests.support import FIXTURES
+from tests.support import FIXTURES, PATIENCE
 
 
 class Creator:
@@ -73,8 +73,12 @@ def test_dmp_and_mail_are_acknowledged_to_the_creator(stage: Stage, creator: Cre
             assert answer.code == "AA", answer
 
     asyncio.run(send())
-    deadline = time.monotonic() + 20
-    while len(creator.received) < 2 and time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE
+    rows: list[dict[str, object]] = []
+    while time.monotonic() < deadline:
+        rows = stage.api("/api/deliveries")["items"]
+        if sum(row["destination"] == "zam" for row in rows) == 2 and settled(rows):
+            break
         time.sleep(0.1)
     told = {text.split("|")[8]: text for text in creator.received}
     assert sorted(told) == ["ZAM^Z01^ZAM_Z01", "ZAM^Z02^ZAM_Z01"]
@@ -82,6 +86,5 @@ def test_dmp_and_mail_are_acknowledged_to_the_creator(stage: Stage, creator: Cre
         assert f"|{header.control_id}|Y^" in text
     assert "@" in told["ZAM^Z02^ZAM_Z01"]
 
-    rows = stage.api("/api/deliveries")["items"]
     assert {row["state"] for row in rows} == {"delivered"}
     assert sum(row["destination"] == "zam" for row in rows) == 2

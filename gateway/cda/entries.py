@@ -126,14 +126,6 @@ def _decimal(quantity: Quantity | None) -> str | None:
     return value if _NUMBER.fullmatch(value) else None
 
 
-def in_words(quantity: Quantity | None) -> str:
-    """`1140,26 mGy.cm`: as French readers write it; what is no number stays as it came."""
-    if quantity is None:
-        return ""
-    value = quantity.value.replace(".", ",") if _NUMBER.fullmatch(quantity.value) else quantity.value
-    return f"{value} {quantity.unit}" if quantity.unit not in ("", "1") else value
-
-
 def product(
     out: Writer, parent: etree._Element, found: AdministeredProduct, source: str, target: str
 ) -> None:

@@ -9,7 +9,6 @@ from gateway.cda.entries import (
     Place,
     coded_value,
     entry_act,
-    in_words,
     measure,
     observation,
     product,
@@ -145,7 +144,7 @@ def _dose_row(dose: RadiationDose, sites: tuple[Code, ...], target: str) -> tupl
     return (
         Cell(f"{label} [DCM : {dose.code.code}]" if label else dose.code.code, target),
         Cell(where.display or where.code, f"{target}-localisation"),
-        Cell(in_words(dose.quantity)),
+        Cell(wording.quantity(dose.quantity)),
     )
 
 
@@ -153,7 +152,7 @@ def _dose(place: Place, dose: RadiationDose, default: Code, source: str, target:
     """FR-DICOM-Quantite (E.154): all its parts are checked by the rules; what does not fit stays text."""
     out, value = place.out, measure(dose.quantity)
     if dose.code.code not in DOSES or value is None:
-        out.find("N3-TEXT-ONLY", source, "no dose code of 1.2.250.1.213.1.1.5.620, or no UCUM quantity")
+        out.find("N3-TEXT-ONLY", source, _why_words(dose))
         return
     node = place.entry(
         "observation", target, "2.16.840.1.113883.10.20.6.2.14", ENTRIES + "154", classCode="OBS"
@@ -164,6 +163,14 @@ def _dose(place: Place, dose: RadiationDose, default: Code, source: str, target:
     out.add(node, "statusCode", code="completed")
     typed(out, node, "value", "PQ", value=value.value, unit=value.unit)
     site(out, node, dose.site or default, f"{source}.site", f"{target}-localisation")
+
+
+def _why_words(dose: RadiationDose) -> str:
+    if dose.code.code not in DOSES:
+        return "no dose code of 1.2.250.1.213.1.1.5.620"
+    if dose.quantity.unit.replace("²", "2").endswith("2"):
+        return "the unit list of the official rules holds no dose area product (Gy.cm2, Gy.m2)"
+    return "no number with a unit that the official rules list (mGy, mGy.cm, Gy, Sv, Bq, s…)"
 
 
 def _radiopharmaceutical(place: Place, given: AdministeredProduct, source: str, target: str) -> None:

@@ -6,7 +6,6 @@ from typing import Final
 from lxml import etree
 
 from gateway.cda.builder import Built, build
-from gateway.cda.entries import in_words
 from gateway.cda.header import header
 from gateway.cda.header_acts import completed_structure, performer
 from gateway.cda.n3_clinical import Stated, clinical_information
@@ -23,6 +22,7 @@ from gateway.model.site import Site
 from gateway.model.submission import Protocol, SubmissionContext
 from gateway.model.terms import LOINC, SNOMED_CT, Code, Identifier
 from gateway.model.version import ReportVersion, VersionIdentity
+from gateway.model.wording import quantity
 
 TITLE: Final = "Demande d'acte d'imagerie"
 _ORDER: Final = Code(code="55115-0", system=LOINC, display=TITLE)
@@ -125,7 +125,7 @@ def _asked(out: Writer, version: ReportVersion, order: ImagingOrder) -> None:
 def _sections(order: ImagingOrder) -> tuple[Section, ...]:
     """The order's words under the headings of the volet."""
     body = [("Taille", order.height), ("Poids", order.weight)]
-    measured = [f"{label} : {in_words(value)}" for label, value in body if value is not None]
+    measured = [f"{label} : {quantity(value)}" for label, value in body if value is not None]
     texts = (
         (SectionKind.REQUEST, "Justification de la demande", order.reason),
         (SectionKind.REQUEST, "Finalité de l'examen", order.question),

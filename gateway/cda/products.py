@@ -1,11 +1,11 @@
 """What several sections of an act show alike: its sites, and lines of product tables."""
 
-from gateway.cda.entries import in_words
 from gateway.cda.narrative import Cell
 from gateway.cda.vocabulary_n3 import REGION_SITES
 from gateway.model.imaging import AdministeredProduct
 from gateway.model.report import Act
 from gateway.model.terms import Code
+from gateway.model.wording import quantity
 
 
 def sites_of(act: Act) -> tuple[Code, ...]:
@@ -23,7 +23,7 @@ def product_row(item: AdministeredProduct, target: str) -> tuple[Cell, ...]:
     return (
         Cell(item.label, target),
         Cell(codes),
-        Cell(in_words(item.quantity)),
+        Cell(quantity(item.quantity)),
         Cell(route),
         Cell(item.lot),
         Cell(item.comment, f"{target}-commentaire" if item.comment else ""),

@@ -25,6 +25,9 @@ class TableKind(StrEnum):
     LOCAL = "local"
     MODALITY = "modality"
     REGION = "region"
+    SITE = "site"
+    SIDE = "side"
+    OBSERVATION = "observation"
     STATUS = "status"
     PATIENT_CLASS = "patient_class"
     SEX = "sex"
@@ -32,11 +35,17 @@ class TableKind(StrEnum):
     SECTIONS = "sections"
 
 
+_ABOUT_ACT = ("site", "side", "screening")
+OPTIONAL_COLUMNS = frozenset(_ABOUT_ACT)
+"""Columns that a table may leave out."""
 COLUMNS: dict[TableKind, tuple[str, ...]] = {
-    TableKind.CCAM: ("ccam", "label", "loinc", "loinc_label", "modality", "region", "source"),
-    TableKind.LOCAL: ("local", "label", "ccam", "loinc", "modality", "region", "source"),
+    TableKind.CCAM: ("ccam", "label", "loinc", "loinc_label", "modality", "region", *_ABOUT_ACT, "source"),
+    TableKind.LOCAL: ("local", "label", "ccam", "loinc", "modality", "region", *_ABOUT_ACT, "source"),
     TableKind.MODALITY: ("word", "code", "display", "source"),
     TableKind.REGION: ("word", "code", "display", "source"),
+    TableKind.SITE: ("word", "code", "display", "region", "source"),
+    TableKind.SIDE: ("word", "code", "display", "source"),
+    TableKind.OBSERVATION: ("key", "kind", "code", "display", "unit", "source"),
     TableKind.STATUS: ("code", "status", "source"),
     TableKind.PATIENT_CLASS: ("class", "encounter", "source"),
     TableKind.SEX: ("code", "sex", "source"),
@@ -74,13 +83,41 @@ class Hit(NamedTuple, Generic[T]):
 
 
 class ActCodes(NamedTuple):
-    """What an act code tells: the codes a document needs. Absent codes are None or ()."""
+    """What an act code tells: the codes a document needs. Absent codes are None."""
 
     ccam: Code | None
     loinc: Code | None
     modality: Code | None
     region: Code | None
     label: str
+    site: Code | None = None
+    side: Code | None = None
+    screening: bool = False
+    """An act of organised screening."""
+
+
+class SiteCode(NamedTuple):
+    """An anatomic site (JDV 5.694) with the region it lies in (JDV 5.695)."""
+
+    site: Code
+    region: Code | None
+
+
+class ObservationKind(StrEnum):
+    """What an observation beside the narrative says of the exam."""
+
+    DOSE = "dose"
+    CONTRAINDICATION = "contraindication"
+    PRODUCT = "product"
+    DEVICE = "device"
+
+
+class Observed(NamedTuple):
+    """A row of the table `observation`: `code` is DCM (a dose), `unit` UCUM, meant where none is sent."""
+
+    kind: ObservationKind
+    code: Code
+    unit: str
 
 
 @lru_cache(maxsize=4096)
@@ -105,6 +142,9 @@ class CodeMaps:
     ) -> None:
         self._modality = _coded(rows.get(TableKind.MODALITY, ()), DCM)
         self._region = _coded(rows.get(TableKind.REGION, ()), SNOMED_CT)
+        self._site = self._sites(rows.get(TableKind.SITE, ()))
+        self._side = _coded(rows.get(TableKind.SIDE, ()), SNOMED_CT)
+        self._observation = _observations(rows.get(TableKind.OBSERVATION, ()))
         self._status = _keyed(rows.get(TableKind.STATUS, ()), "code", "status", ReportStatus)
         self._encounter = _keyed(rows.get(TableKind.PATIENT_CLASS, ()), "class", "encounter", str)
         self._sex = _keyed(rows.get(TableKind.SEX, ()), "code", "sex", Sex)
@@ -140,6 +180,19 @@ class CodeMaps:
         """SNOMED CT code of JDV 1.2.250.1.213.1.1.5.695."""
         return self._region.get(fold(word))
 
+    def site(self, word: str) -> Hit[SiteCode] | None:
+        """SNOMED CT code of JDV 1.2.250.1.213.1.1.5.694, with its region."""
+        return self._site.get(fold(word))
+
+    def side(self, word: str) -> Hit[Code] | None:
+        """SNOMED CT code of a side: right, left, both, one."""
+        return self._side.get(fold(word))
+
+    def observation(self, *keys: str) -> Hit[Observed] | None:
+        """What an observation is about, by the first of its codes that has a row."""
+        found = (self._observation.get(fold(key)) for key in keys if key)
+        return next((hit for hit in found if hit is not None), None)
+
     def status(self, code: str) -> Hit[ReportStatus] | None:
         """OBX-11 and OBR-25 (HL7 tables 0085, 0123)."""
         return self._status.get(fold(code))
@@ -165,7 +218,7 @@ class CodeMaps:
             TableKind.CCAM: tuple(self._ccam),
             TableKind.LOCAL: tuple(self._local),
             TableKind.MODALITY: tuple(self._modality),
-            TableKind.REGION: tuple(self._region),
+            TableKind.REGION: (*self._region, *self._site),
             TableKind.STATUS: tuple(self._status),
             TableKind.PATIENT_CLASS: tuple(self._encounter),
             TableKind.SEX: tuple(self._sex),
@@ -175,26 +228,37 @@ class CodeMaps:
     # --- building
 
     def _acts(self, rows: tuple[Row, ...], key: str) -> dict[str, Hit[ActCodes]]:
+        """Rows by CCAM or local code; what a local row leaves open its CCAM row says."""
         acts: dict[str, Hit[ActCodes]] = {}
         for row in rows:
             cells = row.cells
-            loinc = self._declare_loinc(row) if cells["loinc"] else None
             ccam = cells["ccam"]
-            known = acts if key == "ccam" else self._ccam
-            if key != "ccam" and ccam and ccam not in known:
-                raise CodeError(row, f"CCAM code {ccam} has no row in the table ccam")
-            label = known[ccam].value.label if key != "ccam" and ccam else cells["label"]
+            base = ActCodes(None, None, None, None, cells["label"])
+            if key != "ccam" and ccam:
+                if ccam not in self._ccam:
+                    raise CodeError(row, f"CCAM code {ccam} has no row in the table ccam")
+                base = self._ccam[ccam].value
+            site = self._known(row, self._site, "site")
             acts[cells[key] if key == "ccam" else fold(cells[key])] = Hit(
                 ActCodes(
-                    ccam=Code(code=ccam, system=CCAM, display=label) if ccam else None,
-                    loinc=loinc or (known[ccam].value.loinc if key != "ccam" and ccam else None),
-                    modality=self._known(row, self._modality, "modality"),
-                    region=self._known(row, self._region, "region"),
+                    ccam=Code(code=ccam, system=CCAM, display=base.label) if ccam else None,
+                    loinc=self._declare_loinc(row) if cells["loinc"] else base.loinc,
+                    modality=self._known(row, self._modality, "modality") or base.modality,
+                    region=self._known(row, self._region, "region") or base.region,
                     label=cells["label"],
+                    site=site.site if site else base.site,
+                    side=self._known(row, self._side, "side") or base.side,
+                    screening=_yes(row, "screening") or base.screening,
                 ),
                 f"{row.file}:{cells[key]}",
             )
         return acts
+
+    def _sites(self, rows: tuple[Row, ...]) -> dict[str, Hit[SiteCode]]:
+        return {
+            word: Hit(SiteCode(hit.value, self._known(row, self._region, "region")), hit.rule)
+            for row, (word, hit) in zip(rows, _coded_rows(rows, SNOMED_CT), strict=True)
+        }
 
     def _declare_loinc(self, row: Row) -> Code:
         number = row.cells["loinc"]
@@ -203,8 +267,8 @@ class CodeMaps:
         return hit.value
 
     @staticmethod
-    def _known(row: Row, table: Mapping[str, Hit[Code]], column: str) -> Code | None:
-        word = row.cells[column]
+    def _known(row: Row, table: Mapping[str, Hit[T]], column: str) -> T | None:
+        word = row.cells.get(column, "")
         if not word:
             return None
         if (hit := table.get(fold(word))) is None:
@@ -213,13 +277,44 @@ class CodeMaps:
 
 
 def _coded(rows: tuple[Row, ...], system: str) -> dict[str, Hit[Code]]:
-    return {
-        fold(row.cells["word"]): Hit(
-            Code(code=row.cells["code"], system=system, display=row.cells["display"]),
-            f"{row.file}:{row.cells['word']}",
+    return dict(_coded_rows(rows, system))
+
+
+def _coded_rows(rows: tuple[Row, ...], system: str) -> list[tuple[str, Hit[Code]]]:
+    """(folded word, code) of each row."""
+    return [
+        (
+            fold(row.cells["word"]),
+            Hit(
+                Code(code=row.cells["code"], system=system, display=row.cells["display"]),
+                f"{row.file}:{row.cells['word']}",
+            ),
         )
         for row in rows
-    }
+    ]
+
+
+def _yes(row: Row, column: str) -> bool:
+    word = row.cells.get(column, "")
+    if word not in ("", "yes"):
+        raise CodeError(row, f"{column} {word} is neither empty nor yes")
+    return bool(word)
+
+
+def _observations(rows: tuple[Row, ...]) -> dict[str, Hit[Observed]]:
+    table: dict[str, Hit[Observed]] = {}
+    for row in rows:
+        key, name, code, display, unit = (row.cells[column] for column in _OBSERVED)
+        try:
+            kind = ObservationKind(name)
+        except ValueError:
+            raise CodeError(row, f"{name} is none of {', '.join(ObservationKind)}") from None
+        meant = Code(code=code, system=DCM, display=display)
+        table[fold(key)] = Hit(Observed(kind, meant, unit), f"{row.file}:{key}")
+    return table
+
+
+_OBSERVED = ("key", "kind", "code", "display", "unit")
 
 
 def _keyed(rows: tuple[Row, ...], key: str, column: str, kind: Callable[[str], T]) -> dict[str, Hit[T]]:

@@ -9,6 +9,7 @@ from gateway.mapping import fhir_content as content
 from gateway.mapping import fhir_exam as exam
 from gateway.mapping import fhir_header as header
 from gateway.mapping import fhir_roles as roles
+from gateway.mapping.fhir_facts import facts
 from gateway.mapping.fhir_walk import Walk, has_code
 from gateway.mapping.finish import finish
 from gateway.mapping.sites import Profile
@@ -94,7 +95,8 @@ def _report(walk: Walk, node: Node, status: ReportStatus) -> tuple[ImagingReport
     studies = exam.studies(walk, node)
     composition = header.composition(walk, node)
     files, blobs, texts = content.attachments(walk, node)
-    sections = _sections(walk, node, composition, texts, bool(files))
+    told = facts(walk, node, orders, exam.acts(walk, node, orders, studies))
+    sections = _sections(walk, node, composition, texts, bool(files), told.taken)
     report = ImagingReport(
         report_set=header.report_set(walk, node, composition, orders) or _NAMELESS,
         status=status,
@@ -107,20 +109,28 @@ def _report(walk: Walk, node: Node, status: ReportStatus) -> tuple[ImagingReport
         custodian=roles.custodian(walk, composition),
         performer=roles.performer(walk, node),
         orders=tuple(order.reference for order in orders),
-        acts=exam.acts(walk, node, orders, studies),
+        acts=told.acts,
         studies=tuple(study.study for study in studies),
         sections=sections,
         attachments=files,
         replaces=header.replaces(walk, composition),
+        pregnancy=told.pregnancy,
+        contraindications=told.contraindications,
+        devices=told.devices,
     )
     return roles.attested(walk, composition, report), blobs
 
 
 def _sections(
-    walk: Walk, node: Node, composition: Node | None, texts: tuple[Section, ...], documents: bool
+    walk: Walk,
+    node: Node,
+    composition: Node | None,
+    texts: tuple[Section, ...],
+    documents: bool,
+    taken: frozenset[str],
 ) -> tuple[Section, ...]:
     """Typed narrative; else the attached text; else, with no document either, the page of the report."""
-    found = content.sections(walk, node, composition) or texts
+    found = content.sections(walk, node, composition, taken) or texts
     if found or documents:
         return found
     page = content.narrative(node.text("text", "div"))

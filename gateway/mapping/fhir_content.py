@@ -3,11 +3,15 @@
 import hashlib
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from html.parser import HTMLParser
 
 from gateway.fhir import Node
+from gateway.mapping.fhir_facts import VOID
+from gateway.mapping.fhir_people import professional
 from gateway.mapping.fhir_walk import Walk, binary, codes
 from gateway.model.base import replace
+from gateway.model.people import Practitioner
 from gateway.model.report import Attachment, Section, SectionKind
 from gateway.model.submission import Blob
 from gateway.model.terms import LOINC
@@ -16,7 +20,6 @@ NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.n
 NOTE_TYPE = "http://hl7.org/fhir/StructureDefinition/annotationType"
 STUDY_SECTIONS = frozenset({"18726-0"})
 """Composition sections that list the studies: generated from ImagingStudy, which is mapped itself."""
-_VOID = frozenset({"entered-in-error", "cancelled"})
 _KINDS = {"LP173421-1": SectionKind.REPORT, "73568-8": SectionKind.COMMENT}
 """Section codes of the EU profile that the volet IMG-CR-IMG has no section for."""
 
@@ -24,13 +27,16 @@ PDF = "application/pdf"
 _MARKUP = frozenset({"text/html", "application/xhtml", "application/xhtml+xml"})
 
 
-def sections(walk: Walk, report: Node, composition: Node | None) -> tuple[Section, ...]:
+def sections(
+    walk: Walk, report: Node, composition: Node | None, taken: frozenset[str] = frozenset()
+) -> tuple[Section, ...]:
     """Narrative by section: results, notes, then what only the Composition says, then the conclusion.
 
     The same text travels twice in EU documents (note and Composition section): the typed element wins over
-    the generated page. Several texts of one kind become paragraphs of one section.
+    the generated page. Several texts of one kind become paragraphs of one section, but for addenda, which
+    have authors of their own. `taken`: Observations that are no narrative (`fhir_facts`).
     """
-    made = _joined((*_results(walk, report), *_notes(walk, report)))
+    made = _joined((*_results(walk, report, taken), *_notes(walk, report)))
     kinds = {section.kind for section in made}
     composed = [] if composition is None else _composed(walk, composition)
     conclusion = walk.take("sections", report, "conclusion")
@@ -42,10 +48,11 @@ def sections(walk: Walk, report: Node, composition: Node | None) -> tuple[Sectio
 
 
 def _joined(found: Iterable[Section]) -> tuple[Section, ...]:
-    by_kind: dict[SectionKind, Section] = {}
+    by_kind: dict[tuple[SectionKind, Practitioner | None, datetime | None], Section] = {}
     for one in found:
-        before = by_kind.get(one.kind)
-        by_kind[one.kind] = replace(before, text=f"{before.text}\n\n{one.text}") if before else one
+        key = (one.kind, one.author, one.authored_at)
+        before = by_kind.get(key)
+        by_kind[key] = replace(before, text=f"{before.text}\n\n{one.text}") if before else one
     return tuple(by_kind.values())
 
 
@@ -62,7 +69,7 @@ def _kind(walk: Walk, concept: Node) -> SectionKind | None:
     return None
 
 
-def _results(walk: Walk, report: Node) -> list[Section]:
+def _results(walk: Walk, report: Node, taken: frozenset[str]) -> list[Section]:
     """Observations of `result`, one level of `hasMember` included. What is no section is a finding (`label :
     value`), withdrawn ones are left out."""
     made: list[Section] = []
@@ -72,7 +79,7 @@ def _results(walk: Walk, report: Node) -> list[Section]:
             continue
         members = [found for one in node.all("hasMember") if (found := walk.follow(one)) is not None]
         for one in (node, *members):
-            if one.kind != "Observation" or one.text("status") in _VOID:
+            if one.kind != "Observation" or one.path in taken or one.text("status") in VOID:
                 continue
             kind = _kind(walk, one.get("code"))
             text = _lines(_observed(one, labelled=kind is None))
@@ -123,8 +130,17 @@ def _notes(walk: Walk, report: Node) -> list[Section]:
         text = "\n".join(line.strip() for line in _lines(note.text("text")).split("\n"))
         if text:
             walk.trail.source(f"sections[{kind}]", note.path)
-            made.append(Section(kind=kind, text=text))
+            made.append(_signed(walk, Section(kind=kind, text=text), note, "authorReference"))
     return made
+
+
+def _signed(walk: Walk, section: Section, node: Node, author: str) -> Section:
+    """An addendum with its author and, of an Annotation, its time."""
+    if section.kind is not SectionKind.ADDENDUM:
+        return section
+    who = professional(walk, f"sections[{section.kind}].author", node.get(author))
+    moment = walk.moment(f"sections[{section.kind}].authored_at", node, "time")
+    return replace(section, author=who, authored_at=moment)
 
 
 def _composed(walk: Walk, composition: Node) -> list[Section]:
@@ -142,7 +158,8 @@ def _composed(walk: Walk, composition: Node) -> list[Section]:
         # Text under a code that we do not know is kept under its own heading, never dropped.
         title = "" if kind else node.text("title")
         walk.trail.source(f"sections[{kind or SectionKind.REPORT}]", node.path)
-        made.append(Section(kind=kind or SectionKind.REPORT, text=text, title=title))
+        section = Section(kind=kind or SectionKind.REPORT, text=text, title=title)
+        made.append(_signed(walk, section, node, "author"))
     return made
 
 

@@ -195,13 +195,16 @@ def _act(walk: Walk, path: str, report: Node, order: Order | None, study: Study 
                 walk.trail.source(f"{path}.{name}", concept.path)
     start, end = _times(walk, path, report)
     node = study.node if study else None
+    regions, sites = _places(walk, path, order, node)
     return Act(
         label=label or next((one.display for one in exam if one.display), ""),
         code=loinc,
         ccam=ccam,
         local=local,
         modalities=_modalities(walk, f"{path}.modalities", node) if node else (),
-        regions=_regions(walk, f"{path}.regions", order, node),
+        regions=regions,
+        sites=sites,
+        laterality=_side(walk, f"{path}.laterality", node),
         start=(study.study.started if study else None) or start,
         end=end,
         study_uid=study.study.uid if study else "",
@@ -230,26 +233,46 @@ def _times(walk: Walk, path: str, report: Node) -> tuple[datetime | None, dateti
     return start or walk.moment(f"{path}.start", period, "start"), walk.moment(f"{path}.end", period, "end")
 
 
-def _regions(walk: Walk, path: str, order: Order | None, study: Node | None) -> tuple[Code, ...]:
-    """ServiceRequest.bodySite, else the EU extension, else the sites of the series: those of JDV 5.695."""
+def _side(walk: Walk, path: str, study: Node | None) -> Code | None:
+    """The laterality that all series of the study share (SNOMED CT; DICOM R, L)."""
+    stated = [one.get("laterality") for one in study.all("series")] if study else []
+    hits = [walk.profile.codes.side(one.text("code")) for one in stated]
+    first = hits[0] if hits else None
+    if first is None or any(hit is None or hit.value != first.value for hit in hits):
+        return None
+    walk.trail.source(path, stated[0].path, first.rule)
+    return first.value
+
+
+def _places(
+    walk: Walk, path: str, order: Order | None, study: Node | None
+) -> tuple[tuple[Code, ...], tuple[Code, ...]]:
+    """(regions, sites) of ServiceRequest.bodySite, else the EU extension, else the sites of the series: JDV
+    5.695 and 5.694. A site has its region."""
     requested = [
         c for one in (order.node.all("bodySite") if order and order.node else ()) for c in one.all("coding")
     ]
     region = study.extension(REGION_EXTENSION) if study else None
     stated = list(region.get("valueCodeableConcept").all("coding")) if region else []
     scanned = [one.get("bodySite") for one in (study.all("series") if study else ())]
-    made: dict[str, Code] = {}
+    regions: dict[str, Code] = {}
+    sites: dict[str, Code] = {}
     for coding in requested or stated or scanned:
         found = code(coding)
         if found is None or found.system != SNOMED_CT:
             continue
-        hit = walk.profile.codes.region(found.code)
-        if hit is None:
+        hit, place = walk.profile.codes.region(found.code), walk.profile.codes.site(found.code)
+        if hit is None and place is None:
             walk.trail.at("CODE-UNKNOWN", f"{coding.path}.code", f"region {found.code}")
-            continue
-        walk.trail.source(path, coding.path, hit.rule)
-        made[hit.value.code] = hit.value
-    return tuple(made.values())
+        if place is not None:
+            walk.trail.source(f"{path}.sites", coding.path, place.rule)
+            sites[place.value.site.code] = place.value.site
+        named = hit.value if hit is not None else place.value.region if place is not None else None
+        rule = hit.rule if hit is not None else place.rule if place is not None else ""
+        if named is not None:
+            walk.trail.source(f"{path}.regions", coding.path, rule)
+            regions[named.code] = named
+    return tuple(regions.values()), tuple(sites.values())
 
 
 # --- encounter

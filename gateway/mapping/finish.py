@@ -23,6 +23,7 @@ from gateway.model.report import (
     ImagingStudy,
     OrderReference,
     ReportStatus,
+    Section,
 )
 from gateway.model.site import Site
 from gateway.model.submission import Provenance
@@ -126,6 +127,9 @@ def _local_times(report: ImagingReport, tz: tzinfo) -> ImagingReport:
     def study(one: ImagingStudy) -> ImagingStudy:
         return _changed(one, started=local_time(one.started, tz))
 
+    def section(one: Section) -> Section:
+        return _changed(one, authored_at=local_time(one.authored_at, tz)) if one.authored_at else one
+
     encounter = report.encounter
     return _changed(
         report,
@@ -136,6 +140,7 @@ def _local_times(report: ImagingReport, tz: tzinfo) -> ImagingReport:
         orders=_same(report.orders, tuple(map(order, report.orders))),
         acts=_same(report.acts, tuple(map(act, report.acts))),
         studies=_same(report.studies, tuple(map(study, report.studies))),
+        sections=_same(report.sections, tuple(map(section, report.sections))),
     )
 
 
@@ -247,6 +252,10 @@ def _people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingRep
         requester=_maybe(report.requester, "requester", plain),
         attending=_maybe(report.attending, "attending", plain),
         copies_to=_each(report.copies_to, "copies_to", plain),
+        sections=tuple(
+            replace(one, author=plain(one.author, f"sections[{place}].author")) if one.author else one
+            for place, one in enumerate(report.sections)
+        ),
     )
 
 

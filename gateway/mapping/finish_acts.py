@@ -11,12 +11,25 @@ def finish_acts(report: ImagingReport, codes: CodeMaps, trail: Trail) -> Imaging
     """Acts with LOINC, CCAM, modalities, regions, accession; studies for every study of an act."""
     accessions = {order.accession for order in report.orders if order.accession is not None}
     only = accessions.pop() if len(accessions) == 1 else None
-    acts = tuple(_act(act, f"acts[{place}]", codes, only, trail) for place, act in enumerate(report.acts))
+    rows = [_row(act, f"acts[{place}]", codes, trail) for place, act in enumerate(report.acts)]
+    acts = tuple(
+        _act(act, f"acts[{place}]", rows[place], codes, only, trail) for place, act in enumerate(report.acts)
+    )
+    screens = next((hit for hit in rows if hit is not None and hit.value.screening), None)
+    if screens is not None and not report.screening:
+        trail.rule("screening", screens.rule)
+        report = replace(report, screening=True)
     return replace(report, acts=acts, studies=studies_of(report.studies, acts, trail))
 
 
-def _act(act: Act, path: str, codes: CodeMaps, accession: Identifier | None, trail: Trail) -> Act:
-    hit = _row(act, path, codes, trail)
+def _act(
+    act: Act,
+    path: str,
+    hit: Hit[ActCodes] | None,
+    codes: CodeMaps,
+    accession: Identifier | None,
+    trail: Trail,
+) -> Act:
     if hit is not None:
         act = _fill(act, path, hit, trail)
     if act.accession is not None:
@@ -50,7 +63,10 @@ def _row(act: Act, path: str, codes: CodeMaps, trail: Trail) -> Hit[ActCodes] | 
 
 
 def _fill(act: Act, path: str, hit: Hit[ActCodes], trail: Trail) -> Act:
-    """What the row knows and the message does not say. The CCAM keeps the table's display and current OID."""
+    """What the row knows and the message does not say. The CCAM keeps the table's display and current OID.
+
+    The row's site is not taken where the message names another region.
+    """
     row = hit.value
     changes: dict[str, object] = {}
     if row.ccam is not None:
@@ -61,6 +77,8 @@ def _fill(act: Act, path: str, hit: Hit[ActCodes], trail: Trail) -> Act:
         ("code", row.loinc),
         ("modalities", (row.modality,) if row.modality else ()),
         ("regions", (row.region,) if row.region else ()),
+        ("sites", (row.site,) if row.site and (not act.regions or row.region in act.regions) else ()),
+        ("laterality", row.side),
         ("label", row.label),
     )
     for field, value in wanted:

@@ -4,6 +4,7 @@ from gateway.hl7v2 import Message, cisis
 from gateway.mapping import hl7_types as types
 from gateway.mapping.coverage import coverage
 from gateway.mapping.finish import finish
+from gateway.mapping.hl7_exam import exam
 from gateway.mapping.hl7_order_acts import order_acts
 from gateway.mapping.hl7_order_parts import OrderParts, order_status, parts
 from gateway.mapping.hl7_orders import not_imaging, order_number
@@ -86,6 +87,7 @@ def _one(
         requested_at=reader.time("orders[0].requested_at", "request.requested_at"),
         reason=reader.text("orders[0].reason", "request.reason"),
     )
+    seen = exam(bundle, order_acts(bundle, reference.accession, reader), reader, frozenset())
     # The last step of reports, on a report that holds only what an order has: same codes, times, authorities.
     draft = ImagingReport(
         report_set=Identifier(value=""),
@@ -96,7 +98,10 @@ def _one(
         copies_to=all_persons(reader, "copies_to", "copies_to"),
         encounter=encounter(reader),
         orders=(reference,),
-        acts=order_acts(bundle, reference.accession, reader),
+        acts=seen.acts,
+        pregnancy=seen.pregnancy,
+        contraindications=seen.contraindications,
+        devices=seen.devices,
     )
     extra = parts(reader)
     verifier = one_person(reader, "request.entered_by", "entered_by")
@@ -155,7 +160,9 @@ def _order(
         history=extra.history,
         cancellation=extra.cancellation,
         protocol=extra.protocol,
-        pregnancy=extra.pregnancy,
+        pregnancy=draft.pregnancy,
+        contraindications=draft.contraindications,
+        devices=draft.devices,
         height=extra.height,
         weight=extra.weight,
     )

@@ -2,6 +2,7 @@
 
 from gateway.hl7v2 import Segment
 from gateway.mapping import hl7_types as types
+from gateway.mapping.codes import Hit
 from gateway.mapping.hl7_orders import acts
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.model.base import replace
@@ -29,14 +30,15 @@ def order_acts(bundle: tuple[Group, ...], accession: Identifier | None, reader: 
 def _described(act: Act, reader: Reader) -> Act:
     """`act` with code, modality, region and side from MODALITE_IMAGERIE, REGION_ANATOMIQUE…"""
     code, label = _code(reader)
-    region, side = _region(reader)
+    regions, sites, side = _places(reader)
     return replace(
         act,
         label=label,
         local=None,
         code=code,
         modalities=_modality(reader) or act.modalities,
-        regions=region,
+        regions=regions,
+        sites=sites,
         laterality=side,
     )
 
@@ -66,9 +68,11 @@ def _modality(reader: Reader) -> tuple[Code, ...]:
     return tuple(made)
 
 
-def _region(reader: Reader) -> tuple[tuple[Code, ...], Code | None]:
-    """Regions (OBX-4 n.1) and the side (n.2). Regions outside the code map keep their SNOMED CT code."""
+def _places(reader: Reader) -> tuple[tuple[Code, ...], tuple[Code, ...], Code | None]:
+    """Regions and sites (OBX-4 n.1) and the side (n.2). What the code maps do not know keeps its SNOMED CT
+    code, as a region."""
     regions: list[Code] = []
+    sites: list[Code] = []
     side: Code | None = None
     for found in reader.find_all("request.region"):
         segment = found.segment
@@ -78,12 +82,17 @@ def _region(reader: Reader) -> tuple[tuple[Code, ...], Code | None]:
                 reader.trail.source("acts[0].laterality", found.location)
                 side = Code(code=found.value, system=SNOMED_CT, display=segment.value(5, 1, 2).strip())
             continue
-        hit = reader.profile.codes.region(found.value)
+        hit, place = reader.profile.codes.region(found.value), reader.profile.codes.site(found.value)
+        if place is not None:
+            reader.trail.source(f"acts[0].sites[{len(sites)}]", found.location, place.rule)
+            sites.append(place.value.site)
+        if hit is None and place is not None and place.value.region is not None:
+            hit = Hit(place.value.region, place.rule)
         rule = hit.rule if hit is not None else ""
         reader.trail.source(f"acts[0].regions[{len(regions)}]", found.location, rule)
         given = Code(code=found.value, system=SNOMED_CT, display=segment.value(5, 1, 2).strip())
         regions.append(hit.value if hit is not None else given)
-    return tuple(regions), side
+    return tuple(dict.fromkeys(regions)), tuple(sites), side
 
 
 def _is_modifier(segment: Segment) -> bool:

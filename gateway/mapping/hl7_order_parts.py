@@ -7,7 +7,6 @@ from gateway.mapping.hl7_reader import Reader
 from gateway.mapping.locator import Found
 from gateway.model.imaging import Quantity
 from gateway.model.order import OrderStatus
-from gateway.model.terms import SNOMED_CT, Code
 
 _S = OrderStatus
 
@@ -30,15 +29,6 @@ STATES: dict[str, OrderStatus] = {
 }
 """ORC-5 (HL7 table 0038); IHE RAD sends the pairs NW_SC, NW_IP, CA_CA, DC_CA, XO_SC, XO_CM (§4.2)."""
 
-_PREGNANCY = {
-    "Y": Code(code="77386006", system=SNOMED_CT, display="Grossesse"),
-    "N": Code(code="60001007", system=SNOMED_CT, display="Absence de grossesse"),
-    "U": Code(code="261665006", system=SNOMED_CT, display="Inconnu"),
-}
-"""expandedYes-NoIndicator (HL7 table 0532) → JDV 1.2.250.1.213.1.1.5.671."""
-_PREGNANT = "B6"
-"""PV1-15, HL7 table 0009: pregnant. Its other codes say nothing of a pregnancy."""
-
 
 class OrderParts(NamedTuple):
     priority: str
@@ -46,7 +36,6 @@ class OrderParts(NamedTuple):
     history: str
     cancellation: str
     protocol: str
-    pregnancy: Code | None
     height: Quantity | None
     weight: Quantity | None
 
@@ -75,7 +64,6 @@ def parts(reader: Reader) -> OrderParts:
         history=_text(reader, "history", "request.history"),
         cancellation=reader.text("cancellation", "request.cancellation"),
         protocol=_text(reader, "protocol", "request.protocol"),
-        pregnancy=_pregnancy(reader),
         height=_quantity(reader, "height"),
         weight=_quantity(reader, "weight"),
     )
@@ -116,18 +104,6 @@ def _decoded(reader: Reader, found: Found) -> str:
     except Base64Error as wrong:
         reader.trail.at("ORDER-TEXT-UNREADABLE", wrong.finding.location, wrong.finding.detail)
         return ""
-
-
-def _pregnancy(reader: Reader) -> Code | None:
-    found = reader.find("request.pregnancy")
-    if found is None:
-        return None
-    said = "Y" if found.value.upper() == _PREGNANT else found.value.upper()
-    code = _PREGNANCY.get("U" if said in ("UNK", "ASKU", "NI") else said)
-    if code is not None:
-        reader.trail.source("pregnancy", found.location)
-        reader.mark(found.segment, *((2, 3, 11) if found.segment.name == "OBX" else ()))
-    return code
 
 
 def _quantity(reader: Reader, path: str) -> Quantity | None:

@@ -106,13 +106,16 @@ def _act(reader: Reader, path: str, uid: str, accession: Identifier | None) -> A
     if start is None and (guess := reader.find("act.start_guessed")) is not None:
         reader.trail.at("EXAM-TIME-GUESSED", guess.location)
         start = reader.moment(f"{path}.start", guess)
+    regions, sites = _places(reader, path)
     return Act(
         label=label,
         code=loinc,
         ccam=ccam,
         local=local,
         modalities=_modalities(reader, path, ccam),
-        regions=_regions(reader, path),
+        regions=regions,
+        sites=sites,
+        laterality=_side(reader, path),
         start=start,
         end=reader.time(f"{path}.end", "act.end"),
         study_uid=uid,
@@ -160,15 +163,36 @@ def _modalities(reader: Reader, path: str, ccam: Code | None) -> tuple[Code, ...
     return tuple(made)
 
 
-def _regions(reader: Reader, path: str) -> tuple[Code, ...]:
+def _places(reader: Reader, path: str) -> tuple[tuple[Code, ...], tuple[Code, ...]]:
+    """(regions, sites) of one body site: a site has its region, a region alone may have no site."""
     found = reader.find("act.region")
     if found is None:
-        return ()
-    if (hit := reader.profile.codes.region(found.value)) is None:
+        return (), ()
+    site, region = reader.profile.codes.site(found.value), reader.profile.codes.region(found.value)
+    if site is None and region is None:
         reader.trail.at("CODE-UNKNOWN", found.location, "region")
-        return ()
-    reader.trail.source(f"{path}.regions[0]", found.location, hit.rule)
-    return (hit.value,)
+        return (), ()
+    sites: tuple[Code, ...] = ()
+    if site is not None:
+        reader.trail.source(f"{path}.sites[0]", found.location, site.rule)
+        sites = (site.value.site,)
+    named = region.value if region is not None else site.value.region if site is not None else None
+    if named is None:
+        return (), sites
+    rule = region.rule if region is not None else site.rule if site is not None else ""
+    reader.trail.source(f"{path}.regions[0]", found.location, rule)
+    return (named,), sites
+
+
+def _side(reader: Reader, path: str) -> Code | None:
+    found = reader.find("act.laterality")
+    if found is None:
+        return None
+    if (hit := reader.profile.codes.side(found.value)) is None:
+        reader.trail.at("CODE-UNKNOWN", found.location, f"side {found.value[:16]}")
+        return None
+    reader.trail.source(f"{path}.laterality", found.location, hit.rule)
+    return hit.value
 
 
 # --- imaging or not

@@ -6,13 +6,14 @@ from gateway.mapping import hl7_types as types
 from gateway.mapping.finish import finish
 from gateway.mapping.hl7_context import context
 from gateway.mapping.hl7_events import action, contradiction, is_addendum
+from gateway.mapping.hl7_exam import exam
 from gateway.mapping.hl7_orders import acts, not_imaging, orders
 from gateway.mapping.hl7_patient import encounter, patient
 from gateway.mapping.hl7_people import people, performer
 from gateway.mapping.hl7_reader import Group, Reader, groups
 from gateway.mapping.hl7_status import status, validated_at
 from gateway.mapping.hl7_studies import studies
-from gateway.mapping.hl7_text import sections
+from gateway.mapping.hl7_text import TEXT_TYPES, sections
 from gateway.mapping.locator import Found
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
@@ -108,7 +109,7 @@ def _report(
     if rich and not text:  # beside plain text an RTF says it again
         text = sections(scope, reader, rich, whole=whole)
     attached, blobs = documents.attachments(received, rich, reader, alone=not text)
-    done = acts(bundle, ordered.accessions, reader)
+    told = exam(bundle, acts(bundle, ordered.accessions, reader), reader, TEXT_TYPES)
     who = people(reader)
     return ImagingReport(
         report_set=report_set,
@@ -123,11 +124,14 @@ def _report(
         performer=performer(reader),
         encounter=encounter(reader),
         orders=ordered.references,
-        acts=done,
-        studies=studies(done, reader),
+        acts=told.acts,
+        studies=studies(told.acts, reader),
         sections=text,
         attachments=attached,
         replaces=_replaces(reader),
+        pregnancy=told.pregnancy,
+        contraindications=told.contraindications,
+        devices=told.devices,
     ), blobs
 
 

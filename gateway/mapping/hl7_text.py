@@ -10,10 +10,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from gateway.hl7v2 import Segment
+from gateway.hl7v2 import Segment, parse_dtm
+from gateway.mapping import hl7_types as types
 from gateway.mapping import rtf
 from gateway.mapping.codes import CodeMaps
 from gateway.mapping.hl7_reader import Group, Reader
+from gateway.model.base import replace
 from gateway.model.report import Section, SectionKind
 
 TEXT_TYPES = frozenset({b"TX", b"FT", b"ST", b""})
@@ -87,7 +89,33 @@ def sections(
         first = gathered.setdefault(current, [])
         if rest:
             first.append(line._replace(text=rest))
-    return _assemble(gathered, reader)
+    made = _assemble(gathered, reader)
+    if any(one.kind is SectionKind.ADDENDUM for one in made):
+        return _signed(made, scope, reader)
+    return made
+
+
+def _signed(made: tuple[Section, ...], scope: Group, reader: Reader) -> tuple[Section, ...]:
+    """Addenda with their author and time: OBX-16 and OBX-14 of the observation that holds them."""
+    wanted = {
+        f"sections[{place}]": place for place, one in enumerate(made) if one.kind is SectionKind.ADDENDUM
+    }
+    sources = {one.path.removesuffix(".text"): one.source for one in reversed(reader.trail.provenance)}
+    texts = {segment.location(5): segment for segment in scope.all("OBX")}
+    signed = list(made)
+    for path, place in wanted.items():
+        segment = texts.get(sources.get(path, ""))
+        if segment is None:
+            continue
+        author, moment = types.xcn(scope, segment, 16, 1), parse_dtm(segment.leaf(14), reader.profile.site.tz)
+        if author is not None:
+            reader.mark(segment, 16)
+            reader.trail.source(f"{path}.author", segment.location(16))
+        if moment is not None:
+            reader.mark(segment, 14)
+            reader.trail.source(f"{path}.authored_at", segment.location(14))
+        signed[place] = replace(made[place], author=author, authored_at=moment)
+    return tuple(signed)
 
 
 def _assemble(gathered: dict[tuple[SectionKind, str], list[Line]], reader: Reader) -> tuple[Section, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.hl7v2.charsets import codec_of
-from gateway.mapping.codes import COLUMNS, Row, TableKind
+from gateway.mapping.codes import COLUMNS, OPTIONAL_COLUMNS, Row, TableKind
 from gateway.mapping.locator import LocatorError, parse
 from gateway.model.findings import CATALOGUE, Severity
 from gateway.model.report import SectionKind
@@ -166,14 +166,17 @@ def _check_lists(profile: ProfileFile, *tables: str) -> Iterator[Problem]:
 
 def read_table(file: Path | Traversable, kind: TableKind) -> tuple[tuple[Row, ...], tuple[Problem, ...]]:
     """The rows of a code table, each with its line; every row needs all columns, its key and its source."""
-    columns = COLUMNS[kind]
+    every = COLUMNS[kind]
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         return (), (Problem(file.name, 0, "is not UTF-8"),)
     reader = csv.DictReader(text.splitlines())
-    if tuple(reader.fieldnames or ()) != columns:
-        return (), (Problem(file.name, 1, f"columns must be {','.join(columns)}"),)
+    columns = tuple(reader.fieldnames or ())
+    if columns != tuple(one for one in every if one in columns or one not in OPTIONAL_COLUMNS):
+        optional = ", ".join(one for one in every if one in OPTIONAL_COLUMNS)
+        may = f" ({optional} may be left out)" if optional else ""
+        return (), (Problem(file.name, 1, f"columns must be {','.join(every)}{may}"),)
     rows: list[Row] = []
     problems: list[Problem] = []
     for cells in reader:

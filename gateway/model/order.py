@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from gateway.model.base import Value
 from gateway.model.findings import Finding
-from gateway.model.imaging import ContraIndication, Quantity
+from gateway.model.imaging import ContraIndication, Device, Quantity
 from gateway.model.people import Organization, Patient, Practitioner
 from gateway.model.report import Act, Encounter
 from gateway.model.submission import Coverage, Provenance
@@ -72,6 +72,8 @@ class ImagingOrder(Value):
     height: Quantity | None = None
     weight: Quantity | None = None
     contraindications: tuple[ContraIndication, ...] = ()
+    devices: tuple[Device, ...] = ()
+    """Equipment of the exam, told after it (téléradiologie flux 4)."""
     informed_of_risks: bool | None = None
     """Whether the patient was told of the risks of radiation; None: not said."""
 

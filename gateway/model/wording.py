@@ -4,6 +4,7 @@ import re
 from datetime import datetime, tzinfo
 from typing import Final
 
+from gateway.model.imaging import Quantity
 from gateway.model.people import Patient, Practitioner, Sex
 from gateway.model.report import SectionKind
 from gateway.model.terms import (
@@ -173,6 +174,17 @@ def identity(who: Patient, ins: Identifier | None) -> Rows:
         rows.append(("OID", ins.system))
     rows.append(("IPP", ", ".join(found.value for found in who.identifiers)))
     return filled(rows)
+
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def quantity(found: Quantity | None) -> str:
+    """`1140,26 mGy.cm`: as French readers write it; what is no number stays as it came."""
+    if found is None:
+        return ""
+    value = found.value.replace(".", ",") if _NUMBER.fullmatch(found.value) else found.value
+    return f"{value} {found.unit}" if found.unit not in ("", "1") else value
 
 
 def filled(rows: list[tuple[str, str]]) -> Rows:

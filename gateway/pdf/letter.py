@@ -14,6 +14,7 @@ from gateway.model.report import Act, ImagingReport, Section, SectionKind
 from gateway.model.site import Site
 from gateway.model.version import ReportVersion
 from gateway.model.wording import NBSP, Rows
+from gateway.pdf.letter_exam import with_exam
 
 _BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
@@ -31,7 +32,7 @@ def letter(version: ReportVersion) -> Letter:
         ins=patient.ins.value if patient.ins is not None and patient.qualified else "",
         exam=_exam(version),
         recipients=_recipients(report),
-        sections=_sections(report),
+        sections=with_exam(_sections(report), report),
         signature=_signature(report, site.tz),
         footer=_footer(version),
         language=report.language.partition("-")[0],

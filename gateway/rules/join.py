@@ -14,6 +14,10 @@ from gateway.model.submission import Provenance
 from gateway.model.terms import Identifier
 from gateway.rules.persons import disagreements, fold
 
+_STATE = ("pregnancy", "contraindications", "devices")
+_GIVEN = ("products", "radiopharmaceuticals", "exposure")
+"""What was given is told after the exam (téléradiologie flux 4). Site and side are not taken: what was asked
+for need not be what was done."""
 _NUMBERS = ("placer", "filler", "accession", "requested_at", "reason")
 
 
@@ -38,7 +42,8 @@ def report_keys(report: ImagingReport) -> tuple[str, ...]:
 
 
 def complete(report: ImagingReport, orders: tuple[KnownOrder, ...], *, guessed: bool = False) -> Joined:
-    """`report` with what it lacks from `orders`: who asked, why, for whom copies are, numbers, study.
+    """`report` with what it lacks from `orders`: who asked, why, for whom copies are, numbers, study,
+    pregnancy and contra-indications, products given.
 
     Cancelled orders tell nothing. `guessed`: the accession number of the report is one that mapping guessed,
     which an order corrects. An order about somebody else is ORDER-PATIENT-MISMATCH, and left.
@@ -56,7 +61,7 @@ def complete(report: ImagingReport, orders: tuple[KnownOrder, ...], *, guessed: 
         if guessed and one.order.accession is not None:
             report = _corrected(report, one.order.accession)
             cured.add("ACCESSION-GUESSED")
-        steps = (_people, _numbers, _study if len(alive) == 1 else _study_of_accession)
+        steps = (_people, _numbers, _exam, _study if len(alive) == 1 else _study_of_accession)
         for step in steps:
             paths, report = step(report, one.order)
             made.extend(Provenance(path=path, rule=rule) for path in paths)
@@ -76,6 +81,21 @@ def _people(report: ImagingReport, order: ImagingOrder) -> Change:
     if not report.copies_to and order.copies_to:
         changes["copies_to"] = order.copies_to
     return tuple(changes), replace(report, **changes) if changes else report
+
+
+def _exam(report: ImagingReport, order: ImagingOrder) -> Change:
+    """What the order says of the patient, and of its one act that the one act of the report does not say."""
+    changes: dict[str, object] = {
+        name: value for name in _STATE if not getattr(report, name) and (value := getattr(order, name))
+    }
+    paths = list(changes)
+    if len(report.acts) == len(order.acts) == 1:
+        (act,), (asked,) = report.acts, order.acts
+        given = {name: value for name in _GIVEN if not getattr(act, name) and (value := getattr(asked, name))}
+        if given:
+            changes["acts"] = (replace(act, **given),)
+            paths += [f"acts[0].{name}" for name in given]
+    return tuple(paths), replace(report, **changes) if changes else report
 
 
 def _unknown(named: Practitioner | None, ordering: Practitioner) -> bool:

@@ -10,6 +10,8 @@ from gateway.model.people import IdentityStatus, Organization, Practitioner, Sex
 from gateway.model.report import OrderReference, Section, SectionKind
 from gateway.model.terms import Address, Telecom
 from gateway.model.version import ReportVersion
+from gateway.pdf.letter_exam import TITLE
+from tests.n3_cases import FULL
 from tests.reports import (
     BIDEAULT,
     DUPONT,
@@ -244,3 +246,27 @@ def test_a_report_that_says_almost_nothing_is_still_a_letter() -> None:
     assert (letter.exam, letter.recipients, letter.sections) == ((), (), ())
     assert letter.signature == ("Validé électroniquement par X",)
     assert HEAD.label not in str(letter)
+
+
+@pytest.mark.req("REQ-24")
+def test_the_facts_of_the_exam_stand_in_a_table_before_the_results() -> None:
+    """Doses must be in every report of an exam with X-rays (arrêté du 22 septembre 2006)."""
+    found = pdf.letter(FULL).sections
+    titles = [section.title for section in found]
+    assert titles.index(TITLE) < titles.index("Résultats")
+    assert titles.index(TITLE) > titles.index("Technique du thorax")
+    (block,) = found[titles.index(TITLE)].blocks
+    head, chest = (act.label for act in FULL.report.acts)
+    rows = dict(block.rows)
+    assert rows[f"{chest} – Côté"] == "Droit"
+    assert f"80{NBSP}mL" in rows[f"{head} – Produit administré"]
+    assert "lot LOT-0002034" in rows[f"{head} – Produit administré"]
+    assert f"1140,26{NBSP}mGy.cm" in rows.values()
+    assert "Fludésoxyglucose" in rows[f"{chest} – Produit radiopharmaceutique"]
+    assert rows["Statut de grossesse"] == "Absence de grossesse"
+    assert "Ne supporte pas le bruit." in rows["Contre-indications"]
+    assert "Chambre implantable" in rows["Dispositifs et appareils"]
+
+
+def test_an_exam_of_which_nothing_more_is_said_has_no_such_table() -> None:
+    assert TITLE not in [section.title for section in pdf.letter(VERSION).sections]

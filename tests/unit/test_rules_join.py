@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.model.base import replace
+from gateway.model.imaging import AdministeredProduct, ContraIndication
 from gateway.model.order import ImagingOrder, KnownOrder, OrderStatus, keys, order_keys
 from gateway.model.people import Practitioner
 from gateway.model.report import Act, ImagingReport, OrderReference
@@ -44,6 +45,27 @@ def known(order: ImagingOrder = ORDER, number: int = 1) -> KnownOrder:
 
 def joined(report: ImagingReport = BARE, *orders: KnownOrder) -> ImagingReport:
     return complete(report, orders or (known(),)).report
+
+
+def test_the_patients_state_and_what_was_given_but_neither_site_nor_side() -> None:
+    right = Code(code="24028007")
+    told = replace(
+        ORDER,
+        acts=(
+            Act(
+                products=(AdministeredProduct(label="Iobitridol"),), sites=(Code(code="1"),), laterality=right
+            ),
+        ),
+        pregnancy=Code(code="60001007"),
+        contraindications=(ContraIndication(comment="Claustrophobe"),),
+    )
+    done = complete(BARE, (known(told),))
+    (act,) = done.report.acts
+    assert [one.label for one in act.products] == ["Iobitridol"]
+    assert (act.sites, act.laterality) == ((), None)
+    assert done.report.pregnancy == Code(code="60001007")
+    assert [one.comment for one in done.report.contraindications] == ["Claustrophobe"]
+    assert {"pregnancy", "contraindications", "acts[0].products"} <= {one.path for one in done.provenance}
 
 
 def test_everything_that_an_order_may_fill() -> None:

@@ -74,7 +74,7 @@ def sections(
     """
     gathered: dict[tuple[SectionKind, str], list[Line]] = {}
     if whole is not None:
-        return _assemble({(whole, ""): list(_lines(scope, reader, rich))}, reader)
+        return _signed(_assemble({(whole, ""): list(_lines(scope, reader, rich))}, reader), scope, reader)
     current: tuple[SectionKind, str] = (SectionKind.REPORT, "")
     for line in _lines(scope, reader, rich):
         if line.kind is not None and line.kind is not SectionKind.REPORT:
@@ -89,10 +89,7 @@ def sections(
         first = gathered.setdefault(current, [])
         if rest:
             first.append(line._replace(text=rest))
-    made = _assemble(gathered, reader)
-    if any(one.kind is SectionKind.ADDENDUM for one in made):
-        return _signed(made, scope, reader)
-    return made
+    return _signed(_assemble(gathered, reader), scope, reader)
 
 
 def _signed(made: tuple[Section, ...], scope: Group, reader: Reader) -> tuple[Section, ...]:
@@ -100,6 +97,8 @@ def _signed(made: tuple[Section, ...], scope: Group, reader: Reader) -> tuple[Se
     wanted = {
         f"sections[{place}]": place for place, one in enumerate(made) if one.kind is SectionKind.ADDENDUM
     }
+    if not wanted:
+        return made
     sources = {one.path.removesuffix(".text"): one.source for one in reversed(reader.trail.provenance)}
     texts = {segment.location(5): segment for segment in scope.all("OBX")}
     signed = list(made)

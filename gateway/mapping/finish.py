@@ -244,6 +244,10 @@ def _people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingRep
         titled = _titled(one, path, profile, trail)
         return _radiologist(titled, path, report.performer, profile, trail)
 
+    def section(placed: tuple[int, Section]) -> Section:
+        place, one = placed
+        return _changed(one, author=plain(one.author, f"sections[{place}].author")) if one.author else one
+
     return _changed(
         report,
         authors=_each(report.authors, "authors", radiologist),
@@ -252,10 +256,7 @@ def _people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingRep
         requester=_maybe(report.requester, "requester", plain),
         attending=_maybe(report.attending, "attending", plain),
         copies_to=_each(report.copies_to, "copies_to", plain),
-        sections=tuple(
-            replace(one, author=plain(one.author, f"sections[{place}].author")) if one.author else one
-            for place, one in enumerate(report.sections)
-        ),
+        sections=_same(report.sections, tuple(map(section, enumerate(report.sections)))),
     )
 
 

@@ -49,16 +49,16 @@ def orders(message: Message, profile: Profile) -> tuple[MappedOrder, ...]:
     if why_not:
         reader = Reader(head, profile, Trail(profile.site.name), used)
         mapped: tuple[MappedOrder, ...] = (
-            MappedOrder(order=None, control="", findings=(*why_not, *reader.trail.findings)),
+            MappedOrder(order=None, findings=(*why_not, *reader.trail.findings)),
         )
     else:
         bundles = _bundles(found)
         mapped = tuple(_one(message, bundle, head, profile, used) for bundle in bundles)
     reader = Reader(head, profile, Trail(profile.site.name), used)
-    reader.mark(message.segments[0], 3, 4, 5, 6, 7, 9, 10, 21)
-    covered = coverage(message, used, profile)
+    reader.mark(message.segments[0], 3, 4, 5, 6, 7, 9, 10, 11, 21)
+    covered, asked = coverage(message, used, profile), message.processing_id
     first = replace(mapped[0], findings=(*message.findings, *mapped[0].findings))
-    return tuple(replace(one, coverage=covered) for one in (first, *mapped[1:]))
+    return tuple(replace(one, coverage=covered, processing_id=asked) for one in (first, *mapped[1:]))
 
 
 def _unreadable(message: Message, head: Group, found: tuple[Group, ...]) -> tuple[Finding, ...]:

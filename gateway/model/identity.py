@@ -1,5 +1,6 @@
 """What the identity feed (ADT, PAM.FR) says of a patient, and what the gateway keeps of it."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from gateway.model.base import Value
@@ -29,7 +30,7 @@ class IdentityEvent(Value):
 
     `marks` are the codes of PID-32 (table 0445); () when the message says nothing of the status, and the
     patient's status is then not a statement either. `opposed`: the patient is opposed to reports in the DMP
-    (ZFA-9 IO), is not (INO), or nobody says (None).
+    (ZFA-9 IO), is not (INO), or nobody says (None). `said_at` is when it was recorded (EVN-2, MSH-7).
     """
 
     action: FeedAction
@@ -37,12 +38,15 @@ class IdentityEvent(Value):
     prior: tuple[Identifier, ...] = ()
     marks: tuple[str, ...] = ()
     opposed: bool | None = None
+    said_at: datetime | None = None
 
 
 class MappedIdentity(Value):
     """One ADT message as mapped; `event` None: an error finding says why."""
 
     event: IdentityEvent | None
+    processing_id: str = ""
+    """MSH-11."""
     provenance: tuple[Provenance, ...] = ()
     coverage: Coverage = Coverage()
     findings: tuple[Finding, ...] = ()
@@ -51,7 +55,8 @@ class MappedIdentity(Value):
 class IdentityRecord(Value):
     """What is known under one identifier of a site: an IPP with its authority, or the matricule INS.
 
-    `merged_into` leads to the record that speaks for this one; `linked` when A37 may undo it.
+    `merged_into` leads to the record that speaks for this one; `linked` when A37 may undo it. `said_at` is
+    the time of the event that last spoke of it: an older one that comes later changes nothing.
     """
 
     key: Identifier
@@ -60,6 +65,7 @@ class IdentityRecord(Value):
     opposed: bool | None = None
     merged_into: Identifier | None = None
     linked: bool = False
+    said_at: datetime | None = None
 
 
 class KeptDelivery(Value):

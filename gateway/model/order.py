@@ -87,6 +87,8 @@ class MappedOrder(Value):
 
     order: ImagingOrder | None
     control: str = ""
+    processing_id: str = ""
+    """MSH-11."""
     provenance: tuple[Provenance, ...] = ()
     coverage: Coverage = Coverage()
     findings: tuple[Finding, ...] = ()

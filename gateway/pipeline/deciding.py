@@ -16,7 +16,7 @@ from gateway.model.terms import Identifier
 from gateway.pipeline.feed import completed, order_entries, speak
 from gateway.pipeline.identity import content_hash, identity, set_key
 from gateway.ports import Conclusion, Known, Received, Settled
-from gateway.rules import addendum, ins, plan
+from gateway.rules import addendum, ins, plan, processing
 from gateway.rules.decide import decide, with_policy, withdrawn
 from gateway.rules.places import locate
 
@@ -118,11 +118,15 @@ class Deciding:
     def judge_orders(self, mapped: tuple[MappedOrder, ...], site: Site) -> Judgement:
         found = tuple(note for one in mapped for note in one.findings)
         patient = next((one.order.patient for one in mapped if one.order is not None), None)
-        return _judged(with_policy((*found, *self._ins(patient)), site))
+        return self._judged(mapped[0].processing_id, (*found, *self._ins(patient)), site)
 
     def judge_identity(self, mapped: MappedIdentity, site: Site) -> Judgement:
         own = self._ins(mapped.event.patient) if mapped.event is not None else ()
-        return _judged(with_policy((*mapped.findings, *own), site))
+        return self._judged(mapped.processing_id, (*mapped.findings, *own), site)
+
+    def _judged(self, processing_id: str, found: tuple[Finding, ...], site: Site) -> Judgement:
+        whole = with_policy((*found, *processing.check(processing_id, self.environment)), site)
+        return (Verdict.REJECT if errors(whole) else Verdict.ACCEPT), whole
 
     def _complete(self, mapped: Mapped, digest: str, received: Received, site: Site, known: Known) -> Settled:
         """With what orders and the identity feed know; `digest` is that of the report before."""
@@ -196,10 +200,6 @@ def _chained(mapped: Mapped, site: Site, known: Known) -> Mapped | None:
         return None
     came = Provenance(path="report_set", rule="set of the document that this one names")
     return replace(mapped, report=replace(report, report_set=own), provenance=(*mapped.provenance, came))
-
-
-def _judged(found: tuple[Finding, ...]) -> Judgement:
-    return (Verdict.REJECT if errors(found) else Verdict.ACCEPT), found
 
 
 def _distinct(settled: Iterable[Settled]) -> tuple[Settled, ...]:

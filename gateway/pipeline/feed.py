@@ -100,6 +100,8 @@ def speak(event: IdentityEvent, site: Site, known: Known, settle: Settle, planne
         else:
             changes += _changes(kept, planned(mapped), unchanged=mapped.report == kept.report)
     found = tuple(finding("IDENTITY-RELEASED", "PID-3") for _ in reports)
+    if any(merge.late(event, known.identity(site.name, key)) for key in named):
+        found = (finding("IDENTITY-LATE", "EVN-2"), *found)
     return Spoken(records, tuple(reports), tuple(changes), found)
 
 

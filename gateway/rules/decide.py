@@ -124,7 +124,11 @@ def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
     report = mapped.report
     if report is None:
         return mapped.findings
-    found = [*mapped.findings, *processing.check(mapped, environment), *visibility.check(mapped)]
+    found = [
+        *mapped.findings,
+        *processing.check(mapped.context.processing_id, environment),
+        *visibility.check(mapped),
+    ]
     if report.patient.ins is not None:
         found += ins.check(report.patient.ins, environment, locate(mapped.provenance, ins.PATH))
     if report.status.validated and not withdrawn(mapped):

@@ -45,12 +45,26 @@ def records(event: IdentityEvent, known: Lookup) -> tuple[IdentityRecord, ...]:
     if event.action is FeedAction.UNLINK:
         return (*own, *_parted(event, known, own))
     # The survivor speaks for itself, even if it was merged before: else two merges could make a circle.
-    survivors = tuple(replace(one, merged_into=None, linked=False) for one in own)
-    linked = event.action is FeedAction.LINK
-    merged = tuple(
-        replace(_known(known, key), merged_into=_survivor(key, event), linked=linked) for key in event.prior
+    survivors = tuple(
+        one if late(event, known(one.key)) else replace(one, merged_into=None, linked=False) for one in own
     )
-    return (*survivors, *merged)
+    return (*survivors, *(_led(_known(known, key), key, event) for key in event.prior))
+
+
+def _led(record: IdentityRecord, key: Identifier, event: IdentityEvent) -> IdentityRecord:
+    """The record of a prior identifier, which leads to the survivor. A merge is for good: only one that is
+    newer stands against it; against a link, anything that is newer."""
+    linked = event.action is FeedAction.LINK
+    if late(event, record) and (linked or record.merged_into is not None):
+        return record
+    said = max(filter(None, (event.said_at, record.said_at)), default=None)
+    return replace(record, merged_into=_survivor(key, event), linked=linked, said_at=said)
+
+
+def late(event: IdentityEvent, record: IdentityRecord | None) -> bool:
+    """A newer event has spoken of this record before: a queue was emptied in the wrong order."""
+    known = record.said_at if record is not None else None
+    return known is not None and event.said_at is not None and event.said_at < known
 
 
 def keys(patient: Patient) -> tuple[Identifier, ...]:
@@ -75,9 +89,9 @@ def _parted(
     """Records of the second patient that a link (A24) had led to the first; merges stay."""
     ours = {one.key for one in own}
     return tuple(
-        replace(one, merged_into=None, linked=False)
+        replace(one, merged_into=None, linked=False, said_at=event.said_at or one.said_at)
         for key in event.prior
-        if (one := known(key)) is not None and one.linked and one.merged_into in ours
+        if (one := known(key)) is not None and one.linked and one.merged_into in ours and not late(event, one)
     )
 
 
@@ -86,7 +100,11 @@ def _renewed(old: IdentityRecord | None, key: Identifier, event: IdentityEvent) 
     new = event.patient
     if old is None:
         first = replace(new, identity_status=_status(new, event.marks)) if event.marks else new
-        return IdentityRecord(key=key, patient=first, marks=event.marks, opposed=event.opposed)
+        return IdentityRecord(
+            key=key, patient=first, marks=event.marks, opposed=event.opposed, said_at=event.said_at
+        )
+    if late(event, old):
+        return old
     opposed = old.opposed if event.opposed is None else event.opposed
     changes = {name: getattr(new, name) or getattr(old.patient, name) for name in (*TRAITS, *CONTACTS)}
     ins = new.ins if event.marks else new.ins or old.patient.ins
@@ -101,7 +119,11 @@ def _renewed(old: IdentityRecord | None, key: Identifier, event: IdentityEvent) 
         )
         marks = old.marks if same else ()  # another identity than the one that was qualified
     return replace(
-        old, patient=replace(whole, identity_status=_status(whole, marks)), marks=marks, opposed=opposed
+        old,
+        patient=replace(whole, identity_status=_status(whole, marks)),
+        marks=marks,
+        opposed=opposed,
+        said_at=event.said_at or old.said_at,
     )
 
 

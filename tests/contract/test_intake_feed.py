@@ -2,7 +2,11 @@
 
 import pytest
 
+from gateway.hl7v2 import read_ack
+from gateway.pipeline.intake import Intake
 from tests.intake_house import INS, IPP, RIS, House, fixture
+from tests.rule_cases import ALL
+from tests.unit.mapping_messages import with_field
 
 BARE = (
     ("|984375862^^1.2.250.1.748.12345678.12^ISO|", "||"),
@@ -268,3 +272,28 @@ async def test_events_that_name_nobody_are_refused(house: House) -> None:
     assert "IDENTITY-PRIOR-MISSING" in house.codes()
     assert await house.take(fixture("adt_a08_qualified", ("A08", "A60"))) == "AE"
     assert "HL7-EVENT-UNSUPPORTED" in house.codes()
+
+
+# --- order of arrival, and feeds of another environment
+
+
+@pytest.mark.req("REQ-16")
+async def test_an_older_event_behind_a_newer_one_is_kept_and_changes_nothing(house: House) -> None:
+    await house.take(fixture("adt_a08_qualified"))
+    older = fixture("adt_a08_qualified", ("|VALI", "|PROV"), ("EVN||20210108120000", "EVN||20210108115959"))
+    assert await house.take(older) == "AA"
+    assert "IDENTITY-LATE" in house.codes()
+    rows = house.queries.identities(site="default", limit=10)
+    assert {row["status"] for row in rows} == {"qualifiee"}
+
+
+@pytest.mark.req("REQ-14")
+@pytest.mark.parametrize("name", ["adt_a08_qualified", "orm_zds"])
+@pytest.mark.parametrize("said", ["T", "D"])
+async def test_a_production_gateway_takes_no_feed_of_a_test(house: House, name: str, said: str) -> None:
+    """A test must not qualify, merge or complete a real patient; official ADT samples say D."""
+    production = Intake(house.store, house.profiles, house.clock, environment="production", enabled=ALL)
+    message = with_field("MSH", 11, said, fixture(name)).encode()
+    answer = read_ack(await production.take_hl7v2(message, peer="127.0.0.1:1"))
+    assert answer.code == "AE"
+    assert "HL7-PROCESSING-ID" in house.codes()

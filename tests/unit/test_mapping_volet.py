@@ -175,7 +175,7 @@ def test_the_processing_id_fits_the_environment(environment: str, processing: st
     from gateway.rules import processing as rule
 
     made = mapped(with_field("MSH", 11, processing))
-    found = rule.check(made, environment)
+    found = rule.check(made.context.processing_id, environment)
     assert [one.location for one in found] == (["MSH-11"] if refused else [])
 
 

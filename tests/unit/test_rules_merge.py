@@ -1,5 +1,7 @@
 """The identity feed: records after an event, and what a record does to a report."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.model.base import replace
@@ -258,3 +260,60 @@ def test_where_two_records_disagree(changes: dict[str, object], against: tuple[s
     )
     assert disagreements(one, replace(one, **changes)) == against
     assert disagreements(replace(one, **changes), one) == against
+
+
+# --- events in the wrong order
+
+MORNING, NOON, EVENING = (datetime(2021, 1, 8, hour, tzinfo=UTC) for hour in (8, 12, 18))
+_F = FeedAction
+
+
+@pytest.mark.req("REQ-16")
+def test_an_older_update_does_not_undo_a_newer_one() -> None:
+    book = Book()
+    book.hear(_F.UPDATE, STRONG, marks=("VALI",), opposed=True, said_at=NOON)
+    book.hear(_F.UPDATE, WEAK, marks=("PROV",), opposed=False, said_at=MORNING)
+    record = book(OLD)
+    assert record is not None
+    assert (record.marks, record.opposed, record.said_at) == (("VALI",), True, NOON)
+    book.hear(_F.UPDATE, WEAK, marks=("PROV",), said_at=EVENING)
+    assert applied(book).identity_status is IdentityStatus.PROVISOIRE
+
+
+def test_events_without_a_time_count_in_the_order_of_their_arrival() -> None:
+    book = Book()
+    book.update(STRONG, "VALI")
+    book.update(WEAK, "PROV")
+    assert applied(book).identity_status is IdentityStatus.PROVISOIRE
+
+
+def test_a_merge_that_comes_late_is_done_and_changes_no_newer_traits() -> None:
+    book = Book()
+    survivor = replace(STRONG, identifiers=(NEW,))
+    book.hear(_F.UPDATE, survivor, marks=("VALI",), said_at=NOON)
+    book.hear(_F.UPDATE, WEAK, marks=("PROV",), said_at=NOON)
+    book.hear(_F.MERGE, replace(survivor, birth_family="ANCIEN"), OLD, said_at=MORNING)
+    assert applied(book).birth_family == STRONG.birth_family
+    assert applied(book).identifiers == (NEW,)
+
+
+def test_an_older_merge_brings_no_merged_record_back() -> None:
+    """7 was merged into 9 at noon; that 3 was merged into 7 in the morning comes later: all are one."""
+    book = Book()
+    last = replace(STRONG, identifiers=(OTHER,), ins=None)
+    middle = replace(STRONG, identifiers=(NEW,), ins=None)
+    book.hear(_F.UPDATE, middle, said_at=MORNING)
+    book.hear(_F.MERGE, last, NEW, said_at=NOON)
+    book.hear(_F.MERGE, middle, OLD, said_at=MORNING)
+    assert applied(book).identifiers == (OTHER,)
+
+
+def test_a_link_older_than_its_end_stays_ended() -> None:
+    book = Book()
+    one, other = replace(STRONG, identifiers=(NEW,), ins=None), replace(STRONG, identifiers=(OLD,), ins=None)
+    book.hear(_F.UPDATE, one, said_at=MORNING)
+    book.hear(_F.UPDATE, other, said_at=MORNING)
+    book.hear(_F.LINK, one, OLD, said_at=MORNING)
+    book.hear(_F.UNLINK, one, OLD, said_at=NOON)
+    book.hear(_F.LINK, one, OLD, said_at=MORNING)
+    assert applied(book, replace(WEAK, identifiers=(OLD,))).identifiers == (OLD,)

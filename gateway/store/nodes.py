@@ -6,14 +6,24 @@ was only away finds another token in its row, and all that it reports under the 
 Times are those of the database: the clocks of nodes need not agree on who lives.
 """
 
-from sqlalchemy import BigInteger, bindparam, delete, exists, func, insert, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    update,
+)
 
 from gateway.model.delivery import INTERRUPTED, Outcome, OutcomeKind
 from gateway.ports import Produced, Row, Settlement
 from gateway.store import statements as named
 from gateway.store.moments import from_micros
 from gateway.store.session import Session
-from gateway.store.settle import resolve
 from gateway.store.tables import delivery, lease, node
 
 _NOW = literal_column("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint", BigInteger)
@@ -35,9 +45,9 @@ _START = (
 )
 _TOKEN = select(node.c.token).where(_mine)
 _BEAT = update(node).where(*_run).values(until=_UNTIL).returning(node.c.token)
-_STOP = update(node).where(*_run, ~exists().where(lease.c.node == node.c.name)).values(until=None)
+_STOP = update(node).where(*_run, ~exists().where(lease.c.node == node.c.name)).values(until=null())
 _EXPIRED = select(node.c.name).where(node.c.until < _NOW)
-_LOSE = update(node).where(_mine).values(token=_NEXT, until=None)
+_LOSE = update(node).where(_mine).values(token=_NEXT, until=null())
 _IN_HAND = (
     select(lease.c.kind, lease.c.task_id, lease.c.token, lease.c.begun)
     .where(lease.c.node == bindparam("node"))
@@ -54,7 +64,7 @@ _LEASED = select(lease.c.token).where(*_task)
 _LISTED = select(
     node.c.name,
     node.c.host,
-    ((node.c.until - _NOW) / 1000000).label("seconds"),
+    node.c.until - _NOW,
     select(func.count()).where(lease.c.node == node.c.name).correlate(node).scalar_subquery(),
 ).order_by(node.c.name)
 
@@ -146,8 +156,8 @@ def _interrupted(session: Session, delivery_id: int, attempt: int, token: int) -
 def listed(session: Session) -> list[Row]:
     """Every node: name, host, seconds until it counts as dead (None: stopped), tasks in hand."""
     return [
-        {"name": name, "host": host, "seconds": seconds, "tasks": tasks}
-        for name, host, seconds, tasks in session.rows(_LISTED, {})
+        {"name": name, "host": host, "seconds": left and left / 1e6, "tasks": tasks}
+        for name, host, left, tasks in session.rows(_LISTED, {})
     ]
 
 
@@ -180,18 +190,23 @@ def withdraw(session: Session, delivery_id: int) -> bool:
     A claim holds the row while it writes its lease: either that is visible after the lock, or it comes later.
     """
     session.row(_LOCK, {"delivery_id": delivery_id})
-    return session.row(_LEASED, {"of_kind": "deliver", "of_id": delivery_id}) is None
+    return _free(session, "deliver", delivery_id)
 
 
-def fence(
-    session: Session, results: tuple[Produced | Settlement, ...], now: int
-) -> tuple[Produced | Settlement, ...]:
-    """The results whose lease still holds; they give it back. Of the others only the truth about an attempt
-    that was taken for `ambiguous` counts."""
-    kept = []
-    for one in results:
-        if give_back(session, *key(one), one.lease):
-            kept.append(one)
-        elif isinstance(one, Settlement):
-            resolve(session, one, now)
-    return tuple(kept)
+def fence(session: Session, results: tuple[Produced | Settlement, ...]) -> tuple[Produced | Settlement, ...]:
+    """The results that count; their leases are given back.
+
+    Whoever lost the lease settles nothing that another has in hand. While nobody has it, what really
+    happened counts, however late.
+    """
+    return tuple(one for one in results if give_back(session, *key(one), one.lease) or _ours(session, one))
+
+
+def _ours(session: Session, result: Produced | Settlement) -> bool:
+    if isinstance(result, Settlement):
+        return withdraw(session, result.delivery_id)
+    return _free(session, "produce", result.version_id)
+
+
+def _free(session: Session, kind: str, task_id: int) -> bool:
+    return session.row(_LEASED, {"of_kind": kind, "of_id": task_id}) is None

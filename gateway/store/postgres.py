@@ -57,7 +57,7 @@ class PostgresStore(Store):
             self._name = _name(folder)
             node = Node(self._name, f"{socket.gethostname()}:{folder.resolve()}", _fingerprint(folder), lease)
             try:
-                self._pulse = Pulse(url, node, news=self._news, bury=self._bury)
+                self._pulse = Pulse(url, node, news=self._news, bury=self._bury, recovering=chosen.recovering)
             except BaseException:
                 self._writer.close()
                 raise
@@ -84,7 +84,7 @@ class PostgresStore(Store):
     async def close(self) -> None:
         await asyncio.to_thread(self._writer.close)
         with suppress(StoreUnavailableError):  # what could not be given back expires
-            await self._in_claims(self._give_back)
+            await self._give_back()
         self._claims.shutdown()
         if self._claim_session is not None:
             self._claim_session.close()
@@ -102,25 +102,28 @@ class PostgresStore(Store):
     async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
         """Raises StoreUnavailableError."""
         assert self._pulse is not None, "opened for changes by hand"
-        token, now = self._pulse.token, self._now()
+        token, now, returned = self._pulse.token, self._now(), tuple(self._returned)
 
         def take(session: PostgresSession) -> tuple[Task, ...]:
             if self._recovering:
                 nodes.recovered(session, self._name, token)
-            self._give_back(session)
+            _give(session, returned)
             self._paused_now = paused_now(session)
             return self._leasing.claim(session, (self._name, token), limit, now, room or {}, self._paused_now)
 
         async with self._claim_lock:
             tasks = await self._in_claims(take)
             self._recovering = False
+            self._forget(returned)
             self._leasing.take(tasks)
             return tasks
 
     async def surrender(self, tasks: tuple[Task, ...]) -> None:
-        """They are free for all nodes with the next claim of this one."""
+        """They are free for all nodes; where the store does not answer, with the next claim that succeeds."""
         self._leasing.drop(tasks)
         self._returned += tasks
+        with suppress(StoreUnavailableError):
+            await self._give_back()
         self._notify()
 
     async def next_due(self) -> datetime | None:
@@ -129,7 +132,7 @@ class PostgresStore(Store):
         return None if due is None else from_micros(due)
 
     def _settle(self, session: Session, results: tuple[Produced | Settlement, ...], now: int) -> None:
-        super()._settle(session, nodes.fence(session, results, now), now)
+        super()._settle(session, nodes.fence(session, results), now)
 
     def _settled(self, results: tuple[Produced | Settlement, ...]) -> None:
         self._leasing.drop_results(results)
@@ -154,11 +157,15 @@ class PostgresStore(Store):
         token = self._pulse.token if self._pulse is not None else 0
         return PostgresSession(connect(self._url, "writer"), tells=str(token))
 
-    def _give_back(self, session: PostgresSession) -> None:
-        while self._returned:
-            task = self._returned[-1]
-            nodes.give_back(session, task.kind, task.id, task.lease)
-            self._returned.pop()
+    async def _give_back(self) -> None:
+        returned = tuple(self._returned)
+
+        if returned:
+            await self._in_claims(lambda session: _give(session, returned))
+            self._forget(returned)
+
+    def _forget(self, returned: tuple[Task, ...]) -> None:
+        self._returned = [task for task in self._returned if task not in returned]
 
     async def _in_claims(self, work: Callable[[PostgresSession], T]) -> T:
         """In the thread and the transaction of claims, beside the writers."""
@@ -187,6 +194,11 @@ class PostgresStore(Store):
         now = to_micros(self._clock.now())
         unknown = nodes.take_over(session, name)
         settle(session, unknown, self._retry, now, acknowledging=self._acknowledging)
+
+
+def _give(session: PostgresSession, tasks: tuple[Task, ...]) -> None:
+    for task in tasks:
+        nodes.give_back(session, task.kind, task.id, task.lease)
 
 
 def prepare(url: str) -> None:

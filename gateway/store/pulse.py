@@ -46,14 +46,16 @@ class Pulse:
         *,
         news: Callable[[], None],
         bury: Callable[[PostgresSession, str], None],
+        recovering: bool,
     ) -> None:
         """Joins, and begins to beat. `news`: another node committed something; `bury`: take over, in the
-        transaction that is open. Both are called in this thread.
+        transaction that is open; both are called in this thread. `recovering`: what earlier runs of this
+        node had in hand stays so.
 
         Raises StoreUnavailableError, nodes.NodeError.
         """
         self._url, self._node, self._news, self._bury = url, node, news, bury
-        self._stopping = threading.Event()
+        self._stopping, self._recovering = threading.Event(), recovering
         self.up = True
         self._connection = connect(url, "pulse")
         try:
@@ -90,7 +92,10 @@ class Pulse:
     def _join(self) -> int:
         node = self._node
         with self._session.transaction():
-            return nodes.start(self._session, node.name, node.at, node.key, node.term)
+            token = nodes.start(self._session, node.name, node.at, node.key, node.term)
+            if not self._recovering:
+                nodes.recovered(self._session, node.name, token)
+            return token
 
     def _run(self) -> None:
         while not self._stopping.is_set():

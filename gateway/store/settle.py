@@ -103,7 +103,7 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
         return ()
     state, destination, attempts, tries, due_since, _, report_id, lane_recipient = row
     if result.attempt <= attempts:
-        return ()  # known already
+        return _resolved(session, result, row, now)  # known already
     ended = to_micros(result.ended_at)
     session.run(
         named.ADD_ATTEMPT,
@@ -160,33 +160,35 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
     return (result.delivery_id,)
 
 
-def resolve(session: Session, result: Settlement, now: int) -> None:
+def _resolved(session: Session, result: Settlement, row: tuple[Any, ...], now: int) -> tuple[int, ...]:
     """The true end of an attempt that was taken for ambiguous because its node was away.
 
     Only while it stands so: what a person, or a later attempt, decided since then is left alone.
     """
-    row = session.row(named.DELIVERY_STATE, {"delivery_id": result.delivery_id})
+    state, destination, attempts, report_id = row[0], row[1], row[2], row[6]
     event = _KNOWN_AFTER_ALL.get(result.outcome.kind)
-    if row is None or event is None or (row[0], row[2]) != (DeliveryState.AMBIGUOUS, result.attempt):
-        return
+    if event is None or (state, attempts) != (DeliveryState.AMBIGUOUS, result.attempt):
+        return ()
     key = {"delivery_id": result.delivery_id, "number": result.attempt}
     before = session.row(named.ATTEMPT_OUTCOME, key)
     if before is None or decode(before[0].encode(), Outcome).code != INTERRUPTED:
-        return
-    outcome = encode(result.outcome).decode()
+        return ()
     after = next_state(DeliveryState.AMBIGUOUS, event)
-    move(session, result.delivery_id, after, now, reason=result.outcome.code if after == "failed" else "")
+    reason = result.outcome.code if after is DeliveryState.FAILED else ""
+    move(session, result.delivery_id, after, now, reason=reason)
+    outcome = encode(result.outcome).decode()
     attempted = {"of_delivery": result.delivery_id, "of_number": result.attempt}
     session.run(named.SET_ATTEMPT_OUTCOME, attempted | {"new_outcome": outcome})
     session.run(named.SET_OUTCOME, {"delivery_id": result.delivery_id, "new_outcome": outcome})
     told = audit.Entry(
         "attempt",
-        report_id=row[6],
+        report_id=report_id,
         delivery_id=result.delivery_id,
-        destination=row[1],
+        destination=destination,
         result=f"{result.outcome.kind.value} {result.outcome.code}".strip(),
     )
     audit.record(session, told, now)
+    return (result.delivery_id,)
 
 
 _KNOWN_AFTER_ALL = {

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from gateway.model.delivery import DeliveryState, MessageState
 from gateway.model.findings import finding
 from gateway.model.submission import Blob
 from gateway.ports import Conclusion, Known, StoreUnavailableError
-from gateway.store import SqliteStore, StoreLockedError, StoreQueries, StoreReader
+from gateway.store import SqliteStore, Store, StoreLockedError, StoreQueries
+from tests.postgres_support import Engine
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -25,32 +26,25 @@ from tests.store_support import (
     planned,
     received,
     rejected,
-    site,
 )
-
-Open = Callable[[Path], SqliteStore]
-
-
-@pytest.fixture(params=["sqlite"])
-def opened(request: pytest.FixtureRequest) -> Open:
-    """Every store implementation, by its `open`."""
-    return {"sqlite": lambda path: SqliteStore.open(path, clock=TickingClock())}[request.param]
 
 
 @pytest.fixture
-async def store(opened: Open, tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = opened(tmp_path / "gateway.db")
+async def store(engine: Engine) -> AsyncIterator[Store]:
+    store = engine.open(clock=TickingClock())
     yield store
     await store.close()
 
 
 @pytest.fixture
-def queries(store: SqliteStore, tmp_path: Path) -> StoreQueries:
-    return StoreQueries.open(tmp_path / "gateway.db")
+def queries(store: Store, engine: Engine) -> Iterator[StoreQueries]:
+    queries = engine.queries()
+    yield queries
+    queries.close()
 
 
 async def test_a_message_is_stored_with_report_version_and_ledger(
-    store: SqliteStore, queries: StoreQueries, tmp_path: Path
+    store: Store, queries: StoreQueries, engine: Engine
 ) -> None:
     receipt = await store.commit(
         received("015", b"MSH raw"),
@@ -75,7 +69,7 @@ async def test_a_message_is_stored_with_report_version_and_ledger(
         ("dmp", "blocked", "INS-NOT-QUALIFIED"),
     ]
     assert row["deliveries"][1]["recipient"] == "alain.dupont@test.mssante.fr"
-    reader = StoreReader.open(tmp_path / "gateway.db", site)
+    reader = engine.reader()
     version, blobs = reader.version(1)
     assert version.report == mapped("CR1").report
     assert version.context == mapped("CR1").context
@@ -85,7 +79,7 @@ async def test_a_message_is_stored_with_report_version_and_ledger(
 
 @pytest.mark.req("REQ-03")
 async def test_the_same_message_again_gets_the_same_answer_and_no_consequence(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     first = await store.commit(received(), concluding(planned(), answer=b"first answer"))
 
@@ -108,14 +102,14 @@ async def test_the_same_message_again_gets_the_same_answer_and_no_consequence(
 
 
 @pytest.mark.req("REQ-03")
-async def test_a_message_that_was_rejected_is_processed_when_it_comes_again(store: SqliteStore) -> None:
+async def test_a_message_that_was_rejected_is_processed_when_it_comes_again(store: Store) -> None:
     await store.commit(received(), rejected())
     again = await store.commit(received(), concluding(planned()))
     assert (again.state, again.replayed) == (MessageState.ACCEPTED, False)
 
 
 @pytest.mark.req("REQ-03")
-async def test_repetitions_in_one_group_are_known_to_each_other(store: SqliteStore) -> None:
+async def test_repetitions_in_one_group_are_known_to_each_other(store: Store) -> None:
     receipts = await asyncio.gather(
         *(store.commit(received(), concluding(planned(), answer=b"one")) for _ in range(20))
     )
@@ -126,7 +120,7 @@ async def test_repetitions_in_one_group_are_known_to_each_other(store: SqliteSto
 
 
 async def test_messages_of_one_report_set_never_see_the_same_known_version(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     await asyncio.gather(*(store.commit(received(str(n)), concluding(planned())) for n in range(50)))
     report = queries.report("1")
@@ -136,7 +130,7 @@ async def test_messages_of_one_report_set_never_see_the_same_known_version(
 
 
 async def test_a_conclusion_that_fails_takes_nothing_else_of_its_group_with_it(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     def broken(known: Known) -> Conclusion:
         raise ValueError("a rule failed")
@@ -156,13 +150,13 @@ async def test_a_conclusion_that_fails_takes_nothing_else_of_its_group_with_it(
 
 
 async def test_a_write_that_fails_halfway_leaves_nothing_of_its_message(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries, engine: Engine
 ) -> None:
     def twice_the_same_version(known: Known) -> Conclusion:
         made = concluding(planned())(known)
         return Conclusion(state=made.state, answer=made.answer, reports=made.reports * 2)
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(engine.broken_constraint):
         await store.commit(received("1"), twice_the_same_version)
     await store.commit(received("2"), concluding(planned()))
 
@@ -171,7 +165,7 @@ async def test_a_write_that_fails_halfway_leaves_nothing_of_its_message(
     assert queries.balance()["balanced"]
 
 
-async def test_a_held_report_is_known_without_a_version(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_a_held_report_is_known_without_a_version(store: Store, queries: StoreQueries) -> None:
     await store.commit(received("1"), held())
     seen = []
 
@@ -191,7 +185,7 @@ async def test_a_held_report_is_known_without_a_version(store: SqliteStore, quer
 
 
 async def test_a_late_preliminary_report_does_not_hide_the_final_one(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     await store.commit(received("1"), concluding(planned()))
     await store.commit(received("2"), held())
@@ -200,18 +194,18 @@ async def test_a_late_preliminary_report_does_not_hide_the_final_one(
     assert (report["version"], report["status"]) == (1, "final")
 
 
-async def test_received_bytes_are_kept_once_by_hash_and_come_back(store: SqliteStore, tmp_path: Path) -> None:
+async def test_received_bytes_are_kept_once_by_hash_and_come_back(store: Store, engine: Engine) -> None:
     data = b"%PDF-1.4 received"
     blob = Blob(sha256=hashlib.sha256(data).hexdigest(), media_type="application/pdf", data=data)
     for n in range(3):
         await store.commit(received(str(n)), concluding(planned(), order=f"CR{n}", blobs=(blob,)))
-    queries = StoreQueries.open(tmp_path / "gateway.db")
+    queries = engine.queries()
     assert queries.artifact(blob.sha256) == ("application/pdf", data)
-    count = sqlite3.connect(tmp_path / "gateway.db").execute("SELECT count(*) FROM artifact").fetchone()
-    assert count == (1,)
+    queries.close()
+    assert engine.sql("SELECT count(*) FROM artifact") == [(1,)]
 
 
-async def test_findings_are_shown_with_their_remedy(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_findings_are_shown_with_their_remedy(store: Store, queries: StoreQueries) -> None:
     found = finding("INS-KEY", "PID-3[2].1", "15 digits")
     receipt = await store.commit(
         received(),
@@ -224,7 +218,7 @@ async def test_findings_are_shown_with_their_remedy(store: SqliteStore, queries:
 
 
 async def test_a_full_disk_fails_all_who_wait_and_is_survived(
-    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLITE_FULL, made by a page limit on the writer's connection."""
     from gateway.store import sqlite as module
@@ -238,7 +232,7 @@ async def test_a_full_disk_fails_all_who_wait_and_is_survived(
         return connection
 
     monkeypatch.setattr(module, "connect_writer", limited)
-    store = opened(tmp_path / "gateway.db")
+    store = SqliteStore.open(tmp_path / "gateway.db", clock=TickingClock())
     big = b"x" * 100_000
     results = await asyncio.gather(
         *(store.commit(received(str(n), big), concluding(planned(), order=str(n))) for n in range(20)),
@@ -257,28 +251,30 @@ async def test_a_full_disk_fails_all_who_wait_and_is_survived(
     await store.close()
 
 
-async def test_a_closed_store_asks_to_come_back_later(opened: Open, tmp_path: Path) -> None:
-    store = opened(tmp_path / "gateway.db")
+async def test_a_closed_store_asks_to_come_back_later(engine: Engine) -> None:
+    store = engine.open()
     await store.close()
     with pytest.raises(StoreUnavailableError):
         await store.commit(received(), rejected())
 
 
-async def test_one_process_serves_a_data_folder(opened: Open, tmp_path: Path) -> None:
-    store = opened(tmp_path / "gateway.db")
+async def test_one_process_serves_a_data_folder(engine: Engine) -> None:
+    store = engine.open()
     with pytest.raises(StoreLockedError, match=r"served by another gateway \(process \d+\)"):
-        opened(tmp_path / "gateway.db")
+        engine.open()
     await store.close()
-    await opened(tmp_path / "gateway.db").close()
+    await engine.open().close()
 
 
-async def test_the_store_is_readable_by_its_owner_only(store: SqliteStore, tmp_path: Path) -> None:
+async def test_the_embedded_store_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "gateway.db")
     await store.commit(received(), rejected())
     for name in ("gateway.db", "gateway.db-wal"):
         assert (tmp_path / name).stat().st_mode & 0o077 == 0, name
+    await store.close()
 
 
-async def test_pages_of_messages_follow_each_other(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_pages_of_messages_follow_each_other(store: Store, queries: StoreQueries) -> None:
     for n in range(5):
         await store.commit(received(str(n)), concluding(planned(), order=str(n)) if n % 2 else rejected())
     first = queries.messages(limit=2)

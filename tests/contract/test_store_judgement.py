@@ -1,14 +1,14 @@
 """What the store keeps of a verdict on documents, and what it makes of the deliveries that it blocks."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from gateway.model.delivery import DeliveryState, IllegalTransitionError
 from gateway.model.findings import finding
 from gateway.ports import Produced, Task
-from gateway.store import SqliteStore, StoreQueries
+from gateway.store import Store, StoreQueries
+from tests.postgres_support import Engine
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -32,18 +32,20 @@ ACCEPTED = Produced(version_id=1, documents=(document(),), official=True)
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore.open(tmp_path / "gateway.db", clock=TickingClock())
+async def store(engine: Engine) -> AsyncIterator[Store]:
+    store = engine.open(clock=TickingClock())
     yield store
     await store.close()
 
 
 @pytest.fixture
-def queries(store: SqliteStore, tmp_path: Path) -> StoreQueries:
-    return StoreQueries.open(tmp_path / "gateway.db")
+def queries(store: Store, engine: Engine) -> Iterator[StoreQueries]:
+    queries = engine.queries()
+    yield queries
+    queries.close()
 
 
-async def take(store: SqliteStore, *plan: object) -> None:
+async def take(store: Store, *plan: object) -> None:
     await store.commit(received("1"), concluding(*plan))  # type: ignore[arg-type]  # planned deliveries
     assert await store.claim(10) == (Task(kind="produce", id=1),)
 
@@ -55,7 +57,7 @@ def states(queries: StoreQueries) -> list[tuple[str, str]]:
 
 @pytest.mark.req("REQ-33")
 async def test_a_refusal_blocks_what_was_planned_and_keeps_findings_and_bytes(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP), planned(MAIL, DOCTOR, state=DeliveryState.WITHHELD))
     await store.settle((REFUSED,))
@@ -74,7 +76,7 @@ async def test_a_refusal_blocks_what_was_planned_and_keeps_findings_and_bytes(
 
 
 async def test_a_retry_by_hand_makes_and_judges_the_documents_again(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP), planned(FOLDER))
     await store.settle((REFUSED,))
@@ -91,7 +93,7 @@ async def test_a_retry_by_hand_makes_and_judges_the_documents_again(
     assert [(one["blocked"], one["findings"]) for one in message["judgements"]] == [("", [])]
 
 
-async def test_what_something_else_blocks_takes_no_retry(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_what_something_else_blocks_takes_no_retry(store: Store, queries: StoreQueries) -> None:
     other = planned(DMP, state=DeliveryState.BLOCKED)
     await take(store, other, planned(FOLDER))
     await store.settle((REFUSED,))
@@ -100,7 +102,7 @@ async def test_what_something_else_blocks_takes_no_retry(store: SqliteStore, que
     assert states(queries) == [("blocked", "INS-NOT-QUALIFIED"), ("blocked", "CDA-RULE")]
 
 
-async def test_the_same_refusal_twice_changes_nothing(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_the_same_refusal_twice_changes_nothing(store: Store, queries: StoreQueries) -> None:
     await take(store, planned(DMP))
     await store.settle((REFUSED,))
     await store.settle((REFUSED,))

@@ -8,7 +8,7 @@ import pytest
 from gateway.model.delivery import DeliveryState, Outcome, OutcomeKind
 from gateway.model.submission import Action
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import SqliteStore, StoreQueries, StoreReader
+from tests.postgres_support import Engine
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -21,7 +21,6 @@ from tests.store_support import (
     document,
     planned,
     received,
-    site,
 )
 
 K = OutcomeKind
@@ -31,9 +30,9 @@ S = DeliveryState
 class Bench:
     """A store, what API and workers see of it, and short names for what happens to it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.clock, self._count = path, TickingClock(), 0
-        self.store = SqliteStore.open(path, clock=self.clock, draw=lambda: 0.5)
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.clock, self._count = engine, TickingClock(), 0
+        self.store = engine.open(clock=self.clock, draw=lambda: 0.5)
 
     async def version(self, *plan: object) -> int:
         """A message that makes the next version; its message id."""
@@ -74,18 +73,21 @@ class Bench:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(state, reason, action) of all deliveries, oldest first."""
-        queries = StoreQueries.open(self.path)
+        queries = self.engine.queries()
         rows = queries.deliveries(limit=100)[::-1]
         queries.close()
         return [(row["state"], row["reason"], row["action"]) for row in rows]
 
     def job_action(self, delivery_id: int) -> Action:
-        return StoreReader.open(self.path, site).job(delivery_id, 1).action
+        reader = self.engine.reader()
+        action = reader.job(delivery_id, 1).action
+        reader.close()
+        return action
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    one = Bench(tmp_path / "gateway.db")
+async def bench(engine: Engine) -> AsyncIterator[Bench]:
+    one = Bench(engine)
     yield one
     await one.store.close()
 
@@ -110,7 +112,7 @@ async def test_what_never_left_is_given_up_and_the_newer_version_is_a_creation(
     await put(bench, state)
     message = await bench.version(planned(DMP, action=Action.REPLACE))
     assert bench.rows() == [("cancelled", "SUPERSEDED", "create"), ("planned", "", "create")]
-    queries = StoreQueries.open(bench.path)
+    queries = bench.engine.queries()
     told = queries.message(message)
     queries.close()
     assert told is not None
@@ -183,11 +185,12 @@ async def test_the_replacement_of_what_others_sent_is_inherited(bench: Bench) ->
 
 
 async def test_nothing_begun_is_given_up_while_an_earlier_process_is_recovered(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "gateway.db")
+    """SQLite keeps nothing of what is handed out; PostgreSQL has the leases (test_store_nodes)."""
+    bench = Bench(Engine(tmp_path / "gateway.db", tmp_path))
     await bench.version(planned(DMP))
     await bench.produce()
     await bench.store.close()
-    bench.store = SqliteStore.open(bench.path, clock=bench.clock, recovering=True)
+    bench.store = bench.engine.open(clock=bench.clock, recovering=True)
     await bench.version(planned(DMP))
     assert bench.rows()[0][0] == "pending"
     await bench.store.claim(0)

@@ -1,9 +1,8 @@
 """The contract of `ports.WorkStore` and of the operator's changes: what may start, when, what follows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,9 @@ from gateway.model.delivery import (
 )
 from gateway.model.submission import Action
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import SqliteStore, StoreQueries, StoreReader
+from gateway.store import Store, StoreQueries, StoreReader
 from gateway.store.reader import SiteUnknownError
+from tests.postgres_support import Engine
 from tests.store_support import (
     DMP,
     DOCTOR,
@@ -32,12 +32,10 @@ from tests.store_support import (
     document,
     planned,
     received,
-    site,
 )
 
 K = OutcomeKind
 RETRY = RetrySettings(first=10.0, factor=2.0, longest=60.0, jitter=0.0, give_up_after=100.0)
-Open = Callable[[Path, TickingClock], SqliteStore]
 
 
 @pytest.fixture
@@ -45,34 +43,33 @@ def clock() -> TickingClock:
     return TickingClock()
 
 
-@pytest.fixture(params=["sqlite"])
-def opened(request: pytest.FixtureRequest) -> Open:
-    """Every store implementation, by its `open`."""
-    return {
-        "sqlite": lambda path, clock: SqliteStore.open(
-            path, retry=RETRY, clock=clock, draw=lambda: 0.5, per_destination=4
-        )
-    }[request.param]
+@pytest.fixture
+def opened(engine: Engine, clock: TickingClock) -> Callable[[], Store]:
+    return lambda: engine.open(retry=RETRY, clock=clock, draw=lambda: 0.5, per_destination=4)
 
 
 @pytest.fixture
-async def store(opened: Open, clock: TickingClock, tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = opened(tmp_path / "gateway.db", clock)
+async def store(opened: Callable[[], Store]) -> AsyncIterator[Store]:
+    store = opened()
     yield store
     await store.close()
 
 
 @pytest.fixture
-def queries(store: SqliteStore, tmp_path: Path) -> StoreQueries:
-    return StoreQueries.open(tmp_path / "gateway.db")
+def queries(store: Store, engine: Engine) -> Iterator[StoreQueries]:
+    queries = engine.queries()
+    yield queries
+    queries.close()
 
 
 @pytest.fixture
-def reader(store: SqliteStore, tmp_path: Path) -> StoreReader:
-    return StoreReader.open(tmp_path / "gateway.db", site)
+def reader(store: Store, engine: Engine) -> Iterator[StoreReader]:
+    reader = engine.reader()
+    yield reader
+    reader.close()
 
 
-async def take(store: SqliteStore, *plan: object, order: str = "CR1") -> None:
+async def take(store: Store, *plan: object, order: str = "CR1") -> None:
     """One message that makes the next version of `order`."""
     take.count += 1  # type: ignore[attr-defined]
     key = str(take.count)  # type: ignore[attr-defined]
@@ -82,7 +79,7 @@ async def take(store: SqliteStore, *plan: object, order: str = "CR1") -> None:
 take.count = 0  # type: ignore[attr-defined]
 
 
-async def produce(store: SqliteStore) -> None:
+async def produce(store: Store) -> None:
     """Make the documents of all versions that wait for them."""
     while claimed := await store.claim(50):
         await store.surrender(tuple(task for task in claimed if task.kind == "deliver"))
@@ -111,7 +108,7 @@ def state(queries: StoreQueries, delivery_id: int) -> str:
 # --- claiming
 
 
-async def test_production_comes_before_delivery(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_production_comes_before_delivery(store: Store, queries: StoreQueries) -> None:
     await take(store, planned(DMP), planned(FOLDER))
     assert await store.claim(10) == (Task(kind="produce", id=1),)
     await store.settle((Produced(version_id=1, documents=(document(),)),))
@@ -124,7 +121,7 @@ async def test_production_comes_before_delivery(store: SqliteStore, queries: Sto
 
 
 async def test_what_is_handed_out_is_not_handed_out_again_until_it_is_settled_or_surrendered(
-    store: SqliteStore,
+    store: Store,
 ) -> None:
     await take(store, planned(DMP))
     await take(store, planned(DMP), order="CR2")
@@ -136,7 +133,7 @@ async def test_what_is_handed_out_is_not_handed_out_again_until_it_is_settled_or
     assert await store.claim(10) == first
 
 
-async def test_two_claims_at_once_never_hand_out_the_same(store: SqliteStore) -> None:
+async def test_two_claims_at_once_never_hand_out_the_same(store: Store) -> None:
     for number in range(20):
         await take(store, planned(DMP), order=f"CR{number}")
     claims = await asyncio.gather(*(store.claim(5) for _ in range(6)))
@@ -144,7 +141,7 @@ async def test_two_claims_at_once_never_hand_out_the_same(store: SqliteStore) ->
     assert sorted(ids) == list(range(1, 21))
 
 
-async def test_while_deliveries_are_ready_production_takes_half_of_the_room(store: SqliteStore) -> None:
+async def test_while_deliveries_are_ready_production_takes_half_of_the_room(store: Store) -> None:
     for number in range(4):
         await take(store, planned(DMP), order=f"A{number}")
     await produce(store)
@@ -158,7 +155,7 @@ async def test_while_deliveries_are_ready_production_takes_half_of_the_room(stor
     assert [task.kind for task in tasks] == ["produce"] * 3 + ["deliver"] * 3
 
 
-async def test_one_destination_cannot_take_the_whole_capacity(store: SqliteStore) -> None:
+async def test_one_destination_cannot_take_the_whole_capacity(store: Store) -> None:
     """A peer that hangs holds at most `per_destination` (here 4) tasks."""
     for number in range(10):
         await take(store, planned(DMP), planned(FOLDER), order=f"CR{number}")
@@ -184,7 +181,7 @@ async def test_one_destination_cannot_take_the_whole_capacity(store: SqliteStore
     ],
 )
 async def test_the_next_of_a_lane_waits_until_the_one_before_is_settled(
-    store: SqliteStore, settled_as: OutcomeKind, frees: bool
+    store: Store, settled_as: OutcomeKind, frees: bool
 ) -> None:
     await take(store, planned(DMP))
     await produce(store)
@@ -196,7 +193,7 @@ async def test_the_next_of_a_lane_waits_until_the_one_before_is_settled(
     assert [task.id for task in await store.claim(10)] == ([2] if frees else [])
 
 
-async def test_lanes_of_other_reports_destinations_and_recipients_do_not_wait(store: SqliteStore) -> None:
+async def test_lanes_of_other_reports_destinations_and_recipients_do_not_wait(store: Store) -> None:
     await take(store, planned(MAIL, DOCTOR))
     await produce(store)
     (first,) = await store.claim(10)
@@ -207,7 +204,7 @@ async def test_lanes_of_other_reports_destinations_and_recipients_do_not_wait(st
     assert sorted(task.id for task in await store.claim(10)) == [3, 4, 5]
 
 
-async def test_a_recipient_keeps_its_lane_when_its_mailbox_changes(store: SqliteStore) -> None:
+async def test_a_recipient_keeps_its_lane_when_its_mailbox_changes(store: Store) -> None:
     await take(store, planned(MAIL, DOCTOR))
     await produce(store)
     assert [task.id for task in await store.claim(10)] == [1]
@@ -221,7 +218,7 @@ async def test_a_recipient_keeps_its_lane_when_its_mailbox_changes(store: Sqlite
 
 @pytest.mark.req("REQ-43")
 async def test_a_transient_failure_waits_longer_each_time_then_is_given_up(
-    store: SqliteStore, queries: StoreQueries, clock: TickingClock
+    store: Store, queries: StoreQueries, clock: TickingClock
 ) -> None:
     """RETRY: 10 s · 2^n up to 60 s, given up 100 s after it became due."""
     await take(store, planned(DMP))
@@ -243,7 +240,7 @@ async def test_a_transient_failure_waits_longer_each_time_then_is_given_up(
     assert (row["state"], row["reason"], row["attempts"]) == ("failed", "DELIVERY-EXPIRED", 5)
 
 
-async def test_a_peer_that_asks_to_wait_longer_is_obeyed(store: SqliteStore, clock: TickingClock) -> None:
+async def test_a_peer_that_asks_to_wait_longer_is_obeyed(store: Store, clock: TickingClock) -> None:
     await take(store, planned(DMP))
     await store.claim(1)
     await store.settle((Produced(version_id=1, documents=(document(),)),))
@@ -254,7 +251,7 @@ async def test_a_peer_that_asks_to_wait_longer_is_obeyed(store: SqliteStore, clo
 
 @pytest.mark.parametrize(("destination", "again"), [(DMP, True), (FOLDER, True), (MAIL, False)])
 async def test_an_ambiguous_outcome_is_repeated_only_where_a_repetition_is_known(
-    store: SqliteStore, queries: StoreQueries, destination: Destination, again: bool
+    store: Store, queries: StoreQueries, destination: Destination, again: bool
 ) -> None:
     await take(store, planned(destination, DOCTOR))
     await store.claim(1)
@@ -265,7 +262,7 @@ async def test_an_ambiguous_outcome_is_repeated_only_where_a_repetition_is_known
     assert (await store.next_due() is not None) == again
 
 
-async def test_the_same_outcome_twice_changes_nothing(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_the_same_outcome_twice_changes_nothing(store: Store, queries: StoreQueries) -> None:
     """A worker's journal is read again after a crash."""
     await take(store, planned(DMP))
     await store.claim(1)
@@ -279,7 +276,7 @@ async def test_the_same_outcome_twice_changes_nothing(store: SqliteStore, querie
     assert len(row["attempts_made"]) == 1
 
 
-async def test_documents_made_twice_are_kept_once(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_documents_made_twice_are_kept_once(store: Store, queries: StoreQueries) -> None:
     await take(store, planned(DMP))
     made = Produced(version_id=1, documents=(document(b"first"),))
     await store.settle((made, made))
@@ -289,12 +286,12 @@ async def test_documents_made_twice_are_kept_once(store: SqliteStore, queries: S
     assert [one["sha256"] for one in report["versions"][0]["documents"]] == [document(b"first").sha256]
 
 
-async def test_an_outcome_for_an_unknown_delivery_is_dropped(store: SqliteStore) -> None:
+async def test_an_outcome_for_an_unknown_delivery_is_dropped(store: Store) -> None:
     await store.settle((result(Task(kind="deliver", id=99)),))
 
 
 async def test_a_delivery_cancelled_by_another_process_while_it_left_says_so(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP))
     await store.claim(1)
@@ -313,7 +310,7 @@ async def test_a_delivery_cancelled_by_another_process_while_it_left_says_so(
 
 
 async def test_failed_production_fails_the_planned_deliveries_and_a_retry_produces_again(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     await take(store, planned(DMP), planned(FOLDER), planned(MAIL, DOCTOR, state=DeliveryState.WITHHELD))
     await store.claim(1)
@@ -334,7 +331,7 @@ async def test_failed_production_fails_the_planned_deliveries_and_a_retry_produc
 # --- the operator
 
 
-async def test_release_lets_a_withheld_delivery_go(store: SqliteStore, queries: StoreQueries) -> None:
+async def test_release_lets_a_withheld_delivery_go(store: Store, queries: StoreQueries) -> None:
     withheld = planned(MAIL, DOCTOR, state=DeliveryState.WITHHELD)
     await take(store, planned(DMP), withheld)
     assert await store.release(2) is DeliveryState.PLANNED
@@ -346,7 +343,7 @@ async def test_release_lets_a_withheld_delivery_go(store: SqliteStore, queries: 
     assert await store.release(3) is DeliveryState.PENDING
 
 
-async def test_a_blocked_delivery_is_not_released_by_hand(store: SqliteStore) -> None:
+async def test_a_blocked_delivery_is_not_released_by_hand(store: Store) -> None:
     """What is missing is to be mended (a qualified identity), not waved through."""
     await take(store, planned(DMP, state=DeliveryState.BLOCKED))
     with pytest.raises(IllegalTransitionError, match="blocked cannot take the event release"):
@@ -354,7 +351,7 @@ async def test_a_blocked_delivery_is_not_released_by_hand(store: SqliteStore) ->
 
 
 async def test_a_failed_delivery_that_is_retried_gets_a_fresh_series_of_tries(
-    store: SqliteStore, clock: TickingClock
+    store: Store, clock: TickingClock
 ) -> None:
     await take(store, planned(DMP))
     await store.claim(1)
@@ -369,7 +366,7 @@ async def test_a_failed_delivery_that_is_retried_gets_a_fresh_series_of_tries(
     assert await store.next_due() == clock.now() + timedelta(seconds=10)
 
 
-async def test_what_is_being_sent_cannot_be_cancelled(store: SqliteStore) -> None:
+async def test_what_is_being_sent_cannot_be_cancelled(store: Store) -> None:
     await take(store, planned(DMP))
     await store.claim(1)
     await store.settle((Produced(version_id=1, documents=(document(),)),))
@@ -378,7 +375,7 @@ async def test_what_is_being_sent_cannot_be_cancelled(store: SqliteStore) -> Non
         await store.cancel(1)
 
 
-async def test_a_delivered_document_is_never_sent_again_by_hand(store: SqliteStore) -> None:
+async def test_a_delivered_document_is_never_sent_again_by_hand(store: Store) -> None:
     await take(store, planned(DMP))
     await store.claim(1)
     await store.settle((Produced(version_id=1, documents=(document(),)),))
@@ -394,7 +391,7 @@ async def test_a_delivered_document_is_never_sent_again_by_hand(store: SqliteSto
 
 
 async def test_a_job_carries_what_the_peer_named_for_the_version_before(
-    store: SqliteStore, reader: StoreReader
+    store: Store, reader: StoreReader
 ) -> None:
     await take(store, planned(DMP))
     await produce(store)
@@ -410,7 +407,7 @@ async def test_a_job_carries_what_the_peer_named_for_the_version_before(
 
 
 async def test_a_replacement_of_what_was_cancelled_goes_as_a_creation(
-    store: SqliteStore, reader: StoreReader
+    store: Store, reader: StoreReader
 ) -> None:
     await take(store, planned(DMP, state=DeliveryState.BLOCKED))
     await store.cancel(1)
@@ -420,14 +417,14 @@ async def test_a_replacement_of_what_was_cancelled_goes_as_a_creation(
 
 
 async def test_a_replacement_of_what_others_sent_stays_a_replacement(
-    store: SqliteStore, reader: StoreReader
+    store: Store, reader: StoreReader
 ) -> None:
     await take(store, planned(DMP, action=Action.REPLACE))
     await store.settle((Produced(version_id=1, documents=(document(),)),))
     assert reader.job(1, 1).action is Action.REPLACE
 
 
-async def test_a_cancelled_delivery_is_no_job_any_more(store: SqliteStore, reader: StoreReader) -> None:
+async def test_a_cancelled_delivery_is_no_job_any_more(store: Store, reader: StoreReader) -> None:
     await take(store, planned(DMP))
     await store.settle((Produced(version_id=1, documents=(document(),)),))
     await store.cancel(1)
@@ -437,9 +434,9 @@ async def test_a_cancelled_delivery_is_no_job_any_more(store: SqliteStore, reade
         reader.job(99, 1)
 
 
-async def test_a_report_whose_site_profile_is_gone_says_so(store: SqliteStore, tmp_path: Path) -> None:
+async def test_a_report_whose_site_profile_is_gone_says_so(store: Store, engine: Engine) -> None:
     await take(store, planned(DMP))
-    reader = StoreReader.open(tmp_path / "gateway.db", {}.__getitem__)
+    reader = StoreReader.open(engine.where, {}.__getitem__)
     with pytest.raises(SiteUnknownError) as caught:
         reader.version(1)
     assert caught.value.findings[0].code == "SITE-UNKNOWN"
@@ -449,22 +446,22 @@ async def test_a_report_whose_site_profile_is_gone_says_so(store: SqliteStore, t
 
 
 async def test_a_restarted_store_hands_out_again_what_was_not_settled(
-    opened: Open, clock: TickingClock, tmp_path: Path
+    opened: Callable[[], Store],
 ) -> None:
-    store = opened(tmp_path / "gateway.db", clock)
+    store = opened()
     await take(store, planned(DMP), planned(FOLDER))
     await store.claim(1)
     await store.settle((Produced(version_id=1, documents=(document(),)),))
     tasks = await store.claim(10)
     await store.settle((result(tasks[0]),))
     await store.close()
-    store = opened(tmp_path / "gateway.db", clock)
+    store = opened()
     assert [task.id for task in await store.claim(10)] == [tasks[1].id]
     await store.close()
 
 
 async def test_pages_of_deliveries_follow_each_other_over_all_destinations(
-    store: SqliteStore, queries: StoreQueries
+    store: Store, queries: StoreQueries
 ) -> None:
     for number in range(4):
         await take(store, planned(DMP), planned(MAIL, DOCTOR), order=f"CR{number}")
@@ -483,20 +480,17 @@ async def test_pages_of_deliveries_follow_each_other_over_all_destinations(
 
 
 async def test_the_balance_finds_a_row_that_is_missing_in_the_ledger(
-    store: SqliteStore, queries: StoreQueries, tmp_path: Path
+    store: Store, queries: StoreQueries, engine: Engine
 ) -> None:
-    import sqlite3
-
     await take(store, planned(DMP), planned(FOLDER))
     assert queries.balance() == {"owed": 2, "rows": 2, "states": {"planned": 2}, "balanced": True}
     assert queries.problems() == []
-    with sqlite3.connect(tmp_path / "gateway.db") as damaged:
-        damaged.execute("DELETE FROM delivery WHERE id = 2")
+    engine.sql("DELETE FROM delivery WHERE id = 2")
     assert not queries.balance()["balanced"]
     assert queries.problems() == ["report 1 version 1 owes 2 deliveries but has 1 rows"]
 
 
-async def test_whoever_subscribed_hears_of_new_work(store: SqliteStore) -> None:
+async def test_whoever_subscribed_hears_of_new_work(store: Store) -> None:
     heard: list[int] = []
     store.subscribe(lambda: heard.append(1))
     await take(store, planned(DMP))

@@ -40,7 +40,7 @@ fuzz: setup ## framer, reader, mapping: FUZZ_SECONDS (600) of hostile input
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 faults: setup ## the fault tests in their long form (kill -9, peers that misbehave, full disk)
-	FAULTS_LONG=1 $(BIN)/python -m pytest tests/faults
+	FAULTS_LONG=1 $(BIN)/python -m pytest tests/faults tests/e2e/test_large_reports.py
 
 golden: setup ## rewrite the golden files and show what changed
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden && git diff --stat -- tests/golden

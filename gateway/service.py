@@ -38,6 +38,7 @@ from gateway.store import (
     SystemClock,
     open_store,
 )
+from gateway.telemetry.memory import give_back
 
 if TYPE_CHECKING:
     import uvicorn
@@ -50,6 +51,7 @@ DRAIN_SECONDS = 20.0
 
 def run(settings: Settings, read: Callable[[], Settings], announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP takes over what `read` gives then. Raises StartError."""
+    give_back()
     asyncio.run(_serve(settings, read, announce))
 
 

@@ -41,16 +41,16 @@ def build_n1(version: ReportVersion, pdf: bytes) -> Built:
     """
     templates = [Identifier(value="", system=root) for root in N1_TEMPLATES]
     built = build(version, templates, _pdf_body)
-    return spliced(built, ((_PLACE, b">" + b64encode(pdf) + b"</text>"),))
+    return spliced(built, ((_PLACE, (b">", b64encode(pdf), b"</text>")),))
 
 
-def spliced(built: Built, contents: Sequence[tuple[bytes, bytes]]) -> Built:
-    """`built` with each (place, content) put in; a place is markup of the body, so no text can hold it."""
+def spliced(built: Built, contents: Sequence[tuple[bytes, tuple[bytes, ...]]]) -> Built:
+    """`built` with each (place, pieces) put in; a place is markup of the body, so no text can hold it."""
     data, parts = built.data, []
     for place, content in contents:
         head, found, data = data.partition(place)
         assert found, "the body wrote a mark for each content"
-        parts += [head, content]
+        parts += [head, *content]
     return Built(data=b"".join((*parts, data)), findings=built.findings, trace=built.trace)
 
 

@@ -20,6 +20,7 @@ from gateway.cda.checks_body import (
     sections_present,
     text_representation,
 )
+from gateway.cda.contents import lean
 from gateway.cda.reader import document, header
 from gateway.cda.values import CdaHeader, Party
 from gateway.cda.vocabulary import MODALITIES, PRACTICE_SETTINGS, REGIONS, REPORT_CODE
@@ -46,7 +47,7 @@ def check(data: bytes, *, for_dmp: bool = False) -> tuple[Finding, ...]:
     CDA-INVALID finding instead of raising.
     """
     try:
-        root = document(data)
+        root = document(lean(data).data)
         values = header(root)
     except CdaError as error:
         return error.findings

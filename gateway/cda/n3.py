@@ -74,7 +74,7 @@ def build_n3(version: ReportVersion, pdf: bytes | None = None, added: Sequence[A
 
     built = build(version, N3_TEMPLATES, body)
     places = [f'representation="B64">{mark.mark}</value>'.encode() for mark in marks]
-    contents = [b'representation="B64">' + b64encode(item.data) + b"</value>" for item in attached]
+    contents = [(b'representation="B64">', b64encode(item.data), b"</value>") for item in attached]
     return spliced(built, tuple(zip(places, contents, strict=True)))
 
 

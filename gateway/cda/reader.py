@@ -7,6 +7,7 @@ import re
 from lxml import etree
 
 from gateway.cda import reader_people as people
+from gateway.cda.contents import decoded, lean
 from gateway.cda.reader_parts import code, identifier, identifiers, interval
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
 from gateway.cda.vocabulary import PS3_20
@@ -22,7 +23,7 @@ def read(data: bytes) -> CdaHeader:
 
     Raises CdaError (CDA-INVALID) when `data` is no well-formed ClinicalDocument with id and code.
     """
-    return header(document(data))
+    return header(document(lean(data).data))
 
 
 def document(data: bytes) -> etree._Element:
@@ -83,7 +84,14 @@ def header(root: etree._Element) -> CdaHeader:
 
 def embedded_pdf(data: bytes) -> bytes | None:
     """Bytes of the PDF in an N1 body, None when the body holds none; raises CdaError (see `read`)."""
-    return body_pdf(document(data))
+    short, contents = lean(data)
+    found = body_pdf(document(short))
+    if found is None or not contents:
+        return found
+    for span in contents:  # in a structured body they are not asked for
+        if (whole := decoded(data, span)).startswith(found):
+            return whole
+    return found
 
 
 def body_pdf(root: etree._Element) -> bytes | None:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 ANSWER_LIMIT = 4 * 1024 * 1024
 """Bytes of an answer that are read; a RegistryResponse has a few thousand."""
+PIECE = 256 * 1024
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than a usual server (5 s), which else may close it in the
 very moment of a request and leave us not knowing whether it arrived."""
@@ -141,12 +142,16 @@ class DmpSender:
 
     async def _exchange(self, request: DmpRequest | DmpQuery, progress: "_Progress") -> "_Answer | Outcome":
         # SOAP 1.2 names the action in the Content-Type, where the request carries it already.
-        headers = {"Content-Type": request.content_type, "Accept": "multipart/related, application/soap+xml"}
+        headers = {
+            "Content-Type": request.content_type,
+            "Content-Length": str(len(request.body)),
+            "Accept": "multipart/related, application/soap+xml",
+        }
         extensions = {"trace": progress.trace}
         async with (
             self._borrow() as client,
             client.stream(
-                "POST", request.url, content=request.body, headers=headers, extensions=extensions
+                "POST", request.url, content=_pieces(request.body), headers=headers, extensions=extensions
             ) as response,
         ):
             body = bytearray()
@@ -196,6 +201,12 @@ class _Kept:
 
     def __init__(self, client: httpx.AsyncClient, seen: tuple[int, ...]) -> None:
         self.client, self.seen, self.users = client, seen, 0
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    """TLS copies twice what it is given whole; a piece waits until the network took the one before."""
+    for begin in range(0, len(body), PIECE):
+        yield body[begin : begin + PIECE]
 
 
 def _open(settings: DmpSettings) -> httpx.AsyncClient:

@@ -169,15 +169,16 @@ class Connection:
             events = self._framer.receive(data) if data else self._framer.end()
             if not self._account():
                 return
-            for event in events:
-                await self._take(event, dialogue)
-                if self.closing:
-                    return
+            await self._take_all(events, dialogue)
+            if self.closing:
+                return
+            received = bool(events)
+            del events  # a large message must not wait in memory for the next one
             if not data:
                 if inside and self._peer.answer_partial:
                     await dialogue.refuse(head, finding("HL7-TRUNCATED"))
                 return
-            if self._framer.inside and (events or not inside):
+            if self._framer.inside and (received or not inside):
                 self._began = asyncio.get_running_loop().time()
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
@@ -217,6 +218,11 @@ class Connection:
             "TLS on the plain port: set mllp.tls_certificate, or let the sender speak plainly",
             extra={"peer": self.name},
         )
+
+    async def _take_all(self, events: tuple[hl7v2.Event, ...], dialogue: Dialogue) -> None:
+        for event in events:
+            if not self.closing:
+                await self._take(event, dialogue)
 
     async def _take(self, event: hl7v2.Event, dialogue: Dialogue) -> None:
         match event:

@@ -1,6 +1,5 @@
 """One report of a Bundle under way: what is read, resolved, noted; and the small FHIR datatypes."""
 
-import base64
 import binascii
 from datetime import datetime
 
@@ -24,6 +23,7 @@ SYSTEMS = {
 
 INSEE_CODE = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-address-insee-code"
 
+_BLANKS = (b" ", b"\t", b"\r", b"\n")
 _USES = {"home": "H", "work": "WP", "temp": "TMP", "mobile": "MC"}
 """FHIR use of an address or telecom → HL7 code."""
 _SCHEMES = {"phone": "tel:", "sms": "tel:", "fax": "fax:", "email": "mailto:", "url": "", "pager": "tel:"}
@@ -177,6 +177,9 @@ def telecoms(walk: Walk, path: str, owner: Node) -> tuple[Telecom, ...]:
 def binary(node: Node) -> bytes | None:
     """A base64Binary element; None when it is not Base64 (RFC 4648, blanks allowed)."""
     try:
-        return base64.b64decode("".join(node.text().split()), validate=True)
+        packed = node.text().encode("ascii")
+        if any(blank in packed for blank in _BLANKS):
+            packed = packed.translate(None, b"".join(_BLANKS))
+        return binascii.a2b_base64(packed, strict_mode=True)
     except (binascii.Error, ValueError):
         return None

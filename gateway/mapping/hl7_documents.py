@@ -79,11 +79,11 @@ def embedded(scope: Group, reader: Reader) -> tuple[Embedded, ...]:
 
 def _embedded(segment: Segment, repetition: int, reader: Reader) -> Embedded | None:
     """ED.5; senders that leave ED.2–4 out put the Base64 into another component."""
-    components = segment.components(5, repetition)
+    components = segment.outline(5, repetition)
     if not components:
         return None
-    place = 5 if len(components) >= 5 and components[4] else _longest(components)
-    if "://" in components[place - 1][:16]:
+    place = 5 if len(components) >= 5 and components[4][0] else _longest(components)
+    if b"://" in components[place - 1][1]:
         return None  # a pointer: nothing is fetched from an address inside a message
     try:
         data = segment.binary(5, repetition, place)
@@ -93,8 +93,8 @@ def _embedded(segment: Segment, repetition: int, reader: Reader) -> Embedded | N
     return Embedded(data, sniff(data), segment, segment.location(5, repetition, place)) if data else None
 
 
-def _longest(components: tuple[str, ...]) -> int:
-    return max(range(len(components)), key=lambda place: len(components[place])) + 1
+def _longest(components: tuple[tuple[int, bytes], ...]) -> int:
+    return max(range(len(components)), key=lambda place: components[place][0]) + 1
 
 
 def rich_texts(documents: tuple[Embedded, ...]) -> dict[int, str]:

@@ -277,7 +277,8 @@ class Dispatcher:
                 await link.start(lambda: self._settings, self._factory)
                 self.wake()
                 async for report in link.reports():
-                    self._results.put_nowait((link, report))
+                    whole = await asyncio.to_thread(link.spool.take, report) if report.produced else report
+                    self._results.put_nowait((link, whole))
             finally:
                 await link.end()
                 await self._results.join()

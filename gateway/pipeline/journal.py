@@ -45,7 +45,7 @@ class Journal:
         """`window`: so many outcomes at most are not settled yet, hence so many are kept when the file is
         written anew. Raises BlockingIOError when another worker has this journal."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = path
+        self.path = path
         self._lock = _lock_file(path).open("a")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._file = _append(path)
@@ -90,13 +90,13 @@ class Journal:
     def _renew(self) -> None:
         """Keep what may not be settled yet; the rename makes it whole or not at all."""
         kept = [*self._ended, *(data for lines in self._open.values() for data in lines)]
-        fresh = self._path.with_suffix(".new")
+        fresh = self.path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         descriptor = _append(fresh)
         _put(descriptor, b"".join(kept))
         os.fdatasync(descriptor)
         with self._writing:
-            fresh.replace(self._path)
+            fresh.replace(self.path)
             os.close(self._file)
             self._file, self._lines = descriptor, len(kept)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.config import Settings
 from gateway.pipeline import wire
+from gateway.pipeline.spool import Spool
 from gateway.pipeline.wire import Hello, Order, Report
 from gateway.pipeline.worker import WINDOW
 from gateway.pipeline.worker_process import run_in_thread
@@ -26,7 +27,7 @@ class Link:
     """One worker's place; the worker in it may change."""
 
     def __init__(self, name: str, journal: Path) -> None:
-        self.name, self.journal = name, journal
+        self.name, self.journal, self.spool = name, journal, Spool(journal)
         self.tasks: dict[tuple[str, int], Task] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._thread: threading.Thread | None = None
@@ -46,6 +47,7 @@ class Link:
 
     async def start(self, settings: Callable[[], Settings], factory: str) -> None:
         """Start the worker and greet it with the settings of that moment."""
+        self.spool.sweep()
         ours, theirs = socket.socketpair()
         with theirs:
             if settings().workers:

@@ -6,9 +6,11 @@ journal, and ends.
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from gateway.model.base import replace
@@ -18,6 +20,7 @@ from gateway.pipeline import validation
 from gateway.pipeline.journal import Journal
 from gateway.pipeline.production import ProductionError
 from gateway.pipeline.route import Route, WorkerParts
+from gateway.pipeline.spool import Spool
 from gateway.pipeline.wire import Attempted, Order, Report, frame, read_frame
 from gateway.ports import Produced, Settlement, StoreUnavailableError, Task, ValidatorUnavailableError
 from gateway.telemetry import correlation
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 
 WINDOW = 32
 """Tasks that one worker has at a time."""
+LARGE = 8 << 20
+"""Bytes of documents from which a report is worked on alone."""
 SEND_LIMIT = 600.0
 """Seconds after which a send that gives no outcome is given up; senders have shorter limits of their own."""
 
@@ -37,10 +42,11 @@ class Worker:
 
     def __init__(self, make: Callable[[dict[str, Any]], WorkerParts], journal: Journal) -> None:
         """`make`: settings as the dispatcher sends them → parts; called by `use`."""
-        self._make, self._journal = make, journal
+        self._make, self._journal, self._spool = make, journal, Spool(journal.path)
         self._cpu = ThreadPoolExecutor(1, "worker-cpu")
         self._judging = ThreadPoolExecutor(1, "worker-validation")  # nothing else waits for a verdict
         self._parts: WorkerParts
+        self._large = asyncio.Lock()
         self._slots: dict[Destination, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -82,7 +88,7 @@ class Worker:
                 await self._reload(order.settings)
             for task in order.tasks:
                 work = self._produce if task.kind == "produce" else self._deliver
-                self._spawn(work(task), task)
+                self._spawn(self._alone(partial(work, task)), task)
         self._closing.set()
 
     async def _reload(self, settings: dict[str, Any]) -> None:
@@ -141,15 +147,32 @@ class Worker:
 
     # --- production
 
-    async def _produce(self, task: Task) -> Report:
+    async def _alone(self, work: Callable[[bool], Coroutine[Any, Any, Report]]) -> Report:
+        """One large report at a time, so that the memory of a worker has a bound: `work` raises _LargeError
+        when it finds one, and is begun again when its turn has come."""
+        try:
+            return await work(False)
+        except _LargeError:
+            pass  # its traceback holds what was read: it must end before the turn comes
+        async with self._large:
+            try:
+                return await work(True)
+            finally:
+                gc.collect()  # a fault on the way leaves cycles around what was sent
+
+    async def _produce(self, task: Task, alone: bool) -> Report:
         def work() -> Produced:
             self._journal.working(task)
             version, blobs = self._parts.reader.version(task.id)
+            if not alone and sum(len(blob.data) for blob in blobs) > LARGE:
+                raise _LargeError
             with correlation(version.context.control_id):
                 return Produced(version_id=task.id, documents=self._parts.produce(version, blobs))
 
         try:
             produced = await self._judged(await self._on_cpu(work))
+        except _LargeError:
+            raise
         except (_ClosingError, StoreUnavailableError, ValidatorUnavailableError):
             return Report(returned=(task,))
         except ProductionError as refused:
@@ -158,7 +181,14 @@ class Worker:
         except Exception as error:
             code, detail = explain(error, "production", task)
             produced = Produced(version_id=task.id, problem=f"{code}: {detail}" if detail else code)
-        return Report(produced=(replace(produced, lease=task.lease),))
+        return await self._reported(replace(produced, lease=task.lease), task)
+
+    async def _reported(self, produced: Produced, task: Task) -> Report:
+        try:
+            return Report(produced=(await self._on_cpu(lambda: self._spool.put(produced)),))
+        except (_ClosingError, OSError) as fault:
+            log.warning("documents not handed over", extra={"fault": type(fault).__name__})
+            return Report(returned=(task,))
 
     async def _judged(self, made: Produced) -> Produced:
         """The same with the verdict of the official rules, where they are on."""
@@ -171,9 +201,9 @@ class Worker:
 
     # --- delivery
 
-    async def _deliver(self, task: Task) -> Report:
+    async def _deliver(self, task: Task, alone: bool) -> Report:
         try:
-            job, route, slot, question, request = await self._on_cpu(lambda: self._prepare(task))
+            job, route, slot, question, request = await self._on_cpu(lambda: self._prepare(task, alone))
             async with slot:
                 if self._closing.is_set():
                     return Report(returned=(task,))
@@ -199,7 +229,9 @@ class Worker:
             return Report(attempted=(Attempted(settlement=settlement, destination=where, sent=sent),))
         return Report(attempted=(Attempted(settlement=settlement, destination=job.destination),))
 
-    def _prepare(self, task: Task) -> tuple[DeliveryJob, Route, asyncio.Semaphore, Any | None, Any]:
+    def _prepare(
+        self, task: Task, alone: bool
+    ) -> tuple[DeliveryJob, Route, asyncio.Semaphore, Any | None, Any]:
         """Job, route and its slots, and either what the peer is asked first or the request."""
         self._journal.working(task)
         parts, slots = self._parts, self._slots
@@ -211,6 +243,8 @@ class Worker:
             raise
         except Exception as error:
             raise _RefusedError(_permanent(error, "reading", task)) from error
+        if not alone and sum(len(one.data) for one in job.documents) > LARGE:
+            raise _LargeError
         route = parts.routes.get(job.destination)
         if route is None:
             code = "DESTINATION-OFF"
@@ -317,6 +351,10 @@ async def _close(parts: WorkerParts) -> None:
 
 class _ClosingError(Exception):
     """Nothing new is begun any more."""
+
+
+class _LargeError(Exception):
+    """It must wait until no other large report is worked on."""
 
 
 class _NotToSendError(Exception):

@@ -17,6 +17,7 @@ from gateway.pipeline.journal import Journal
 from gateway.pipeline.route import WorkerParts
 from gateway.pipeline.wire import Hello, read_frame
 from gateway.pipeline.worker import WINDOW, Worker
+from gateway.telemetry.memory import give_back
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def main(descriptor: int) -> None:
     from gateway import telemetry
 
     telemetry.configure()
+    give_back()
     os.nice(NICE)
     # Ctrl-C goes to the whole group: the dispatcher is told, and closes the socket when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

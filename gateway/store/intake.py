@@ -41,7 +41,7 @@ def take(
     known = KnownReports(session, withdraw)
     conclusion = conclude(known)
     state = conclusion.state
-    message_id = session.add(
+    message_id = session.add_large(
         named.ADD_MESSAGE,
         _message_row(received, state, conclusion.answer)
         | {
@@ -49,6 +49,7 @@ def take(
             "duplicate_of": None,
             "findings": _json(conclusion.findings),
         },
+        "raw",
     )
     if state is not MessageState.REJECTED:
         for blob in conclusion.blobs:
@@ -87,7 +88,7 @@ def _told(
 def keep(session: Session, blob: Blob) -> None:
     """Bytes are stored once, under their hash."""
     if session.row(named.ARTIFACT_KNOWN, {"sha256": blob.sha256}) is None:
-        session.run(
+        session.run_large(
             named.ADD_ARTIFACT,
             {
                 "sha256": blob.sha256,
@@ -95,15 +96,17 @@ def keep(session: Session, blob: Blob) -> None:
                 "size": len(blob.data),
                 "data": blob.data,
             },
+            "data",
         )
 
 
 def _repeat(session: Session, received: Received, first: int, answer: bytes) -> Receipt:
     """The same message again: kept, answered with the same bytes, without any consequence (REQ-03)."""
-    message_id = session.add(
+    message_id = session.add_large(
         named.ADD_MESSAGE,
         _message_row(received, MessageState.DUPLICATE, answer)
         | {"dedupe_key": None, "duplicate_of": first, "findings": "[]"},
+        "raw",
     )
     entry = Entry(
         "taken",

@@ -74,6 +74,7 @@ class StoreReader:
 
     def version(self, version_id: int) -> tuple[ReportVersion, tuple[Blob, ...]]:
         """See `ports.WorkReader`; the blobs are the attachments and the received CDA of the version."""
+        self._make_room()
         with self._readable():
             version = self._version(version_id)
             names = dict.fromkeys(attachment.sha256 for attachment in version.report.attachments)
@@ -131,12 +132,16 @@ class StoreReader:
         if known is not None:
             self._kept.move_to_end(version_id)
             return known
+        self._make_room()
         made = self._version(version_id), self._documents(version_id)
         if made[1]:
             self._kept[version_id] = made
-            while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > KEPT_BYTES:
-                self._kept.popitem(last=False)
         return made
+
+    def _make_room(self) -> None:
+        """Before anything is read: the last one may be larger than the limit, but not beside another."""
+        while self._kept and sum(map(_size, self._kept.values())) > KEPT_BYTES:
+            self._kept.popitem(last=False)
 
     def _version(self, version_id: int) -> ReportVersion:
         row = self._session.row(named.VERSION, {"version_id": version_id})

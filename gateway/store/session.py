@@ -1,17 +1,21 @@
 """The one way a statement reaches a database: compiled once a dialect, run by the driver's bare cursor."""
 
+import re
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 
 from gateway.store.statements import Sql, sql
 
 Params = Mapping[str, Any]
+
+LARGE = 1 << 20
+"""Bytes from which a value is written in pieces."""
 
 
 class Faults(NamedTuple):
@@ -57,6 +61,14 @@ class Session(ABC):
     @abstractmethod
     def add(self, statement: Executable, params: Params) -> int:
         """Insert one row; its number."""
+
+    def add_large(self, statement: Insert, params: Params, column: str) -> int:
+        """`add`, where the bytes of `column` may be large."""
+        return self.add(statement, params)
+
+    def run_large(self, statement: Insert, params: Params, column: str) -> None:
+        """`run`, where the bytes of `column` may be large."""
+        self.run(statement, params)
 
     @abstractmethod
     def row(self, statement: Executable, params: Params) -> tuple[Any, ...] | None:
@@ -135,9 +147,28 @@ class SqliteSession(Session):
         self._cursor.executemany(compiled(statement).text, rows)
 
     def add(self, statement: Executable, params: Params) -> int:
-        self._cursor.execute(compiled(statement).text, params)
+        return self._insert(compiled(statement).text, params)
+
+    def _insert(self, text: str, params: Params) -> int:
+        self._cursor.execute(text, params)
         number = self._cursor.lastrowid
         assert number is not None
+        return number
+
+    def run_large(self, statement: Insert, params: Params, column: str) -> None:
+        self.add_large(statement, params, column)
+
+    def add_large(self, statement: Insert, params: Params, column: str) -> int:
+        """In pieces: SQLite copies twice what is bound, and keeps one copy with the statement."""
+        value = params[column]
+        if len(value) < LARGE:
+            return self.add(statement, params)
+        text = re.sub(rf":{column}\b", f"zeroblob(:{column})", compiled(statement).text)
+        number = self._insert(text, {**params, column: len(value)})
+        with self._connection.blobopen(statement.table.name, column, number) as blob:
+            view = memoryview(value)
+            for begin in range(0, len(view), LARGE):
+                blob.write(view[begin : begin + LARGE])
         return number
 
     def row(self, statement: Executable, params: Params) -> tuple[Any, ...] | None:

@@ -116,6 +116,7 @@ class GroupWriter:
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - begun)
             self._done += sum(job.size for job in group)
             self._deliver(done)
+            del job, group, done  # what they hold must not stay in memory until the next group
             if ending:
                 break
         self._disconnect()

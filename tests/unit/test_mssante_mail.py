@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.mime.application import MIMEApplication
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.model.terms import Code
 from gateway.model.version import DeliveryJob
 from gateway.mssante import MailError, MailRequest, mail, patient_address, trusted
 from gateway.mssante.build import has_ins
+from gateway.mssante.message import Attachment, write
 from tests.unit.mail_jobs import (
     DUPONT_BOX,
     MAIL_SITE,
@@ -282,3 +284,15 @@ def test_line_breaks_in_the_document_cannot_make_headers() -> None:
     message = parsed(job(), code=code)
     assert message["Bcc"] is None
     assert message["X-MSS-CODECDA"] == "18748-4 Bcc: a@b.fr"
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 57 * 4096, 57 * 4096 + 1])
+def test_attachments_are_the_bytes_that_the_standard_library_would_write(size: int) -> None:
+    data = bytes(number % 251 for number in range(size))
+    made = write(
+        (("Subject", "é"),), "Bonjour\n.\n", (Attachment(name="A.ZIP", subtype="zip", data=data),), "=_b"
+    )
+    (_, attached) = message_from_bytes(made).get_payload()
+    assert attached.get_payload(decode=True) == data
+    expected = MIMEApplication(data, "zip").get_payload().replace("\n", "\r\n")
+    assert made.endswith(f"\r\n\r\n{expected}\r\n--=_b--\r\n".encode())

@@ -21,6 +21,9 @@ def prepare(job: DeliveryJob, *, patient_limit: int = MES_LIMIT) -> MailRequest:
     """
     cda, pdf = job.document(DocumentKind.CDA).data, job.document(DocumentKind.PDF).data
     version = job.version
+    patient = job.destination is Destination.MSSANTE_PATIENT
+    if patient:
+        _fits(_encoded(pdf), patient_limit)  # before anything of that size is made
     try:
         header = read(cda)
         xdm = archive(version, cda, exchange(version, cda, header=header, action=job.action))
@@ -29,6 +32,16 @@ def prepare(job: DeliveryJob, *, patient_limit: int = MES_LIMIT) -> MailRequest:
         raise PrepareError(error.findings) from error
     except MetadataError as error:
         raise PrepareError((finding("XDS-VALUE-FORM", detail=str(error)),)) from error
-    if job.destination is Destination.MSSANTE_PATIENT and len(made.data) > patient_limit:
-        raise PrepareError((finding("DOCUMENT-TOO-LARGE", detail=f"{len(made.data)} bytes of mail"),))
+    if patient:
+        _fits(len(made.data), patient_limit)
     return made
+
+
+def _encoded(data: bytes) -> int:
+    """Bytes of an attachment in Base64, in lines of 76 characters."""
+    return len(data) * 4 // 3 * 78 // 76
+
+
+def _fits(size: int, limit: int) -> None:
+    if size > limit:
+        raise PrepareError((finding("DOCUMENT-TOO-LARGE", detail=f"{size} bytes of mail"),))

@@ -315,10 +315,26 @@ def db_backup(
     path: Annotated[Path, typer.Argument(help="New folder; it can be used as a data folder.")],
     config: Config = None,
 ) -> None:
-    """Copy the store beside a running server, checked."""
-    from gateway.cli import operating
+    """Copy the store beside a running server, checked (SQLite; a PostgreSQL has pg_dump)."""
+    from gateway.cli import database as store
 
-    operating.backup(path, config)
+    store.backup(path, config)
+
+
+@database.command("check")
+def db_check(config: Config = None) -> None:
+    """Schema, files, ledger, audit trail: exit 1 when something does not add up."""
+    from gateway.cli import database as store
+
+    store.check(config)
+
+
+@database.command("upgrade")
+def db_upgrade(config: Config = None) -> None:
+    """Bring the store to the schema of this gateway. Stop every gateway on it, and save it, before."""
+    from gateway.cli import database as store
+
+    store.upgrade(config)
 
 
 @app.command()

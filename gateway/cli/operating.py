@@ -39,23 +39,6 @@ def destinations(verb: str, names: Iterable[str], as_json: bool, config: Path | 
     _apply(verb, current, targets, as_json)
 
 
-def backup(target: Path, config: Path | None) -> None:
-    """Copy the store; the server may run."""
-    from gateway.store import SchemaError
-    from gateway.store.backup import BackupError, backup
-
-    current = settings(config)
-    if isinstance(current.database, str):
-        fail("the store is a PostgreSQL: save it with `pg_dump --format=custom`, and this data folder")
-    if not current.database.is_file():
-        fail(f"no store at {current.database}")
-    try:
-        size = backup(current.data_dir, target)
-    except (BackupError, SchemaError) as wrong:
-        fail(str(wrong))
-    print(f"{target}: {size} bytes")
-
-
 def _apply(verb: str, current: "Settings", targets: dict[str, tuple[str, Change]], as_json: bool) -> None:
     from gateway.store import exists
 

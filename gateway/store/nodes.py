@@ -47,6 +47,7 @@ _TOKEN = select(node.c.token).where(_mine)
 _BEAT = update(node).where(*_run).values(until=_UNTIL).returning(node.c.token)
 _STOP = update(node).where(*_run, ~exists().where(lease.c.node == node.c.name)).values(until=null())
 _EXPIRED = select(node.c.name).where(node.c.until < _NOW)
+_LIVING = select(node.c.name).where(node.c.until > _NOW).order_by(node.c.name)
 _LOSE = update(node).where(_mine).values(token=_NEXT, until=null())
 _IN_HAND = (
     select(lease.c.kind, lease.c.task_id, lease.c.token, lease.c.begun)
@@ -115,6 +116,10 @@ def stop(session: Session, name: str, token: int) -> None:
 
 def expired(session: Session) -> tuple[str, ...]:
     return tuple(name for (name,) in session.rows(_EXPIRED, {}))
+
+
+def living(session: Session) -> tuple[str, ...]:
+    return tuple(name for (name,) in session.rows(_LIVING, {}))
 
 
 def take_over(session: Session, name: str) -> tuple[Settlement, ...]:

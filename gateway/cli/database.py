@@ -1,0 +1,61 @@
+"""`gateway db upgrade | check | backup`: the store as a whole."""
+
+from pathlib import Path
+
+from gateway.cli.common import FAILED, fail, settings
+
+
+def upgrade(config: Path | None) -> None:
+    """Bring the store to the schema of this gateway; nobody may use it meanwhile."""
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreLockedError, exists
+    from gateway.store.migrations.upgrade import UpgradeError, upgrade
+
+    current = settings(config)
+    if not exists(current.database):
+        fail(f"no store at {current.database}")
+    try:
+        before, after = upgrade(current.database)
+    except (OSError, SchemaError, StoreLockedError, StoreUnavailableError, UpgradeError) as wrong:
+        fail(str(wrong))
+    print(f"schema revision {after}" if before == after else f"schema revision {before}, now {after}")
+
+
+def check(config: Path | None) -> None:
+    """Schema, files, ledger and audit trail; exit 1 when something does not add up."""
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreQueries, exists
+
+    current = settings(config)
+    if not exists(current.database):
+        fail(f"no store at {current.database}")
+    try:
+        queries = StoreQueries.open(current.database)
+    except (SchemaError, StoreUnavailableError) as wrong:
+        fail(str(wrong))
+    try:
+        problems = queries.problems()
+    finally:
+        queries.close()
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise SystemExit(FAILED)
+    print("schema, files, ledger and audit trail are in order")
+
+
+def backup(target: Path, config: Path | None) -> None:
+    """Copy the store; the server may run."""
+    from gateway.store import SchemaError
+    from gateway.store.backup import BackupError, backup
+
+    current = settings(config)
+    if isinstance(current.database, str):
+        fail("the store is a PostgreSQL: save it with `pg_dump --format=custom`, and this data folder")
+    if not current.database.is_file():
+        fail(f"no store at {current.database}")
+    try:
+        size = backup(current.data_dir, target)
+    except (BackupError, SchemaError) as wrong:
+        fail(str(wrong))
+    print(f"{target}: {size} bytes")

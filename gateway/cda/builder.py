@@ -2,19 +2,19 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.header import header
+from gateway.cda.tree import Element, serialised
 from gateway.cda.vocabulary import N1_TEMPLATES
 from gateway.cda.writer import Writer
-from gateway.model.base import Value
+from gateway.model.base import Value, replace
 from gateway.model.findings import Finding
 from gateway.model.terms import Identifier
 from gateway.model.version import ReportVersion
 
-Body = Callable[[Writer, etree._Element], None]
+Body = Callable[[Writer, Element], None]
 """Fills the document's last `component`."""
 Heading = Callable[[Writer, ReportVersion, Sequence[Identifier]], None]
 
@@ -23,15 +23,21 @@ _PLACE: Final = b">PDF</text>"
 """Where the Base64 goes: spliced into the serialised bytes, so that a large PDF is copied once."""
 
 
-class Built(Value):
-    """A document with what the builder has to say about it.
+Trace = tuple[tuple[str, str], ...]
+"""(element path, canonical path) pairs, in document order."""
 
-    `findings` are located by canonical path; `trace` holds (element path, canonical path) in document order.
-    """
+
+class Built(Value, dict=True, gc=True):
+    """A document with what the builder has to say about it; `findings` are located by canonical path."""
 
     data: bytes
     findings: tuple[Finding, ...] = ()
-    trace: tuple[tuple[str, str], ...] = ()
+    traced: Callable[[], Trace] = tuple
+    """Makes the trace, which only an explanation wants."""
+
+    @cached_property
+    def trace(self) -> Trace:
+        return self.traced()
 
 
 def build_n1(version: ReportVersion, pdf: bytes) -> Built:
@@ -51,7 +57,7 @@ def spliced(built: Built, contents: Sequence[tuple[bytes, tuple[bytes, ...]]]) -
         head, found, data = data.partition(place)
         assert found, "the body wrote a mark for each content"
         parts += [head, *content]
-    return Built(data=b"".join((*parts, data)), findings=built.findings, trace=built.trace)
+    return replace(built, data=b"".join((*parts, data)))
 
 
 def build(
@@ -61,11 +67,11 @@ def build(
     out = Writer(version.site.tz)
     heading(out, version, templates)
     body(out, out.add(out.root, "component"))
-    data = _DECLARATION + etree.tostring(out.root, encoding="UTF-8", pretty_print=True)
-    return Built(data=data, findings=_distinct(out.findings), trace=out.trace())
+    data = _DECLARATION + serialised(out.root).encode()
+    return Built(data=data, findings=_distinct(out.findings), traced=out.trace)
 
 
-def _pdf_body(out: Writer, component: etree._Element) -> None:
+def _pdf_body(out: Writer, component: Element) -> None:
     """nonXMLBody/text, with a mark that `spliced` replaces."""
     body = out.add(component, "nonXMLBody")
     out.add(body, "text", "PDF", mediaType="application/pdf", representation="B64")

@@ -4,17 +4,15 @@ import re
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from lxml import etree
-
 from gateway.cda.narrative import reference
-from gateway.cda.vocabulary import XSI
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import DOSE_UNITS, ENTRIES, PRODUCT_UNITS, TOPOGRAPHY
 from gateway.cda.writer import Writer
 from gateway.model.imaging import AdministeredProduct, Quantity
 from gateway.model.terms import LOINC, SNOMED_CT, Code
 from gateway.model.version import VersionIdentity
 
-_TYPE: Final = f"{{{XSI}}}type"
+_TYPE: Final = "xsi:type"
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _COMMENT = Code(code="48767-8", system=LOINC, display="Commentaire")
 
@@ -23,18 +21,18 @@ class Place(NamedTuple):
     """Where an entry goes, and what names its id: `key` is unique in the version."""
 
     out: Writer
-    section: etree._Element
+    section: Element
     identity: VersionIdentity
 
-    def entry(self, tag: str, key: str, *templates: str, **attributes: str) -> etree._Element:
+    def entry(self, tag: str, key: str, *templates: str, **attributes: str) -> Element:
         """entry/<tag> with templateIds and id; attributes default to those of an event."""
         node = self.out.add(self.section, "entry")
         return entry_act(self.out, node, tag, self.identity.oid(f"entry/{key}"), *templates, **attributes)
 
 
 def entry_act(
-    out: Writer, parent: etree._Element, tag: str, root: str, *templates: str, **attributes: str
-) -> etree._Element:
+    out: Writer, parent: Element, tag: str, root: str, *templates: str, **attributes: str
+) -> Element:
     """An act of the right-hand side of the CDA model; `root` is its id, "" for none."""
     attributes.setdefault("moodCode", "EVN")
     node = out.add(parent, tag, "", "", **attributes)
@@ -45,16 +43,14 @@ def entry_act(
     return node
 
 
-def typed(out: Writer, parent: etree._Element, tag: str, kind: str, /, **attributes: str) -> etree._Element:
+def typed(out: Writer, parent: Element, tag: str, kind: str, /, **attributes: str) -> Element:
     """An element whose data type stands in xsi:type."""
     node = out.add(parent, tag, "", "", **attributes)
     node.set(_TYPE, kind)
     return node
 
 
-def coded_value(
-    out: Writer, parent: etree._Element, tag: str, code: Code, source: str, target: str = ""
-) -> etree._Element:
+def coded_value(out: Writer, parent: Element, tag: str, code: Code, source: str, target: str = "") -> Element:
     """A CD with xsi:type and its originalText."""
     node = out.code(parent, tag, code, source)
     node.set(_TYPE, "CD")
@@ -63,7 +59,7 @@ def coded_value(
     return node
 
 
-def observation(place: Place, key: str, code: Code, target: str) -> etree._Element:
+def observation(place: Place, key: str, code: Code, target: str) -> Element:
     """FR-DICOM-Observation (E.150) up to its statusCode; value and targetSiteCode follow."""
     node = place.entry("observation", key, "2.16.840.1.113883.10.20.6.2.13", ENTRIES + "150", classCode="OBS")
     place.out.code(node, "code", code, "")
@@ -74,7 +70,7 @@ def observation(place: Place, key: str, code: Code, target: str) -> etree._Eleme
 
 def site(
     out: Writer,
-    parent: etree._Element,
+    parent: Element,
     found: Code,
     source: str,
     target: str = "",
@@ -92,7 +88,7 @@ def _snomed(code: Code) -> Code:
     return Code(code=code.code, system=code.system or SNOMED_CT, display=code.display)
 
 
-def comment(out: Writer, parent: etree._Element, target: str) -> None:
+def comment(out: Writer, parent: Element, target: str) -> None:
     """FR-Commentaire-ER (E.32) on the act that holds it."""
     node = out.add(parent, "entryRelationship", typeCode="SUBJ", inversionInd="true")
     templates = ("2.16.840.1.113883.10.20.1.40", "1.3.6.1.4.1.19376.1.5.3.1.4.2", ENTRIES + "32")
@@ -126,9 +122,7 @@ def _decimal(quantity: Quantity | None) -> str | None:
     return value if _NUMBER.fullmatch(value) else None
 
 
-def product(
-    out: Writer, parent: etree._Element, found: AdministeredProduct, source: str, target: str
-) -> None:
+def product(out: Writer, parent: Element, found: AdministeredProduct, source: str, target: str) -> None:
     """routeCode, doseQuantity, consumable: the shared end of both administrations (E.151, E.173)."""
     if found.route is not None:
         out.code(parent, "routeCode", found.route, f"{source}.route")

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from lxml import etree
-
 from gateway.cda.header_acts import encounter, orders, performing_structure, service_events
 from gateway.cda.header_patient import record_target
 from gateway.cda.header_people import entity, function_code, organization
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary import CONFIDENTIALITY, REPORT_CODE, REPORT_LABEL
 from gateway.cda.writer import Writer
 from gateway.model.base import replace
@@ -122,14 +121,14 @@ def _signature(
     _professional(out, out.add(node, "assignedEntity"), who, source, report, site)
 
 
-def _validation_time(out: Writer, node: etree._Element, report: ImagingReport) -> None:
+def _validation_time(out: Writer, node: Element, report: ImagingReport) -> None:
     if not out.time(node, "time", report.validated_at, "validated_at"):
         out.null(node, "time")
         out.find("VALIDATION-TIME-MISSING", "validated_at")
 
 
 def _professional(
-    out: Writer, node: etree._Element, who: Practitioner, source: str, report: ImagingReport, site: Site
+    out: Writer, node: Element, who: Practitioner, source: str, report: ImagingReport, site: Site
 ) -> None:
     """A radiologist of the house: profession and structure come from the profile where he names none."""
     employer = performing_structure(report, site)

@@ -2,14 +2,12 @@
 
 from datetime import datetime
 
-from lxml import etree
-
 from gateway.cda.header_people import address, entity
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary import (
     CIM10,
     ENCOUNTER_KINDS,
     FACILITY_TYPE,
-    PS3_20,
     QUALIFIER_MODALITY,
     QUALIFIER_REGION,
 )
@@ -54,9 +52,9 @@ def _order(out: Writer, order: OrderReference, source: str, site: Site) -> None:
     accession = order.accession
     root = out.root_of(accession, path, site.authorities.accession) if accession and accession.value else ""
     if accession and root:
-        out.extension(node, PS3_20, "accessionNumber", root=root, extension=accession.value, source=path)
+        out.add(node, "ps3-20:accessionNumber", "", path, root=root, extension=accession.value)
     else:
-        out.extension(node, PS3_20, "accessionNumber", nullFlavor="UNK")
+        out.null(node, "ps3-20:accessionNumber")
         out.find("CDA-ADVICE", path, "the request has no accession number")
 
 
@@ -93,7 +91,7 @@ def _start(report: ImagingReport, act: Act, study_uid: str) -> datetime | None:
     return act.start or next(started, None)
 
 
-def _act_code(out: Writer, node: etree._Element, act: Act, source: str) -> None:
+def _act_code(out: Writer, node: Element, act: Act, source: str) -> None:
     """LOINC with CCAM, modality and region as translations.
 
     Without LOINC the header rules accept any coded act, else a nullFlavor (SM serviceEvent/code): the CCAM
@@ -126,7 +124,7 @@ def _act_code(out: Writer, node: etree._Element, act: Act, source: str) -> None:
 
 
 def _act_times(
-    out: Writer, node: etree._Element, act: Act, start: datetime | None, source: str, *, principal: bool
+    out: Writer, node: Element, act: Act, start: datetime | None, source: str, *, principal: bool
 ) -> None:
     """effectiveTime/low, high. Required of the principal act only; low must have a value (SM)."""
     if start is None and not principal:
@@ -138,7 +136,7 @@ def _act_times(
     out.time(interval, "high", act.end, f"{source}.end")
 
 
-def performer(out: Writer, node: etree._Element, report: ImagingReport, site: Site) -> None:
+def performer(out: Writer, node: Element, report: ImagingReport, site: Site) -> None:
     """The radiologist in the structure that did the exam, whose practice setting the rules require."""
     source = "authors[0]" if report.authors else "legal_authenticator"
     who = report.authors[0] if report.authors else report.legal_authenticator or Practitioner()
@@ -207,7 +205,7 @@ def encounter(out: Writer, report: ImagingReport, site: Site) -> None:
     _facility(out, node, *performing_structure(report, site))
 
 
-def _facility(out: Writer, node: etree._Element, structure: Organization, path: str) -> None:
+def _facility(out: Writer, node: Element, structure: Organization, path: str) -> None:
     facility = out.add(out.add(node, "location"), "healthCareFacility")
     if structure.id:
         out.identifier(facility, "id", Identifier(value=structure.id, system=STRUCT_IDNAT), f"{path}.id")

@@ -1,9 +1,8 @@
 """recordTarget: the patient with INS, local identifiers and the five reference traits (cda.md §3.2)."""
 
-from lxml import etree
-
 from gateway.cda.header_people import address, telecoms
-from gateway.cda.vocabulary import CIVILITIES, GENDER, GENDERS, SDTC
+from gateway.cda.tree import Element
+from gateway.cda.vocabulary import CIVILITIES, GENDER, GENDERS
 from gateway.cda.writer import Writer
 from gateway.model.people import Guardian, Patient
 from gateway.model.site import Site
@@ -36,24 +35,22 @@ def record_target(out: Writer, patient: Patient, site: Site) -> None:
     else:
         _missing(out, person, "birthTime", "patient.birth_date")
     if patient.deceased:
-        out.extension(person, SDTC, "deceasedInd", value="true", source="patient.deceased")
+        out.add(person, "sdtc:deceasedInd", "", "patient.deceased", value="true")
     if patient.multiple_birth_order:
         order = str(patient.multiple_birth_order)
-        out.extension(person, SDTC, "multipleBirthInd", value="true")
-        out.extension(
-            person, SDTC, "multipleBirthOrderNumber", value=order, source="patient.multiple_birth_order"
-        )
+        out.add(person, "sdtc:multipleBirthInd", value="true")
+        out.add(person, "sdtc:multipleBirthOrderNumber", "", "patient.multiple_birth_order", value=order)
     for index, guardian in enumerate(patient.guardians):
         _guardian(out, person, guardian, f"patient.guardians[{index}]")
     _birth_place(out, person, patient)
 
 
-def _missing(out: Writer, person: etree._Element, tag: str, source: str) -> None:
+def _missing(out: Writer, person: Element, tag: str, source: str) -> None:
     out.null(person, tag)
     out.find("TRAITS-INCOMPLETE", source)
 
 
-def _ids(out: Writer, role: etree._Element, patient: Patient, site: Site) -> None:
+def _ids(out: Writer, role: Element, patient: Patient, site: Site) -> None:
     """INS first, then each local identifier once: all must be distinct, with root and extension.
 
     The matricule of an identity that is not qualified stays inside the house (référentiel INS, RNIV): a
@@ -74,7 +71,7 @@ def _ids(out: Writer, role: etree._Element, patient: Patient, site: Site) -> Non
         _assigned(out, role, patient, site)
 
 
-def _assigned(out: Writer, role: etree._Element, patient: Patient, site: Site) -> None:
+def _assigned(out: Writer, role: Element, patient: Patient, site: Site) -> None:
     """A technical identifier of this gateway: neither a qualified INS nor a local number names the patient.
 
     patientRole/id is 1..* without nullFlavor (spec §3.2), and the requester must get the report all the same
@@ -92,7 +89,7 @@ def _assigned(out: Writer, role: etree._Element, patient: Patient, site: Site) -
     out.add(role, "id", "", "patient.birth_family", root=root, extension=number)
 
 
-def _names(out: Writer, person: etree._Element, patient: Patient) -> None:
+def _names(out: Writer, person: Element, patient: Patient) -> None:
     """Birth name, all birth given names, the first of them, then the used names.
 
     When the list of given names is missing, the first one stands for the list, with a finding: the rules
@@ -116,7 +113,7 @@ def _names(out: Writer, person: etree._Element, patient: Patient) -> None:
             out.find("TRAITS-INCOMPLETE", f"patient.{path}")
 
 
-def _guardian(out: Writer, person: etree._Element, guardian: Guardian, source: str) -> None:
+def _guardian(out: Writer, person: Element, guardian: Guardian, source: str) -> None:
     node = out.add(person, "guardian", "", source)
     address(out, node, guardian.address, f"{source}.address")
     telecoms(out, node, guardian.telecoms, source)
@@ -128,7 +125,7 @@ def _guardian(out: Writer, person: etree._Element, guardian: Guardian, source: s
     out.text(name, "given", guardian.given)
 
 
-def _birth_place(out: Writer, person: etree._Element, patient: Patient) -> None:
+def _birth_place(out: Writer, person: Element, patient: Patient) -> None:
     """county = COG (5 characters, 99xxx abroad), city = label. Required as soon as the INS stands (SM)."""
     if not patient.birth_place_code:
         out.find("TRAITS-INCOMPLETE", "patient.birth_place_code")

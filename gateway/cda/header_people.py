@@ -2,8 +2,7 @@
 
 import re
 
-from lxml import etree
-
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary import (
     ADDRESS_USES,
     CIVILITIES,
@@ -25,7 +24,7 @@ _COMPLEMENTS = ("additionalLocator", "unitID", "postBox", "precinct")
 _MOST_LINES = 7
 
 
-def address(out: Writer, parent: etree._Element, found: Address | None, source: str) -> None:
+def address(out: Writer, parent: Element, found: Address | None, source: str) -> None:
     """AD as parts, which keep postal code and city apart; as streetAddressLine when it has too many lines.
 
     The rules allow one or the other, never both (SM addr).
@@ -55,9 +54,7 @@ def address(out: Writer, parent: etree._Element, found: Address | None, source: 
     out.text(node, "country", found.country)
 
 
-def telecoms(
-    out: Writer, parent: etree._Element, found: tuple[Telecom, ...], source: str, most: int = 99
-) -> None:
+def telecoms(out: Writer, parent: Element, found: tuple[Telecom, ...], source: str, most: int = 99) -> None:
     """TEL values with a scheme that the header knows; others are left out with a finding."""
     usable = [item for item in found if item.value.startswith(TELECOM_SCHEMES)]
     if len(usable) < len(found):
@@ -67,7 +64,7 @@ def telecoms(
         out.add(parent, "telecom", "", f"{source}.telecoms", value="".join(item.value.split()), use=use)
 
 
-def person_name(out: Writer, parent: etree._Element, who: Practitioner, source: str) -> None:
+def person_name(out: Writer, parent: Element, who: Practitioner, source: str) -> None:
     """prefix ∈ JDV_J245, given, family, suffix ∈ JDV_J246; a title sent as prefix goes to suffix."""
     prefix, suffix = _bare(who.prefix), _bare(who.suffix)
     if prefix in TITLES and not suffix:
@@ -95,7 +92,7 @@ def _bare(title: str) -> str:
 
 def organization(
     out: Writer,
-    parent: etree._Element,
+    parent: Element,
     tag: str,
     found: Organization,
     source: str,
@@ -119,7 +116,7 @@ def organization(
         practice_setting(out, node, found.practice_setting, f"{source}.practice_setting")
 
 
-def practice_setting(out: Writer, parent: etree._Element, found: Code, source: str) -> None:
+def practice_setting(out: Writer, parent: Element, found: Code, source: str) -> None:
     """standardIndustryClassCode; outside JDV_J04 it is an error of the rules since October 2025."""
     if found.code not in PRACTICE_SETTINGS:
         out.find("CODE-UNKNOWN", source, "practice setting outside JDV_J04")
@@ -128,7 +125,7 @@ def practice_setting(out: Writer, parent: etree._Element, found: Code, source: s
     out.code(parent, "standardIndustryClassCode", replace(found, system=system), source)
 
 
-def function_code(out: Writer, parent: etree._Element, found: Code | None, source: str) -> None:
+def function_code(out: Writer, parent: Element, found: Code | None, source: str) -> None:
     """functionCode ∈ JDV_J47; a code that we do not know is written only with its own system."""
     if found is None:
         return
@@ -146,7 +143,7 @@ def function_code(out: Writer, parent: etree._Element, found: Code | None, sourc
 
 def entity(
     out: Writer,
-    parent: etree._Element,
+    parent: Element,
     who: Practitioner,
     source: str,
     *,

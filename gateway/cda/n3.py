@@ -4,13 +4,12 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.builder import Built, build, spliced
 from gateway.cda.n3_act import acts
 from gateway.cda.n3_clinical import Sections, clinical_information
 from gateway.cda.n3_results import RESULTS, Added, addendum, devices, documents, education, plain_section
 from gateway.cda.products import sites_of
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary import MODALITIES
 from gateway.cda.vocabulary_n3 import N3_TEMPLATES
 from gateway.cda.writer import Writer
@@ -69,7 +68,7 @@ def build_n3(version: ReportVersion, pdf: bytes | None = None, added: Sequence[A
         for number, item in enumerate(attached, 1)
     ]
 
-    def body(out: Writer, component: etree._Element) -> None:
+    def body(out: Writer, component: Element) -> None:
         _body(out, component, version, marks)
 
     built = build(version, N3_TEMPLATES, body)
@@ -78,7 +77,7 @@ def build_n3(version: ReportVersion, pdf: bytes | None = None, added: Sequence[A
     return spliced(built, tuple(zip(places, contents, strict=True)))
 
 
-def _body(out: Writer, component: etree._Element, version: ReportVersion, added: Sequence[Added]) -> None:
+def _body(out: Writer, component: Element, version: ReportVersion, added: Sequence[Added]) -> None:
     """All sections in the order of the official example."""
     body = out.add(component, "structuredBody")
     sections = _by_kind(version.report)

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from lxml import etree
-
 from gateway.cda.entries import Place, comment, product, site
 from gateway.cda.n3_clinical import Sections
 from gateway.cda.n3_exposure import exposure
 from gateway.cda.n3_objects import catalogue
 from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
 from gateway.cda.products import product_row, sites_of
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import (
     BOTH_SIDES,
     COMPLICATIONS,
@@ -26,7 +25,7 @@ from gateway.model.terms import CCAM, CCAM_OLD, DCM, LOINC, SNOMED_CT, Code
 from gateway.model.version import ReportVersion, VersionIdentity
 
 
-def acts(out: Writer, body: etree._Element, version: ReportVersion, sections: Sections) -> None:
+def acts(out: Writer, body: Element, version: ReportVersion, sections: Sections) -> None:
     """One section for each act, in order."""
     for index in range(len(version.report.acts)):
         _act(out, body, version, index, _of_act(sections, index, len(version.report.acts)))
@@ -44,7 +43,7 @@ def _of_act(sections: Sections, index: int, count: int) -> Sections:
     }
 
 
-def _act(out: Writer, body: etree._Element, version: ReportVersion, index: int, sections: Sections) -> None:
+def _act(out: Writer, body: Element, version: ReportVersion, index: int, sections: Sections) -> None:
     report, identity = version.report, version.identity
     act, source, prefix = report.acts[index], f"acts[{index}]", f"acte-{index + 1}"
     described = sections.get(SectionKind.PROCEDURE, ())
@@ -130,7 +129,7 @@ def _technique(place: Place, act: Act, source: str, prefix: str, number: int, *,
         comment(out, node, f"{prefix}-parametres")
 
 
-def _act_code(out: Writer, node: etree._Element, act: Act, source: str, prefix: str) -> None:
+def _act_code(out: Writer, node: Element, act: Act, source: str, prefix: str) -> None:
     """LOINC with at most the CCAM as translation; without LOINC OTH, the name as originalText."""
     if act.code is not None and act.code.code:
         code = out.code(node, "code", replace(act.code, system=act.code.system or LOINC), f"{source}.code")
@@ -155,7 +154,7 @@ def _modifier(out: Writer, laterality: Code | None, source: str) -> Code | None:
 
 def _complications(
     out: Writer,
-    parent: etree._Element,
+    parent: Element,
     found: Sequence[Section],
     identity: VersionIdentity,
     index: int,

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lxml import etree
-
 from gateway.cda.entries import Place, coded_value, observation, typed
 from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import CLINICAL, CONTRAINDICATIONS, HISTORY, REQUEST
-from gateway.cda.writer import Writer, cleaned
+from gateway.cda.writer import Writer
 from gateway.model.imaging import ContraIndication
 from gateway.model.narrative import Block
 from gateway.model.report import ImagingReport, Section, SectionKind
@@ -37,7 +36,7 @@ Sections = dict[SectionKind, tuple[Section, ...]]
 
 def clinical_information(
     out: Writer,
-    body: etree._Element,
+    body: Element,
     report: ImagingReport,
     sections: Sections,
     identity: VersionIdentity,
@@ -67,7 +66,7 @@ def clinical_information(
 
 def _request(
     out: Writer,
-    parent: etree._Element,
+    parent: Element,
     texts: Sequence[Section],
     report: ImagingReport,
     identity: VersionIdentity,
@@ -87,7 +86,7 @@ def _request(
 
 def history(
     out: Writer,
-    parent: etree._Element,
+    parent: Element,
     identity: VersionIdentity,
     *,
     medical: Sequence[Section],
@@ -95,7 +94,7 @@ def history(
     contraindications: Sequence[ContraIndication],
     written: Sequence[Section] = (),
     more: Sequence[Stated] = (),
-) -> etree._Element:
+) -> Element:
     """FR-DICOM-Historique-medical: medical, surgical, contra-indications, each as text and observation.
 
     What nobody stated is said to be unknown: the observations are required (SCH). `more` are further coded
@@ -168,7 +167,7 @@ def _coded_contraindication(place: Place, item: ContraIndication, number: int) -
     _said(place, node, (item.code.display or item.code.code) if item.code is not None else item.comment)
 
 
-def _said(place: Place, node: etree._Element, words: str) -> None:
+def _said(place: Place, node: Element, words: str) -> None:
     """A value in words: the rules refuse a nullFlavor here but no other type than CD is checked (SCH)."""
-    typed(place.out, node, "value", "ST").text = cleaned(words)
+    typed(place.out, node, "value", "ST").text = words
     place.out.null(node, "targetSiteCode", "NA")

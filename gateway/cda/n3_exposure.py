@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.entries import (
     Place,
     coded_value,
@@ -18,6 +16,7 @@ from gateway.cda.entries import (
 from gateway.cda.header_people import person_name
 from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of
 from gateway.cda.products import product_row, sites_of
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import (
     DOSES,
     ENTRIES,
@@ -43,7 +42,7 @@ _RADIOPHARMACEUTICAL: Final = Code(
 
 
 def exposure(
-    out: Writer, parent: etree._Element, version: ReportVersion, index: int, written: Sequence[Section]
+    out: Writer, parent: Element, version: ReportVersion, index: int, written: Sequence[Section]
 ) -> None:
     """The sub-section of one act, when the report says anything of it.
 

@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.entries import Place, entry_act
 from gateway.cda.narrative import Cell, Narrative, open_section, reference
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary import MODALITIES
 from gateway.cda.vocabulary_n3 import CATALOGUE, ENTRIES, MODALITY_NAME, SOP_CLASSES
 from gateway.cda.writer import UID, Writer
@@ -21,7 +20,7 @@ _SERIES: Final = Code(code="113015", system=DCM, display="Série")
 
 
 def catalogue(
-    out: Writer, parent: etree._Element, report: ImagingReport, identity: VersionIdentity, index: int
+    out: Writer, parent: Element, report: ImagingReport, identity: VersionIdentity, index: int
 ) -> None:
     """Studies of one act; the section is required, with a text, even when no study is known.
 
@@ -119,7 +118,7 @@ def _study(place: Place, study: ImagingStudy, source: str, modality: Code, targe
         out.add(link, "reference", "", f"{source}.url", value=study.url)
 
 
-def _uid(out: Writer, node: etree._Element, uid: str, source: str) -> None:
+def _uid(out: Writer, node: Element, uid: str, source: str) -> None:
     if UID.fullmatch(uid):
         out.add(node, "id", "", source, root=uid)
     else:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from lxml import etree
-
 from gateway.cda.entries import Place, entry_act, typed
 from gateway.cda.header_acts import performing_structure
 from gateway.cda.header_people import entity
 from gateway.cda.n3_clinical import Sections
 from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import (
     ADDENDUM,
     COMMENT,
@@ -58,7 +57,7 @@ _OWN_HEADING: Final = {SectionKind.RECOMMENDATION: "Recommandations"}
 
 
 def plain_section(
-    out: Writer, body: etree._Element, plain: Plain, sections: Sections, identity: VersionIdentity
+    out: Writer, body: Element, plain: Plain, sections: Sections, identity: VersionIdentity
 ) -> None:
     """The section, when any of its kinds has text; a single sender's heading becomes its title."""
     found = [
@@ -71,7 +70,7 @@ def plain_section(
         Narrative(out, open_section(out, body, plain.spec, identity, title=title)).sections(found, title)
 
 
-def addendum(out: Writer, body: etree._Element, version: ReportVersion, sections: Sections) -> None:
+def addendum(out: Writer, body: Element, version: ReportVersion, sections: Sections) -> None:
     """FR-DICOM-Addendum: at most one (SCH), its authors named; several additions follow one another."""
     found = sections.get(SectionKind.ADDENDUM, ())
     if not found:
@@ -96,7 +95,7 @@ def addendum(out: Writer, body: etree._Element, version: ReportVersion, sections
         entity(out, assigned, who, source, specialty=site.author_specialty, employer=employer)
 
 
-def devices(out: Writer, body: etree._Element, version: ReportVersion) -> None:
+def devices(out: Writer, body: Element, version: ReportVersion) -> None:
     """FR-Dispositifs-medicaux: one supply each (E.20)."""
     found = version.report.devices
     if not found:
@@ -115,7 +114,7 @@ def devices(out: Writer, body: etree._Element, version: ReportVersion) -> None:
         _device(out, section, item, number)
 
 
-def _device(out: Writer, section: etree._Element, item: Device, number: int) -> None:
+def _device(out: Writer, section: Element, item: Device, number: int) -> None:
     source = f"devices[{number - 1}]"
     templates = ("2.16.840.1.113883.10.20.1.34", ENTRIES + "20")
     node = entry_act(out, out.add(section, "entry"), "supply", "", *templates, classCode="SPLY")
@@ -144,7 +143,7 @@ class Added(NamedTuple):
     mark: str
 
 
-def documents(out: Writer, body: etree._Element, added: Sequence[Added], identity: VersionIdentity) -> None:
+def documents(out: Writer, body: Element, added: Sequence[Added], identity: VersionIdentity) -> None:
     """FR-Documents-ajoutes: title, link and content of each (E.18, E.48.18)."""
     if not added:
         return
@@ -177,7 +176,7 @@ def documents(out: Writer, body: etree._Element, added: Sequence[Added], identit
         out.add(media, "value", item.mark, mediaType=item.media_type, representation="B64")
 
 
-def education(out: Writer, body: etree._Element, version: ReportVersion, sections: Sections) -> None:
+def education(out: Writer, body: Element, version: ReportVersion, sections: Sections) -> None:
     """FR-Education-du-patient: what the patient was told."""
     found = sections.get(SectionKind.PATIENT_INFORMATION, ())
     if not found:

@@ -3,16 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from lxml import etree
-
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import SectionSpec
-from gateway.cda.writer import Writer, cleaned
-from gateway.cda.xml import name
+from gateway.cda.writer import Writer
 from gateway.model.narrative import Block, blocks_of
 from gateway.model.report import Section
 from gateway.model.version import VersionIdentity
-
-_BR = name("br")
 
 
 class Cell(NamedTuple):
@@ -24,13 +20,13 @@ class Cell(NamedTuple):
 
 def open_section(
     out: Writer,
-    parent: etree._Element,
+    parent: Element,
     spec: SectionSpec,
     identity: VersionIdentity,
     *,
     title: str = "",
     index: int = 0,
-) -> etree._Element:
+) -> Element:
     """component/section with templates, id, code and title; its text comes next."""
     section = out.add(out.add(parent, "component"), "section")
     for root in spec.templates:
@@ -45,7 +41,7 @@ def open_section(
 class Narrative:
     """The `text` of one section."""
 
-    def __init__(self, out: Writer, section: etree._Element, source: str = "") -> None:
+    def __init__(self, out: Writer, section: Element, source: str = "") -> None:
         self.out = out
         self.node = out.add(section, "text", "", source)
 
@@ -82,7 +78,7 @@ class Narrative:
     def table(self, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         self._table(self.node, "", header, rows)
 
-    def _block(self, parent: etree._Element, block: Block) -> None:
+    def _block(self, parent: Element, block: Block) -> None:
         if block.rows:
             rows = [[Cell(text) for text in row] for row in block.rows]
             self._table(parent, block.text, block.header, rows)
@@ -98,7 +94,7 @@ class Narrative:
             _lines(self.out.add(parent, "paragraph"), block.text)
 
     def _table(
-        self, parent: etree._Element, caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]
+        self, parent: Element, caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]
     ) -> None:
         table = self.out.add(parent, "table", border="0")
         if caption:
@@ -132,14 +128,14 @@ def title_of(sections: Sequence[Section]) -> str:
     return sections[0].title if len(sections) == 1 else ""
 
 
-def reference(out: Writer, parent: etree._Element, target: str, tag: str = "text") -> None:
+def reference(out: Writer, parent: Element, target: str, tag: str = "text") -> None:
     """`<text><reference value="#target"/></text>`, or an originalText."""
     out.add(out.add(parent, tag), "reference", value=f"#{target}")
 
 
-def _lines(node: etree._Element, text: str) -> None:
+def _lines(node: Element, text: str) -> None:
     """Text of an element, line breaks as `br`."""
-    first, *others = cleaned(text).split("\n")
-    node.text = first or None
+    first, *others = text.split("\n")
+    node.text = first
     for line in others:
-        etree.SubElement(node, _BR).tail = line or None
+        Element("br", node).tail = line

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.builder import Built, build
 from gateway.cda.header import header
 from gateway.cda.header_acts import completed_structure, performer
 from gateway.cda.n3_clinical import Stated, clinical_information
 from gateway.cda.order_plan import informed, plan, wanted_modality
 from gateway.cda.products import sites_of
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import ORDER_TEMPLATES, PREGNANCY
 from gateway.cda.writer import Writer
 from gateway.model.base import replace
@@ -67,7 +66,7 @@ def build_order(order: ImagingOrder, identity: VersionIdentity, site: Site) -> B
     def heading(out: Writer, version: ReportVersion, templates: Sequence[Identifier]) -> None:
         header(out, version, templates, code=_ORDER, acts=lambda out, version: _asked(out, version, order))
 
-    def body(out: Writer, component: etree._Element) -> None:
+    def body(out: Writer, component: Element) -> None:
         node = out.add(component, "structuredBody")
         texts = {kind: tuple(item for item in _sections(order) if item.kind is kind) for kind in SectionKind}
         more = _stated(order)

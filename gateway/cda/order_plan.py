@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.entries import Place, coded_value, comment, entry_act, site, typed
 from gateway.cda.narrative import Cell, Narrative, open_section, reference
 from gateway.cda.products import sites_of
+from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import CISIS_TERMS, EDUCATION, ENTRIES, PLAN, SIDES
 from gateway.cda.writer import Writer
 from gateway.model.order import ImagingOrder
@@ -68,7 +67,7 @@ def wanted_modality(act: Act) -> Code | None:
     return Code(code=known, system=DCM, display=_DCM_WANTED[known])
 
 
-def informed(out: Writer, body: etree._Element, order: ImagingOrder, identity: VersionIdentity) -> None:
+def informed(out: Writer, body: Element, order: ImagingOrder, identity: VersionIdentity) -> None:
     """FR-Education-du-patient: was the patient told of the risks? Required; NASK when nobody said."""
     section = open_section(out, body, EDUCATION, identity)
     text = Narrative(out, section)
@@ -84,12 +83,12 @@ def informed(out: Writer, body: etree._Element, order: ImagingOrder, identity: V
         typed(out, node, "value", "BL", value=str(order.informed_of_risks).lower())
 
 
-def _time(out: Writer, node: etree._Element, order: ImagingOrder) -> None:
+def _time(out: Writer, node: Element, order: ImagingOrder) -> None:
     if not out.time(node, "effectiveTime", order.requested_at, "requested_at"):
         out.null(node, "effectiveTime")
 
 
-def plan(out: Writer, body: etree._Element, order: ImagingOrder, identity: VersionIdentity) -> None:
+def plan(out: Writer, body: Element, order: ImagingOrder, identity: VersionIdentity) -> None:
     """FR-Plan-de-soins-IMG-DA: one observation for each act asked for (E.27.3)."""
     section = open_section(out, body, PLAN, identity)
     text = Narrative(out, section)
@@ -168,9 +167,7 @@ def _modifier(out: Writer, act: Act, source: str) -> Code | None:
     return Code(code=side.code, system=SNOMED_CT, display=side.display or SIDES[side.code])
 
 
-def _function(
-    place: Place, parent: etree._Element, act: Act, source: str, prefix: str, modality: str
-) -> None:
+def _function(place: Place, parent: Element, act: Act, source: str, prefix: str, modality: str) -> None:
     """FR-Simple-Observation MED-1133; an order that names no function says « autre », with a finding."""
     out = place.out
     if act.function is None:

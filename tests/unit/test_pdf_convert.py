@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ Deuxième page.
 """
 
 
+@cache
 def received(source: str = PAGE) -> bytes:
-    """A PDF 1.7 with a transparency and no PDF/A claim."""
+    """A PDF 1.7 with a transparency and no PDF/A claim; it holds the second in which it was made."""
     return bytes(typst.compile(source.encode(), format="pdf", ignore_system_fonts=True))
 
 

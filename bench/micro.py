@@ -18,9 +18,9 @@ from gateway.cda.builder import build_n1
 from gateway.dmp import claims_for, provide
 from gateway.mapping import hl7 as hl7_mapping
 from gateway.mapping import sites
+from gateway.model.canonical import canonical
 from gateway.model.decision import Decision
 from gateway.model.delivery import Destination
-from gateway.pipeline.identity import content_hash
 from gateway.rules.decide import decide
 from gateway.security import Cachet, vihf
 from tests.reports import VERSION
@@ -112,7 +112,7 @@ def _decided(frame: bytes, known: sites.Sites) -> Decision:
         site=profile.site,
         environment="test",
         enabled=frozenset({Destination.FOLDER}),
-        content_hash=content_hash(mapped.report, mapped),
+        content_hash=canonical(mapped).content_hash,
     )
 
 

@@ -19,9 +19,8 @@ from gateway import hl7v2
 from gateway.mapping import hl7 as hl7_mapping
 from gateway.mapping import sites
 from gateway.model.delivery import Destination, MessageState
-from gateway.model.submission import Mapped
-from gateway.pipeline.identity import content_hash, identity, set_key
-from gateway.pipeline.intake import dedupe_key
+from gateway.pipeline.identity import identity, set_key
+from gateway.pipeline.reading import Envelope, Reading, Readout, dedupe_key, pack, readout, unpack
 from gateway.ports import Conclusion, Known, Received, Settled
 from gateway.rules.decide import decide
 from gateway.store import SqliteStore
@@ -59,12 +58,22 @@ async def _round(stages: Stages, frames: list[bytes], keeper: SqliteStore, known
     read = stages.each("read", hl7v2.read, frames)
     profiles = stages.each("match", known.match, read)
     mapped = [one[0] for one in stages.each("map", hl7_mapping.reports, read, profiles)]
-    hashes = stages.each("encode and hash", lambda one: content_hash(one.report, one), mapped)
+    readouts = stages.each("encode and hash", readout, mapped)
     keys = stages.each("dedupe key", dedupe_key, read)
+    readings = [
+        Reading(Envelope(dedupe_key=key, reply=hl7v2.reply_to(message)), reports=(one,))
+        for key, message, one in zip(keys, read, readouts, strict=True)
+    ]
+    carried = [
+        one.reports[0] for one in stages.each("carry to the intake", lambda one: unpack(pack(one)), readings)
+    ]
     profile, now = profiles[0], datetime.now(UTC)
 
-    def settle(one: Mapped, digest: str) -> Settled:
+    def settle(readout: Readout) -> Settled:
+        one, text = readout
         assert one.report is not None
+        assert text is not None
+        digest = text.content_hash
         key = set_key(one.report.report_set)
         decision = decide(
             one, None, site=profile.site, environment=_ENVIRONMENT, enabled=_ENABLED, content_hash=digest
@@ -73,14 +82,23 @@ async def _round(stages: Stages, frames: list[bytes], keeper: SqliteStore, known
         made = identity(
             one, environment=_ENVIRONMENT, site=profile.site, key=key, number=1, known=None, now=now
         )
-        return Settled(mapped=one, decision=decision, set_key=key, content_hash=digest, identity=made)
+        return Settled(
+            mapped=one,
+            decision=decision,
+            set_key=key,
+            content_hash=digest,
+            identity=made,
+            canonical=text,
+        )
 
-    settled = stages.each("decide and name", settle, mapped, hashes)
+    settled = stages.each("decide and name", settle, carried)
 
-    def answer(message: hl7v2.Message) -> bytes:
-        return hl7v2.acknowledge(message, hl7v2.AckCode.AA, now=now, control_id=str(next(_NUMBERS)))
+    def answer(reading: Reading) -> bytes:
+        return hl7v2.acknowledge(
+            reading.envelope.reply, hl7v2.AckCode.AA, now=now, control_id=str(next(_NUMBERS))
+        )
 
-    answers = stages.each("acknowledge", answer, read)
+    answers = stages.each("acknowledge", answer, readings)
     received = [
         Received(
             raw=frame,

@@ -117,6 +117,12 @@ class MllpSettings(_Section):
         return self
 
 
+class IntakeSettings(_Section):
+    mappers: int | None = Field(default=None, ge=0, le=64)
+    """Processes that read and map HL7 v2 messages beside the one that answers and commits. 0: that one does
+    it itself. None: 1 where there is a second core."""
+
+
 class HttpSettings(_Section):
     host: str = "127.0.0.1"
     port: int = 8080
@@ -314,6 +320,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=0, le=64)
     """Worker processes; 0 = one thread of the serving process."""
     allow_plain: bool = False
+    intake: IntakeSettings = IntakeSettings()
     mllp: MllpSettings = MllpSettings()
     http: HttpSettings = HttpSettings()
     limits: LimitSettings = LimitSettings()

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.model.base import Value
+from gateway.model.canonical import Canonical
 from gateway.model.decision import Decision, KnownReport
 from gateway.model.delivery import DeliveryState, Destination, MessageState, Outcome
 from gateway.model.findings import Finding
@@ -44,7 +45,8 @@ class Received(Value):
 class Settled(Value):
     """What is decided for one report of a message, inside the commit.
 
-    `identity` is None when the message makes no new version (held, unchanged, rejected).
+    `identity` is None when the message makes no new version (held, unchanged, rejected). `canonical` spares
+    the commit the encoding; without it the store makes it.
     """
 
     mapped: Mapped
@@ -52,6 +54,7 @@ class Settled(Value):
     set_key: str = ""
     content_hash: str = ""
     identity: VersionIdentity | None = None
+    canonical: Canonical | None = None
 
 
 class OrderEntry(Value):

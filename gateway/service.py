@@ -23,6 +23,8 @@ from gateway.model.findings import Finding
 from gateway.model.site import Site
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.intake import Intake
+from gateway.pipeline.mapper import Use
+from gateway.pipeline.mappers import Mappers, sensible
 from gateway.pipeline.production import produce
 from gateway.pipeline.route import Inquiry, Route, WorkerParts
 from gateway.pipeline.watch import Certificate, Waiting, Watch
@@ -78,8 +80,15 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
     dispatcher = Dispatcher(store, settings, clock)
     await dispatcher.start()  # workers load while this process loads its web framework
     store.subscribe(dispatcher.wake)
+    mappers = Mappers(_mappers(settings), prepared.profiles, _profiles_of(settings))
+    await mappers.start()
     intake = Intake(
-        store, prepared.profiles, clock, environment=settings.environment, enabled=enabled(settings)
+        store,
+        prepared.profiles,
+        clock,
+        environment=settings.environment,
+        enabled=enabled(settings),
+        read=mappers.read,
     )
     mllp = _mllp(prepared, intake)
     address = settings.data_dir / "http-address"  # for `gateway retry` and the like
@@ -101,7 +110,15 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
             f"{'https' if settings.http.tls_certificate else 'http'}://"
             f"{http_socket.getsockname()[0]}:{http_socket.getsockname()[1]}\n"
         )
-        live = partial(_apply, store=store, dispatcher=dispatcher, intake=intake, mllp=mllp, watch=watch)
+        live = partial(
+            _apply,
+            store=store,
+            dispatcher=dispatcher,
+            intake=intake,
+            mappers=mappers,
+            mllp=mllp,
+            watch=watch,
+        )
         reloading = asyncio.create_task(_reload(configuration, again, live), name="reload")
         await stop.wait()
         watching.cancel()
@@ -111,6 +128,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         await serving
     finally:
         await mllp.stop(0)
+        await mappers.stop()
         await dispatcher.stop(DRAIN_SECONDS)
         await store.close()
 
@@ -134,6 +152,7 @@ async def _apply(
     store: Store,
     dispatcher: Dispatcher,
     intake: Intake,
+    mappers: Mappers,
     mllp: MllpServer,
     watch: Watch,
 ) -> None:
@@ -144,6 +163,7 @@ async def _apply(
         min_free_bytes=settings.limits.min_free_bytes,
         acknowledging=bool(settings.zam.creators),
     )
+    mappers.use(prepared.profiles, _profiles_of(settings))
     intake.use(prepared.profiles, enabled(settings))
     mllp.reload(settings.mllp, prepared.mllp_tls)
     dispatcher.reload(settings)
@@ -165,6 +185,15 @@ def _store(settings: Settings) -> Store:
         )
     except (NodeError, OSError, SchemaError, StoreLockedError, StoreUnavailableError) as wrong:
         raise StartError(f"store: {wrong}") from None
+
+
+def _mappers(settings: Settings) -> int:
+    wanted = settings.intake.mappers
+    return sensible() if wanted is None else wanted
+
+
+def _profiles_of(settings: Settings) -> Use:
+    return Use(sites_dir=str(settings.sites_dir or ""), site=settings.site)
 
 
 def _mllp(prepared: Prepared, intake: Intake) -> MllpServer:

@@ -41,7 +41,7 @@ def acknowledged(payload: bytes, code: AckCode = AckCode.AA, problem: str = "") 
     except hl7v2.NotHl7Error:
         message, code = None, AckCode.AR
     return hl7v2.acknowledge(
-        message,
+        hl7v2.reply_to(message),
         code,
         findings=(finding(problem),) if problem else (),
         now=NOW,

@@ -3,7 +3,7 @@
 Bytes in, values out, and back; no socket, no clock. `read` keeps every byte of a message.
 """
 
-from gateway.hl7v2.ack import Ack, AckCode, acknowledge, read_ack, refuse
+from gateway.hl7v2.ack import Ack, AckCode, Reply, acknowledge, read_ack, refuse, reply_to
 from gateway.hl7v2.batch import answer_several, split_batch
 from gateway.hl7v2.er7 import Base64Error, Message, NotHl7Error, Segment, read, read_header
 from gateway.hl7v2.mllp import (
@@ -31,6 +31,7 @@ __all__ = [
     "Message",
     "NotHl7Error",
     "Precision",
+    "Reply",
     "Segment",
     "TooLarge",
     "Truncated",
@@ -46,6 +47,7 @@ __all__ = [
     "read_ack",
     "read_header",
     "refuse",
+    "reply_to",
     "split_batch",
     "wrap",
 ]

@@ -15,7 +15,7 @@ from gateway.hl7v2.faults import NotHl7Error
 from gateway.hl7v2.message import Message
 from gateway.hl7v2.segment import Segment
 from gateway.hl7v2.times import format_dtm
-from gateway.hl7v2.writer import Field, Repeat, Verbatim, message, segment
+from gateway.hl7v2.writer import Field, Repeat, Verbatim, encode, segment, written
 from gateway.model.base import Value
 from gateway.model.findings import Finding, Severity
 
@@ -48,27 +48,57 @@ _LOCATION = re.compile(
 )
 
 
+class Reply(Value):
+    """What an acknowledgement gives back of the message that it answers, as ER7.
+
+    It goes back in the character set and version of the message; MSA-2 is MSH-10 verbatim.
+    """
+
+    charset: str = UTF_8
+    addresses: str = "|||"
+    """MSH-3 to MSH-6 of the answer."""
+    kind: str = "ACK"
+    """MSH-9."""
+    control_id: str = ""
+    """MSA-2."""
+    processing_id: str = "P"
+    version: str = "2.5"
+
+
+def reply_to(received: Message | None) -> Reply:
+    """None: not even MSH could be read."""
+    if received is None:
+        return Reply()
+    event = received.trigger_event
+    return Reply(
+        charset=received.charset,
+        addresses=STANDARD.field.join(written(_copied(received, field)) for field in (5, 6, 3, 4)),
+        kind=written(("ACK", event, "ACK") if event else "ACK"),
+        control_id=written(_copied(received, 10)),
+        processing_id=written(_copied(received, 11)) or "P",
+        version=received.known_version,
+    )
+
+
 def acknowledge(
-    received: Message | None,
+    reply: Reply,
     code: AckCode,
     *,
     findings: tuple[Finding, ...] = (),
     now: datetime,
     control_id: str,
 ) -> bytes:
-    """The acknowledgement (ER7, no MLLP) of `received`, None when even its MSH could not be read.
+    """The acknowledgement (ER7, no MLLP) of a message.
 
-    It goes back in the character set and version of the message, and MSA-2 is MSH-10 verbatim (empty when
-    unreadable). A refusal carries one ERR for each error of `findings`, at least one; an acceptance none.
+    A refusal carries one ERR for each error of `findings`, at least one; an acceptance none.
     """
-    charset = received.charset if received else UTF_8
-    segments = [
-        _header(received, now, control_id, charset),
-        segment("MSA", code, _copied(received, 10)),
-    ]
-    if not code.accepted:
-        segments += _refusals(findings)
-    return message(*segments, charset=charset)
+    header = (
+        f"MSH|{STANDARD.encoding_characters}|{reply.addresses}|{format_dtm(now)}||{reply.kind}|{control_id}"
+        f"|{reply.processing_id}|{reply.version}|||||FRA|{declaration_of(reply.charset)}\r"
+    )
+    answered = f"MSA|{code}|{reply.control_id}\r" if reply.control_id else f"MSA|{code}\r"
+    refusals = () if code.accepted else _refusals(findings)
+    return encode(header + answered + "".join(f"{one}\r" for one in refusals), reply.charset)
 
 
 def refuse(head: bytes, found: Finding, *, now: datetime, control_id: str) -> bytes:
@@ -77,36 +107,11 @@ def refuse(head: bytes, found: Finding, *, now: datetime, control_id: str) -> by
     MSA-2 is its MSH-10 where MSH is whole in `head`, else empty.
     """
     code = AckCode.AR if found.spec.retry else AckCode.AE
-    return acknowledge(read_header(head), code, findings=(found,), now=now, control_id=control_id)
+    return acknowledge(reply_to(read_header(head)), code, findings=(found,), now=now, control_id=control_id)
 
 
-def _header(received: Message | None, now: datetime, control_id: str, charset: str) -> str:
-    event = received.trigger_event if received else ""
-    return segment(
-        "MSH",
-        _copied(received, 5),
-        _copied(received, 6),
-        _copied(received, 3),
-        _copied(received, 4),
-        format_dtm(now),
-        None,
-        ("ACK", event, "ACK") if event else "ACK",
-        control_id,
-        _copied(received, 11) or "P",
-        received.known_version if received else "2.5",
-        None,
-        None,
-        None,
-        None,
-        "FRA",
-        declaration_of(charset),
-    )
-
-
-def _copied(received: Message | None, field: int) -> Field:
+def _copied(received: Message, field: int) -> Field:
     """A field of MSH as the sender wrote it; written anew when its delimiters are not the usual ones."""
-    if received is None:
-        return None
     header = received.header
     if received.delimiters == STANDARD:
         return Verbatim(header.verbatim(field))

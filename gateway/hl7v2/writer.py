@@ -41,11 +41,11 @@ def segment(name: str, *fields: Field) -> str:
 
     The fields of MSH begin with MSH-3: MSH-1 and MSH-2 are written here.
     """
-    written = [_field(field) for field in fields]
-    while written and not written[-1]:
-        written.pop()
+    filled = [written(field) for field in fields]
+    while filled and not filled[-1]:
+        filled.pop()
     head = [name, STANDARD.encoding_characters] if name in ("MSH", "FHS", "BHS") else [name]
-    return STANDARD.field.join(head + written)
+    return STANDARD.field.join(head + filled)
 
 
 def message(*segments: str, charset: str = "utf-8") -> bytes:
@@ -76,7 +76,8 @@ def _nearest(char: str, charset: str) -> str:
     return char
 
 
-def _field(field: Field) -> str:
+def written(field: Field) -> str:
+    """One field."""
     if isinstance(field, Repeat):
         return STANDARD.repetition.join(_repetition(one) for one in field)
     return _repetition(field)

@@ -14,7 +14,8 @@ from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped, Provenance
 from gateway.model.terms import Identifier
 from gateway.pipeline.feed import completed, order_entries, speak
-from gateway.pipeline.identity import content_hash, identity, set_key
+from gateway.pipeline.identity import identity, set_key
+from gateway.pipeline.reading import Readout, readout
 from gateway.ports import Conclusion, Known, Received, Settled
 from gateway.rules import addendum, ins, plan, processing
 from gateway.rules.decide import decide, with_policy, withdrawn
@@ -38,7 +39,7 @@ class Deciding:
 
     def reports(
         self,
-        mapped: tuple[Mapped, ...],
+        read: tuple[Readout, ...],
         received: Received,
         site: Site,
         answer: Answer,
@@ -47,13 +48,9 @@ class Deciding:
     ) -> Conclude:
         """All reports of one message are taken, or none; `apart`: each stands for itself (FHIR batch,
         architecture decision 12)."""
-        hashes = tuple(content_hash(one.report, one) if one.report else "" for one in mapped)
 
         def conclude(known: Known) -> Conclusion:
-            settled = _distinct(
-                self._complete(one, digest, received, site, known)
-                for one, digest in zip(mapped, hashes, strict=True)
-            )
+            settled = _distinct(self._complete(one, received, site, known) for one in read)
             verdicts = [one.decision.verdict for one in settled]
             kept = [one for one in verdicts if one is not Verdict.REJECT]
             verdict = max((apart and kept) or verdicts, key=_WORST.index)
@@ -100,7 +97,7 @@ class Deciding:
                 event,
                 site,
                 known,
-                settle=lambda one: self._settle(one, "", received, site, known),
+                settle=lambda one: self._settle(readout(one), received, site, known),
                 planned=lambda one: self._reasons(one, site),
             )
             told = (*found, *spoken.findings)
@@ -128,26 +125,24 @@ class Deciding:
         whole = with_policy((*found, *processing.check(processing_id, self.environment)), site)
         return (Verdict.REJECT if errors(whole) else Verdict.ACCEPT), whole
 
-    def _complete(self, mapped: Mapped, digest: str, received: Received, site: Site, known: Known) -> Settled:
-        """With what orders and the identity feed know; `digest` is that of the report before."""
-        whole = completed(mapped, site.name, known)
-        return self._settle(whole, digest if whole is mapped else "", received, site, known)
+    def _complete(self, read: Readout, received: Received, site: Site, known: Known) -> Settled:
+        """With what orders and the identity feed know."""
+        whole = completed(read.mapped, site.name, known)
+        return self._settle(read if whole is read.mapped else readout(whole), received, site, known)
 
-    def _settle(self, mapped: Mapped, digest: str, received: Received, site: Site, known: Known) -> Settled:
-        """`digest` is the hash of the content, "" when it is not known yet."""
-        report = mapped.report
-        if not digest and report is not None:
-            digest = content_hash(report, mapped)
+    def _settle(self, read: Readout, received: Received, site: Site, known: Known) -> Settled:
+        mapped, report = read.mapped, read.mapped.report
         key = set_key(report.report_set) if report is not None else ""
         before = known.report(site.name, key) if key else None
         if before is None and (chained := _chained(mapped, site, known)) is not None:
-            return self._settle(chained, "", received, site, known)
+            return self._settle(readout(chained), received, site, known)
         current = None
         if before is not None and before.version and not before.status.withdrawn:
             current = known.current(site.name, key)
         if (whole := addendum.joined(mapped, current)) is not mapped:
-            mapped, report = whole, whole.report
-            digest = content_hash(report, mapped) if report is not None else ""
+            read = readout(whole)
+            mapped = whole
+        digest = read.canonical.content_hash if read.canonical is not None else ""
         decision = decide(
             mapped,
             before,
@@ -169,7 +164,14 @@ class Deciding:
                 known=before,
                 now=received.received_at,
             )
-        return Settled(mapped=mapped, decision=decision, set_key=key, content_hash=digest, identity=made)
+        return Settled(
+            mapped=mapped,
+            decision=decision,
+            set_key=key,
+            content_hash=digest,
+            identity=made,
+            canonical=read.canonical,
+        )
 
     def _ins(self, patient: Patient | None) -> tuple[Finding, ...]:
         """A matricule of the other environment, or with a wrong key, is never kept (REQ-13, REQ-14)."""

@@ -1,11 +1,8 @@
 """Names that a message, a report set and a version get: all derived, none invented twice."""
 
-import hashlib
 from datetime import datetime
 
-from gateway.model.base import encode
 from gateway.model.decision import KnownReport
-from gateway.model.report import ImagingReport
 from gateway.model.site import Site
 from gateway.model.submission import Mapped
 from gateway.model.terms import Identifier
@@ -15,23 +12,6 @@ from gateway.model.version import VersionIdentity, derive_oid
 def set_key(report_set: Identifier) -> str:
     """The report set as one text, `value^system`."""
     return f"{report_set.value}^{report_set.system}"
-
-
-def content_hash(report: ImagingReport, mapped: Mapped) -> str:
-    """SHA-256 of what makes a version: canonical content, visibility and a received document.
-
-    Visibility counts because masking or announcing is a new document version (architecture decision 14).
-    """
-    flags = mapped.context.flags
-    digest = hashlib.sha256(encode(report))
-    for part in (
-        flags.masked_ps,
-        flags.invisible_patient,
-        flags.invisible_legal_representatives,
-        mapped.context.received_document,
-    ):
-        digest.update(f"\x1f{part or ''}".encode())
-    return digest.hexdigest()
 
 
 def identity(

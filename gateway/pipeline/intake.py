@@ -6,21 +6,19 @@ The answer exists only after the commit. All reports of one message are taken, o
 import hashlib
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
 from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
-from gateway.mapping import hl7 as hl7_mapping
-from gateway.mapping.hl7_adt import identity as identity_event
-from gateway.mapping.hl7_adt import is_identity
-from gateway.mapping.hl7_order import is_order, orders
-from gateway.mapping.sites import Profile, Sites
+from gateway.mapping.sites import Sites
 from gateway.model.base import replace
 from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, Severity, errors, finding
-from gateway.pipeline.deciding import Deciding
+from gateway.pipeline.deciding import Conclude, Deciding
+from gateway.pipeline.reading import Reading, read, readout
 from gateway.ports import (
     Clock,
     Conclusion,
@@ -33,6 +31,11 @@ from gateway.ports import (
 from gateway.telemetry import correlation, metrics
 
 log = logging.getLogger(__name__)
+
+Read = Callable[[bytes], Awaitable[Reading]]
+
+_HL7V2_SECONDS = metrics.ACKNOWLEDGE_SECONDS.labels("hl7v2")
+_HL7V2_MESSAGES = {state: metrics.MESSAGES.labels("hl7v2", state) for state in MessageState}
 
 MOST_MESSAGES = 1000
 """Of one frame: each is stored before the next one, while the sender waits."""
@@ -57,8 +60,11 @@ class Intake:
         *,
         environment: str,
         enabled: frozenset[Destination],
+        read: Read | None = None,
     ) -> None:
+        """`read` reads HL7 v2 messages, None: this process does (`mappers.Mappers`)."""
         self._store, self._clock, self._environment = store, clock, environment
+        self._read = read or self._read_here
         self.use(sites, enabled)
 
     def use(self, sites: Sites, enabled: frozenset[Destination]) -> None:
@@ -77,7 +83,7 @@ class Intake:
             why = finding(
                 "HL7-TOO-LARGE", detail=f"{len(parts)} messages in one frame, limit {MOST_MESSAGES}"
             )
-            return self._acknowledge(None, Verdict.REJECT, (why,))
+            return self._acknowledge(hl7v2.Reply(), Verdict.REJECT, (why,))
         remark = finding("HL7-SEVERAL-MESSAGES", "MSH", f"{len(parts)} in one frame", Severity.WARNING)
         answers = tuple([await self._take(one, peer, remark) for one in parts])
         return hl7v2.answer_several(frame, answers, now=self._clock.now(), control_id=uuid4().hex[:20])
@@ -85,28 +91,23 @@ class Intake:
     async def _take(self, frame: bytes, peer: str, *remarks: Finding) -> bytes:
         """The acknowledgement of one message; `remarks` are kept with what there is to say of it."""
         started = time.perf_counter()
-        message: hl7v2.Message | None = None
+        reading: Reading | None = None
         state = MessageState.REJECTED
         try:
-            try:
-                message, profile = self._read(frame)
-                message.findings += remarks
-            except hl7v2.NotHl7Error as unreadable:
-                receipt = await self._unreadable(frame, unreadable.finding, peer)
-            else:
-                with correlation(message.control_id):
-                    receipt = await self._message(message, profile, frame, peer)
+            reading = read(frame, self._sites, remarks) if remarks else await self._read(frame)
+            with correlation(reading.envelope.control_id):
+                receipt = await self._message(reading, frame, peer)
             state = receipt.state
             return receipt.answer
         except StoreUnavailableError:
             log.exception("store unavailable", extra={"peer": peer})
-            return self._acknowledge(message, Verdict.REJECT, (finding("STORE-UNAVAILABLE"),))
+            return self._refuse(reading, frame, finding("STORE-UNAVAILABLE"))
         except Exception:
             log.exception("intake failed", extra={"peer": peer})
-            return self._acknowledge(message, Verdict.REJECT, (finding("INTERNAL"),))
+            return self._refuse(reading, frame, finding("INTERNAL"))
         finally:
-            metrics.ACKNOWLEDGE_SECONDS.labels("hl7v2").observe(time.perf_counter() - started)
-            metrics.MESSAGES.labels("hl7v2", state).inc()
+            _HL7V2_SECONDS.observe(time.perf_counter() - started)
+            _HL7V2_MESSAGES[state].inc()
 
     async def take_fhir(self, body: bytes, content_type: str, *, peer: str) -> FhirAnswer:
         """Status and body for one FHIR Bundle or DiagnosticReport, after it is stored. Never raises."""
@@ -129,65 +130,58 @@ class Intake:
 
     # --- HL7 v2
 
-    def _read(self, frame: bytes) -> tuple[hl7v2.Message, Profile]:
-        """The message in the character set that its site states, else the one it declares."""
-        message = hl7v2.read(frame)
-        profile = self._sites.match(message)
-        return (hl7v2.read(frame, profile.charset), profile) if profile.charset else (message, profile)
+    async def _read_here(self, frame: bytes) -> Reading:
+        return read(frame, self._sites)
 
-    async def _message(self, message: hl7v2.Message, profile: Profile, frame: bytes, peer: str) -> Receipt:
+    async def _message(self, reading: Reading, frame: bytes, peer: str) -> Receipt:
+        envelope = reading.envelope
         received = Received(
             raw=frame,
             protocol="hl7v2",
             peer=peer,
-            site=profile.site.name,
+            site=envelope.site,
             received_at=self._clock.now(),
-            dedupe_key=dedupe_key(message),
-            message_type=f"{message.message_code}^{message.trigger_event}".rstrip("^"),
-            control_id=message.control_id,
-            sending_application=message.sending_application,
-            sending_facility=message.sending_facility,
+            dedupe_key=envelope.dedupe_key,
+            message_type=envelope.message_type,
+            control_id=envelope.control_id,
+            sending_application=envelope.sending_application,
+            sending_facility=envelope.sending_facility,
         )
+        return await self._store.commit(received, self._conclude(reading, received))
 
+    def _conclude(self, reading: Reading, received: Received) -> Conclude:
         def answer(verdict: Verdict, findings: tuple[Finding, ...], _: tuple[Settled, ...]) -> bytes:
-            return self._acknowledge(message, verdict, findings)
+            return self._acknowledge(reading.envelope.reply, verdict, findings)
 
-        if is_order(message):
-            conclude = self._deciding.orders(orders(message, profile), profile.site, answer)
-        elif is_identity(message):
-            conclude = self._deciding.identity(
-                identity_event(message, profile), received, profile.site, answer
+        if (why := reading.unreadable) is not None:
+            refusal = Conclusion(
+                state=MessageState.REJECTED, answer=answer(Verdict.REJECT, (why,), ()), findings=(why,)
             )
-        else:
-            mapped = hl7_mapping.reports(message, profile)
-            conclude = self._deciding.reports(mapped, received, profile.site, answer)
-        return await self._store.commit(received, conclude)
+            return lambda _: refusal
+        site = self._sites.named(received.site).site
+        if reading.orders:
+            return self._deciding.orders(reading.orders, site, answer)
+        if reading.identity is not None:
+            return self._deciding.identity(reading.identity, received, site, answer)
+        return self._deciding.reports(reading.reports, received, site, answer)
 
-    async def _unreadable(self, frame: bytes, why: Finding, peer: str) -> Receipt:
-        received = Received(
-            raw=frame,
-            protocol="hl7v2",
-            peer=peer,
-            site="",
-            received_at=self._clock.now(),
-            dedupe_key=hashlib.sha256(frame).hexdigest(),
-        )
-        answer = self._acknowledge(None, Verdict.REJECT, (why,))
-        return await self._store.commit(
-            received, lambda _: Conclusion(state=MessageState.REJECTED, answer=answer, findings=(why,))
-        )
-
-    def _acknowledge(
-        self, message: hl7v2.Message | None, verdict: Verdict, findings: tuple[Finding, ...]
-    ) -> bytes:
+    def _acknowledge(self, reply: hl7v2.Reply, verdict: Verdict, findings: tuple[Finding, ...]) -> bytes:
         """Held, blocked and unknown-original are AA: we keep them (architecture decision 9)."""
         code = hl7v2.AckCode.AA
         if verdict is Verdict.REJECT:
             retry = any(found.spec.retry for found in errors(findings))
             code = hl7v2.AckCode.AR if retry else hl7v2.AckCode.AE
         return hl7v2.acknowledge(
-            message, code, findings=findings, now=self._clock.now(), control_id=uuid4().hex[:20]
+            reply, code, findings=findings, now=self._clock.now(), control_id=uuid4().hex[:20]
         )
+
+    def _refuse(self, reading: Reading | None, frame: bytes, why: Finding) -> bytes:
+        """For a message that was not kept."""
+        if reading is None:
+            reply = hl7v2.reply_to(hl7v2.read_header(frame, whole=True))
+        else:
+            reply = reading.envelope.reply
+        return self._acknowledge(reply, Verdict.REJECT, (why,))
 
     # --- FHIR
 
@@ -208,7 +202,7 @@ class Intake:
             refusal = Conclusion(state=MessageState.REJECTED, answer=_http(findings), findings=findings)
             return await self._store.commit(received, lambda _: refusal)
         profile = self._sites.default
-        mapped = fhir_mapping.reports(bundle, profile)
+        mapped = tuple(map(readout, fhir_mapping.reports(bundle, profile)))
         if identifier := fhir.bundle_identifier(bundle):
             received = replace(received, control_id=identifier.value)
 
@@ -231,25 +225,6 @@ def _several(frame: bytes) -> tuple[bytes, ...]:
         return ()
     parts = hl7v2.split_batch(frame)
     return () if parts in ((frame,), ()) else parts
-
-
-def dedupe_key(message: hl7v2.Message) -> str:
-    """SHA-256 over MSH-3, MSH-4, MSH-10 and the payload without MSH-7 (REQ-03).
-
-    Never MSH-10 alone: official initial, replacement and deletion samples share MSH-10 `015`.
-    """
-    raw, msh = message.raw, message.segments[0].raw
-    separator = message.delimiters.field.encode()
-    fields = msh.split(separator)
-    if len(fields) > 6:
-        fields[6] = b""
-    start = raw.find(msh)
-    digest = hashlib.sha256(
-        "\x1f".join((message.sending_application, message.sending_facility, message.control_id)).encode()
-    )
-    digest.update(separator.join(fields))
-    digest.update(memoryview(raw)[start + len(msh) :])
-    return digest.hexdigest()
 
 
 def _http(findings: tuple[Finding, ...]) -> bytes:

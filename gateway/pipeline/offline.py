@@ -16,6 +16,7 @@ from gateway.mapping.hl7_adt import is_identity
 from gateway.mapping.hl7_order import is_order, orders
 from gateway.mapping.sites import Profile, Sites
 from gateway.model.base import replace
+from gateway.model.canonical import canonical
 from gateway.model.decision import Decision, KnownReport, Verdict
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding
@@ -25,7 +26,7 @@ from gateway.model.site import CdaLevel, Site
 from gateway.model.submission import Mapped, Protocol, SubmissionContext
 from gateway.model.version import DeliveryJob, ReportVersion, VersionIdentity, derive_oid
 from gateway.pipeline.deciding import Deciding
-from gateway.pipeline.identity import content_hash, identity, set_key
+from gateway.pipeline.identity import identity, set_key
 from gateway.pipeline.production import Composed, ProductionError, compose
 from gateway.rules import addendum
 from gateway.rules.decide import decide
@@ -178,7 +179,7 @@ def unframed(data: bytes) -> bytes:
 
 def _judge(mapped: Mapped, profile: Profile, environment: str, now: datetime) -> Judged:
     mapped = addendum.joined(mapped, None)
-    digest = content_hash(mapped.report, mapped) if mapped.report else ""
+    digest = canonical(mapped).content_hash if mapped.report else ""
     known: KnownReport | None = None
     decision = decide(
         mapped,

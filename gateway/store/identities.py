@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, insert, literal_column, select, update
 
 from gateway.model.base import decode, encode
+from gateway.model.canonical import Trace
 from gateway.model.delivery import DeliveryEvent, DeliveryState, Destination, next_state
 from gateway.model.identity import IdentityRecord, KeptDelivery, KeptReport
 from gateway.model.people import Patient
@@ -19,7 +20,6 @@ from gateway.store.move import move
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw
 from gateway.store.tables import delivery, identity, report, report_patient, report_version
-from gateway.store.trace import Trace
 
 _SETTLED: tuple[ColumnElement[str], ...] = tuple(
     literal_column(f"'{state}'") for state in DeliveryState if state.settled

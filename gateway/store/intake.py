@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from gateway.model.base import encode
+from gateway.model.canonical import canonical
 from gateway.model.decision import PlannedDelivery, Verdict
 from gateway.model.delivery import DeliveryState, Destination, MessageState
 from gateway.model.findings import finding
@@ -20,7 +21,6 @@ from gateway.store.moments import to_micros
 from gateway.store.recall import recall
 from gateway.store.session import Session
 from gateway.store.supersede import SUPERSEDED, Withdraw, make_way
-from gateway.store.trace import Trace
 
 _UNREPEATED = frozenset({MessageState.REJECTED, MessageState.DUPLICATE})
 PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
@@ -202,6 +202,7 @@ def _settle(
     for blob in mapped.blobs:
         keep(session, blob)
     identities.name_report(session, site, report_id, report.patient, first=number == 1)
+    text = settled.canonical or canonical(mapped)
     version_id = session.add(
         named.ADD_VERSION,
         {
@@ -212,9 +213,9 @@ def _settle(
             "created_at": to_micros(identity.created_at),
             "content_hash": settled.content_hash,
             "identity": encode(identity).decode(),
-            "context": encode(mapped.context).decode(),
-            "report": encode(report).decode(),
-            "trace": encode(Trace(provenance=mapped.provenance, coverage=mapped.coverage)).decode(),
+            "context": text.context,
+            "report": text.report,
+            "trace": text.trace,
         },
     )
     rows = [_delivery_row(report_id, version_id, planned, now) for planned in plan]

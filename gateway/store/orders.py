@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Text, bindparam, insert, or_, select, update
 
 from gateway.model.base import decode, encode
+from gateway.model.canonical import Trace
 from gateway.model.order import ImagingOrder, KnownOrder, order_keys
 from gateway.model.terms import Identifier
 from gateway.ports import OrderEntry, Row
 from gateway.store.moments import iso
 from gateway.store.session import Session
 from gateway.store.tables import message_order, order, order_key
-from gateway.store.trace import Trace
 
 _ADD_ORDER, _ADD_KEY, _ADD_LINK = insert(order), insert(order_key), insert(message_order)
 _CHANGING = (

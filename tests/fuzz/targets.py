@@ -18,8 +18,8 @@ from gateway.model.base import decode, encode
 from gateway.model.decision import Verdict
 from gateway.model.findings import CATALOGUE, errors, finding
 from gateway.model.report import ImagingReport
-from gateway.pipeline.intake import dedupe_key
 from gateway.pipeline.offline import UnreadableError, judge
+from gateway.pipeline.reading import dedupe_key
 
 NOW = datetime(2021, 1, 8, 12, tzinfo=UTC)
 LIMIT = 2048
@@ -77,7 +77,8 @@ def reader(data: bytes) -> None:
         for segment in message.segments[:300]:
             _touch(segment)
         dedupe_key(message)
-        answer = hl7v2.acknowledge(message, AckCode.AE, findings=message.findings, now=NOW, control_id="1")
+        reply = hl7v2.reply_to(message)
+        answer = hl7v2.acknowledge(reply, AckCode.AE, findings=message.findings, now=NOW, control_id="1")
         ack = hl7v2.read_ack(answer)
         assert ack.code is AckCode.AE
         if not set(part) & MARKS:  # such a payload never comes out of a frame
@@ -135,7 +136,11 @@ def answers(data: bytes) -> None:
         message = None
     for code in (AckCode.AA, AckCode.AE):
         answer = hl7v2.acknowledge(
-            message, code, findings=(finding("INS-KEY"),) * (code is AckCode.AE), now=NOW, control_id="A1"
+            hl7v2.reply_to(message),
+            code,
+            findings=(finding("INS-KEY"),) * (code is AckCode.AE),
+            now=NOW,
+            control_id="A1",
         )
         enhanced.is_acknowledgement(data)
         assert enhanced.stored(answer)

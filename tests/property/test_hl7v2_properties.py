@@ -40,7 +40,11 @@ def test_message_gives_back_its_bytes_and_can_be_answered(rest: bytes) -> None:
                 assert refused.finding.location
         assert one.raw == before
     answer = hl7v2.acknowledge(
-        found, hl7v2.AckCode.AE, findings=found.findings, now=datetime(2021, 1, 8, tzinfo=UTC), control_id="1"
+        hl7v2.reply_to(found),
+        hl7v2.AckCode.AE,
+        findings=found.findings,
+        now=datetime(2021, 1, 8, tzinfo=UTC),
+        control_id="1",
     )
     assert hl7v2.read_ack(answer).code is hl7v2.AckCode.AE
 

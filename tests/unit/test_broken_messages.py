@@ -113,7 +113,7 @@ CASES = {
 def test_the_acknowledgement_says_where_what_and_what_to_do(case: Broken) -> None:
     (judged, *_) = offline.judge(case.message.encode(), sites.load(), environment="test", now=NOW)
     answer = hl7v2.acknowledge(
-        hl7v2.read(case.message.encode()),
+        hl7v2.reply_to(hl7v2.read(case.message.encode())),
         hl7v2.AckCode.AE,
         findings=judged.decision.findings,
         now=NOW,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway import hl7v2
-from gateway.hl7v2 import AckCode, acknowledge, read_ack
+from gateway.hl7v2 import AckCode, acknowledge, read_ack, reply_to
 from gateway.model.findings import CATALOGUE, Finding, finding
 
 NOW = datetime(2021, 1, 8, 10, 17, 31, tzinfo=UTC)
@@ -23,7 +23,7 @@ def lines(answer: bytes, charset: str = "utf-8") -> list[str]:
 def ack(
     message: hl7v2.Message | None, code: AckCode = AckCode.AE, findings: tuple[Finding, ...] = ()
 ) -> bytes:
-    return acknowledge(message, code, findings=findings, now=NOW, control_id="ACK-1")
+    return acknowledge(reply_to(message), code, findings=findings, now=NOW, control_id="ACK-1")
 
 
 @pytest.mark.req("REQ-01")

@@ -51,7 +51,10 @@ def test_every_message_of_a_sample_is_answered(path: Path) -> None:
         except hl7v2.NotHl7Error:
             message = None
         answer = hl7v2.acknowledge(
-            message, hl7v2.AckCode.AR, now=datetime(2021, 1, 8, tzinfo=UTC), control_id="1"
+            hl7v2.reply_to(message),
+            hl7v2.AckCode.AR,
+            now=datetime(2021, 1, 8, tzinfo=UTC),
+            control_id="1",
         )
         assert hl7v2.read_ack(answer).control_id == (message.control_id if message else "")
 

@@ -27,10 +27,11 @@ def fixture(name: str, *pairs: tuple[str, str]) -> str:
 class House:
     """An intake on an embedded store, without workers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, acknowledging: bool = False) -> None:
+        """`acknowledging`: creators who ask are told ends (ZAM)."""
         self.path = folder / "gateway.db"
         self.clock = TickingClock(datetime(2021, 1, 8, 11, 0, tzinfo=UTC))
-        self.store = SqliteStore.open(self.path, clock=self.clock)
+        self.store = SqliteStore.open(self.path, clock=self.clock, acknowledging=acknowledging)
         self.profiles = sites.load()
         self.intake = Intake(self.store, self.profiles, self.clock, environment="test", enabled=ALL)
         self.queries = StoreQueries.open(self.path)

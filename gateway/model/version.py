@@ -77,8 +77,8 @@ class ReportVersion(Value):
 class Acknowledged(Value):
     """The delivery whose end a business acknowledgement (ZAM) tells to the creator of the message.
 
-    `state`: DELIVERED, FAILED, REFUSED or CANCELLED, since `ended_at`; `reason` is its finding code when no
-    attempt says why (`outcome` None).
+    `state`: DELIVERED, FAILED, REFUSED, BLOCKED or CANCELLED, since `ended_at`; `reason` is its finding code
+    when no attempt says why.
     """
 
     delivery_id: int

@@ -1,6 +1,6 @@
 """The end of a delivery is told to the creator of its message by one more delivery, in the same commit."""
 
-from gateway.model.base import decode
+from gateway.model.base import decode, encode
 from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.submission import Action, Recipient, SubmissionContext
 from gateway.model.version import Acknowledged
@@ -16,24 +16,34 @@ _ASKED = '"acknowledge_reception":true'
 def plan(session: Session, delivery_id: int, now: int) -> None:
     """Plan the ZAM about a delivery that has just come to its end; nothing when nobody asked for it.
 
-    It may go at once: the documents of its version exist. Each has a lane of its own, so that one creator
-    who does not answer holds nothing up.
+    It may go at once: it needs no document. Each has a lane of its own, so that one creator who does not
+    answer holds nothing up.
     """
     row = session.row(named.ENDED, {"delivery_id": delivery_id})
     if row is None:
         return
-    version_id, report_id, destination, action, recipient, state = row[:6]
+    version_id, report_id, destination, action, recipient, state, reason, outcome, ended_at = row
     if DeliveryState(state) not in ENDS:
         return
     found = session.row(named.CONTEXT, {"version_id": version_id})
     if found is None or _ASKED not in found[0]:
         return
+    end = Acknowledged(
+        delivery_id=delivery_id,
+        destination=Destination(destination),
+        state=DeliveryState(state),
+        ended_at=from_micros(ended_at),
+        recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
+        outcome=decode(outcome.encode(), Outcome) if outcome is not None else None,
+        reason=reason,
+    )
     planned = owed(
         decode(found[0].encode(), SubmissionContext),
-        Destination(destination),
-        DeliveryState(state),
+        end.destination,
+        end.state,
         action=Action(action),
-        recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
+        recipient=end.recipient,
+        reason=reason,
     )
     if planned is None:
         return
@@ -57,22 +67,11 @@ def plan(session: Session, delivery_id: int, now: int) -> None:
             "updated_at": now,
         },
     )
-    session.run(named.ADD_ACKNOWLEDGEMENT, {"delivery_id": made, "about": delivery_id})
+    row_told = {"delivery_id": made, "about": delivery_id, "told": encode(end).decode()}
+    session.run(named.ADD_ACKNOWLEDGEMENT, row_told)
 
 
 def told(session: Session, delivery_id: int) -> Acknowledged | None:
     """What the ZAM `delivery_id` tells; None when it is no ZAM."""
-    about = session.row(named.ABOUT, {"delivery_id": delivery_id})
-    row = session.row(named.ENDED, {"delivery_id": about[0]}) if about is not None else None
-    if about is None or row is None:
-        return None
-    _, _, destination, _, recipient, state, reason, outcome, updated_at = row
-    return Acknowledged(
-        delivery_id=about[0],
-        destination=Destination(destination),
-        state=DeliveryState(state),
-        ended_at=from_micros(updated_at),
-        recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
-        outcome=decode(outcome.encode(), Outcome) if outcome is not None else None,
-        reason=reason,
-    )
+    row = session.row(named.TOLD, {"delivery_id": delivery_id})
+    return decode(row[0].encode(), Acknowledged) if row is not None else None

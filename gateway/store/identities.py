@@ -185,23 +185,26 @@ def _kept(
 # --- what the feed changes in the ledger
 
 
-def change(session: Session, wanted: DeliveryChange, withdraw: Withdraw, now: int) -> None:
-    """Block what did not leave yet, or let go what was blocked for one of the reasons.
+def change(session: Session, wanted: DeliveryChange, withdraw: Withdraw, now: int) -> list[int]:
+    """Block what did not leave yet, or let go what was blocked for one of the reasons; what is blocked now.
 
     A delivery that is being sent is left alone: it was due before the feed spoke.
     """
     place = {"report_id": wanted.report_id, "destination": wanted.destination.value}
+    blocked = []
     for number, state, reason, version_id in session.rows(_ROWS, place):
         if wanted.block and state in _BLOCKABLE:
             if withdraw(number):
                 for event in _BLOCKABLE[state]:
                     state = next_state(DeliveryState(state), event)
                 move(session, number, state, now, reason=wanted.reason)
+                blocked.append(number)
         elif not wanted.block and state == DeliveryState.BLOCKED and reason == wanted.reason:
             after = next_state(DeliveryState.BLOCKED, DeliveryEvent.UNBLOCK)
             if session.row(named.VERSION_PRODUCED, {"version_id": version_id}):
                 after = next_state(after, DeliveryEvent.PRODUCED)
             move(session, number, after, now)
+    return blocked
 
 
 _BLOCKABLE: dict[str, tuple[DeliveryEvent, ...]] = {

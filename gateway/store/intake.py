@@ -1,7 +1,7 @@
 """What one received message writes, inside the transaction that the writer opened."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,7 @@ from gateway.model.findings import finding
 from gateway.model.report import ImagingReport
 from gateway.model.submission import Action, Blob, Recipient, RecipientKind
 from gateway.ports import Conclusion, Known, Receipt, Received, Settled
-from gateway.store import audit, identities, orders
+from gateway.store import acknowledge, audit, identities, orders
 from gateway.store import statements as named
 from gateway.store.audit import Entry, Pseudonym
 from gateway.store.known import KnownReports
@@ -32,8 +32,13 @@ def take(
     conclude: Callable[[Known], Conclusion],
     withdraw: Withdraw,
     pseudonym: Pseudonym,
+    *,
+    acknowledging: bool = False,
 ) -> Receipt:
-    """Write the message and all its consequences; the contract is `ports.IntakeStore.commit`."""
+    """Write the message and all its consequences; the contract is `ports.IntakeStore.commit`.
+
+    `acknowledging`: creators who asked are told what is blocked from the start (ZAM).
+    """
     if received.dedupe_key:
         first = session.row(named.DUPLICATE, {"dedupe_key": received.dedupe_key})
         if first is not None:
@@ -55,10 +60,15 @@ def take(
         for blob in conclusion.blobs:
             keep(session, blob)
         now = to_micros(received.received_at)
-        _feed(session, received, conclusion, message_id, withdraw, now)
+        blocked = _feed(session, received, conclusion, message_id, withdraw, now)
         given_up: list[str] = []
         for position, settled in enumerate(conclusion.reports):
-            given_up += _settle(session, known, message_id, position, received.site, settled, withdraw, now)
+            wrote = _settle(session, known, message_id, position, received.site, settled, withdraw, now)
+            given_up += wrote.given_up
+            blocked += wrote.blocked
+        if acknowledging:
+            for number in blocked:
+                acknowledge.plan(session, number, now)
         if given_up:
             told = finding(SUPERSEDED, detail=", ".join(dict.fromkeys(given_up)))
             session.run(
@@ -142,8 +152,8 @@ def _feed(
     message_id: int,
     withdraw: Withdraw,
     now: int,
-) -> None:
-    """Orders and identities of the message, and what they change in the ledger."""
+) -> list[int]:
+    """Orders and identities of the message, and what they change in the ledger: returns what they block."""
     for position, entry in enumerate(conclusion.orders):
         orders.write(
             session,
@@ -156,8 +166,18 @@ def _feed(
         )
     for record in conclusion.identities:
         identities.write(session, record, site=received.site, message_id=message_id, now=now)
-    for change in conclusion.changes:
-        identities.change(session, change, withdraw, now)
+    return [
+        number
+        for change in conclusion.changes
+        for number in identities.change(session, change, withdraw, now)
+    ]
+
+
+class _Wrote(NamedTuple):
+    """Destinations at which an older version made way, and deliveries that are blocked from the start."""
+
+    given_up: Sequence[str] = ()
+    blocked: Sequence[int] = ()
 
 
 def _settle(
@@ -169,14 +189,11 @@ def _settle(
     settled: Settled,
     withdraw: Withdraw,
     now: int,
-) -> list[str]:
-    """One report of the message: the set's row, its new version, the ledger of that version.
-
-    Returns the destinations at which an older version makes way.
-    """
+) -> _Wrote:
+    """One report of the message: the set's row, its new version, the ledger of that version."""
     report, decision, identity = settled.mapped.report, settled.decision, settled.identity
     if report is None or not settled.set_key or decision.verdict is Verdict.REJECT:
-        return []
+        return _Wrote()
     site = identity.site if identity is not None else message_site
     report_id = _report(session, known, site, settled, report, now)
     number = identity.number if identity is not None else 0
@@ -195,7 +212,7 @@ def _settle(
     if decision.recalls:
         recall(session, report_id, now)
     if identity is None:
-        return []
+        return _Wrote()
     mapped = settled.mapped
     if settled.mapped.context.document_id:
         _name_document(session, site, settled.mapped.context.document_id, report_id)
@@ -222,7 +239,10 @@ def _settle(
     given_up = _make_way(session, rows, withdraw, now) if number > 1 else []
     if rows:
         session.run_many(named.ADD_DELIVERY, rows)
-    return given_up
+    if all(row["state"] != DeliveryState.BLOCKED for row in rows):
+        return _Wrote(given_up)
+    owed = session.rows(named.VERSION_DELIVERIES, {"version_id": version_id})
+    return _Wrote(given_up, [number for number, made in owed if made == DeliveryState.BLOCKED])
 
 
 def _name_document(session: Session, site: str, document_id: str, report_id: int) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     not_,
+    or_,
     select,
     update,
 )
@@ -140,12 +141,11 @@ DUE = (
         delivery.c.attempts,
         delivery.c.report_id,
         delivery.c.lane_recipient,
-        # A production that failed and was retried by hand: pending, but nothing to send yet.
-        select(_ONE)
-        .where(document.c.version_id == delivery.c.version_id)
-        .correlate(delivery)
-        .exists()
-        .label("produced"),
+        # A production that failed and was retried by hand: pending, but nothing to send yet. A ZAM has none.
+        or_(
+            delivery.c.destination == literal_column("'zam'"),
+            select(_ONE).where(document.c.version_id == delivery.c.version_id).correlate(delivery).exists(),
+        ).label("produced"),
     )
     .where(
         delivery.c.destination == bindparam("destination"),
@@ -196,7 +196,7 @@ DELIVERY_STATE = select(
     delivery.c.lane_recipient,
 ).where(delivery.c.id == bindparam("delivery_id"))
 VERSION_DELIVERIES = select(delivery.c.id, delivery.c.state).where(
-    delivery.c.version_id == bindparam("version_id")
+    delivery.c.version_id == bindparam("version_id"), delivery.c.destination != literal_column("'zam'")
 )
 VERSION_PRODUCED = select(_ONE).where(document.c.version_id == bindparam("version_id")).limit(1)
 _CHANGING = ("state", "reason", "attempts", "tries", "due_since", "next_try", "outcome", "updated_at")
@@ -260,7 +260,7 @@ ENDED = select(
     delivery.c.outcome,
     delivery.c.updated_at,
 ).where(delivery.c.id == bindparam("delivery_id"))
-ABOUT = select(acknowledgement.c.about).where(acknowledgement.c.delivery_id == bindparam("delivery_id"))
+TOLD = select(acknowledgement.c.told).where(acknowledgement.c.delivery_id == bindparam("delivery_id"))
 JOB = select(
     delivery.c.version_id,
     delivery.c.report_id,

@@ -21,7 +21,7 @@ from gateway.ports import (
     StoreUnavailableError,
     Task,
 )
-from gateway.store import audit, operate
+from gateway.store import acknowledge, audit, operate
 from gateway.store import statements as named
 from gateway.store.intake import take
 from gateway.store.moments import to_micros
@@ -106,7 +106,9 @@ class Store(ABC):
         if self._writer.queued > QUEUED:
             raise StoreUnavailableError(f"{self._writer.queued} bytes wait for the disk")
         receipt = await self._changing(
-            lambda session, withdraw: take(session, received, conclude, withdraw, self._pseudonym),
+            lambda session, withdraw: take(
+                session, received, conclude, withdraw, self._pseudonym, acknowledging=self._acknowledging
+            ),
             2 * len(received.raw),
         )
         self._notify()
@@ -158,9 +160,14 @@ class Store(ABC):
 
     async def _operate(self, act: operate.Act, delivery_id: int, actor: str) -> DeliveryState:
         now = self._now()
-        state = await self._changing(
-            lambda session, withdraw: act(session, delivery_id, now, withdraw, actor)
-        )
+
+        def change(session: Session, withdraw: Withdraw) -> DeliveryState:
+            after = act(session, delivery_id, now, withdraw, actor)
+            if self._acknowledging:
+                acknowledge.plan(session, delivery_id, now)
+            return after
+
+        state = await self._changing(change)
         self._notify()
         return state
 

@@ -188,6 +188,7 @@ acknowledgement = Table(
     # A ZAM is a delivery that tells the end of another one (hl7v2.md §1.8).
     Column("delivery_id", _Id, ForeignKey("delivery.id"), primary_key=True),
     Column("about", _Id, ForeignKey("delivery.id"), nullable=False),
+    Column("told", Text, nullable=False),  # Acknowledged: the end as it was, whatever follows
 )
 
 attempt = Table(

@@ -134,7 +134,7 @@ async def test_a_destination_without_route_fails_with_the_remedy_in_the_catalogu
     current: Settings,
 ) -> None:
     async with running(current) as (store, _, queries):
-        await store.commit(received(), concluding(planned(Destination.ZAM)))
+        await store.commit(received(), concluding(planned(Destination.IMAGES)))
         await until(lambda: states(queries) == {"failed": 1})
         assert queries.deliveries()[0]["reason"] == "DESTINATION-OFF"
 

@@ -80,7 +80,9 @@ def made(told: Acknowledged, **context: object) -> hl7v2.Message:
         (Destination.MSSANTE_PATIENT, DELIVERED, True),
         (Destination.DMP, DeliveryState.WAITING, False),
         (Destination.MSSANTE_PS, DeliveryState.AMBIGUOUS, False),
-        (Destination.DMP, DeliveryState.CANCELLED, False),
+        (Destination.DMP, DeliveryState.BLOCKED, True),
+        (Destination.DMP, DeliveryState.WITHHELD, False),
+        (Destination.DMP, DeliveryState.CANCELLED, True),
         (Destination.FOLDER, DELIVERED, False),
         (Destination.ZAM, DELIVERED, False),
     ],
@@ -96,6 +98,19 @@ def test_only_known_ends_at_dmp_and_mail_are_told(
             DOCTOR,
             DeliveryState.PLANNED,
         )
+
+
+@pytest.mark.parametrize("reason", ["SUPERSEDED", "REPORT-RECALLED"])
+def test_what_a_later_message_of_the_creator_gave_up_is_not_told(reason: str) -> None:
+    cancelled = DeliveryState.CANCELLED
+    assert (
+        owed(CONTEXT, Destination.DMP, cancelled, action=Action.CREATE, recipient=None, reason=reason) is None
+    )
+
+
+def test_a_mail_without_mailbox_has_nobody_to_name() -> None:
+    nobody = replace(DOCTOR, address="")
+    assert owed(CONTEXT, Destination.MSSANTE_PS, FAILED, action=Action.CREATE, recipient=nobody) is None
 
 
 @pytest.mark.parametrize(
@@ -144,6 +159,22 @@ def test_a_message_that_did_not_name_us_is_answered_under_the_name_of_the_site()
         (
             of_dmp(FAILED, reason="PDF-INVALID"),
             ("PDF-INVALID", "The embedded document is not a PDF", "DMP_ERROR_CODE"),
+        ),
+        (
+            of_dmp(DeliveryState.BLOCKED, reason="INS-NOT-QUALIFIED"),
+            (
+                "INS-NOT-QUALIFIED",
+                "The identity is not qualified: nothing goes to the DMP nor to the patient",
+                "DMP_ERROR_CODE",
+            ),
+        ),
+        (
+            of_dmp(DeliveryState.CANCELLED, Outcome(kind=OutcomeKind.TRANSIENT, code="HTTP 503")),
+            (
+                "DELIVERY-CANCELLED",
+                "The delivery was given up by an operator of the gateway",
+                "DMP_ERROR_CODE",
+            ),
         ),
         (of_mail("550 5.1.1"), ("550", "the server refuses", "SMTPERRORCODE")),
         (of_mail("556"), ("554", "the server refuses", "SMTPERRORCODE")),

@@ -18,6 +18,9 @@ EVENTS: dict[Destination, ZamEvent] = {
 }
 """Destination of the delivery that is told → event."""
 
+_BY_ATTEMPT = frozenset({DeliveryState.FAILED, DeliveryState.REFUSED})
+"""Ends that the peer's answer explains; the others have a finding."""
+
 DMP_LABELS = {"DMPClosed": "DMP fermé"}
 """ERR-5.2 of the codes whose wording the volet gives."""
 
@@ -74,8 +77,8 @@ def _fault(told: Acknowledged, event: ZamEvent) -> ZamFault | None:
     """Why the delivery failed; None when it was delivered."""
     if told.state is DeliveryState.DELIVERED:
         return None
-    outcome = told.outcome
-    code = (outcome.code if outcome else "") or told.reason
+    outcome = told.outcome if told.state in _BY_ATTEMPT else None
+    code = (outcome.code if outcome else "") or told.reason or "DELIVERY-CANCELLED"
     first = code.partition(" ")[0]  # of several finding codes; `550` of `550 5.1.1`
     label = (outcome.detail if outcome else "") or first
     if first in CATALOGUE:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """Of the schema that this code reads and writes (the newest of `migrations/versions`); the table
 `alembic_version` says what a store holds."""
 
@@ -188,7 +188,7 @@ acknowledgement = Table(
     # A ZAM is a delivery that tells the end of another one (hl7v2.md §1.8).
     Column("delivery_id", _Id, ForeignKey("delivery.id"), primary_key=True),
     Column("about", _Id, ForeignKey("delivery.id"), nullable=False),
-    Column("told", Text, nullable=False),  # Acknowledged: the end as it was, whatever follows
+    Column("told", Text),  # Acknowledged: the end as it was, whatever follows
 )
 
 attempt = Table(

@@ -1,6 +1,7 @@
 """A store of the first revision becomes one of the newest, with all that it holds; nothing else opens it."""
 
 import asyncio
+import json
 import sqlite3
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from gateway.model.base import decode
+from gateway.model.version import Acknowledged
 from gateway.store import SchemaError, SqliteStore, StoreLockedError, StoreQueries
 from gateway.store.migrations.upgrade import UpgradeError, engine_of, to_revision, upgrade
 from gateway.store.tables import REVISION, metadata
@@ -56,6 +59,16 @@ async def test_the_first_revision_with_its_data_becomes_the_newest(old: Path) ->
     assert seen == ["CR1^1.2.250.1.999"]
     assert store.status()["paused"] == ["dmp"]
     await store.close()
+
+
+async def test_a_zam_that_waits_tells_the_end_as_it_was_found(old: Path) -> None:
+    with sqlite3.connect(old) as connection:
+        (number, state) = connection.execute("SELECT id, state FROM delivery ORDER BY id").fetchone()
+        connection.execute("INSERT INTO acknowledgement (delivery_id, about) VALUES (?, ?)", (number, number))
+    await asyncio.to_thread(upgrade, old)
+    with sqlite3.connect(old) as connection:
+        (told,) = connection.execute("SELECT told FROM acknowledgement").fetchone()
+    assert (decode(told.encode(), Acknowledged).delivery_id, json.loads(told)["state"]) == (number, state)
 
 
 async def test_an_upgrade_is_done_once_and_never_beside_a_server(old: Path) -> None:

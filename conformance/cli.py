@@ -123,6 +123,28 @@ def validate(
 
 
 @app.command()
+def reconcile(
+    store: Annotated[str, typer.Argument(help="gateway.db of the data folder, or the URL of PostgreSQL.")],
+    told: Annotated[
+        Path | None, typer.Option(help="What senders were told: `gateway send --json`.", exists=True)
+    ] = None,
+    dmp: Annotated[
+        Path | None, typer.Option(help="Folder of the simulated DMP.", exists=True, file_okay=False)
+    ] = None,
+    mssante: Annotated[
+        Path | None, typer.Option(help="Folder of the simulated operator.", exists=True, file_okay=False)
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Outbox of the folder destination.", exists=True, file_okay=False)
+    ] = None,
+) -> None:
+    """Compare what senders were told, what the store holds, what the peers got. Exit 1: they differ."""
+    from conformance.reconcile import run
+
+    raise typer.Exit(run(store if "://" in store else Path(store), told, dmp, mssante, folder))
+
+
+@app.command()
 def pki(
     folder: Annotated[Path, typer.Argument(help="Where the files are written.", file_okay=False)],
     host: Annotated[

@@ -1,20 +1,25 @@
 """Three accounts compared: what senders were told, what the store holds, what the peers got.
 
 Nothing lost: every message that was acknowledged AA is in the store, every delivery that the store calls
-delivered is at its peer. Nothing twice, nothing in the wrong order, nothing at a peer that the store does not
-answer for. Documents are known by the SHA-256 of their CDA, which all three hold.
+delivered is at its peer. Nothing twice (a message taken, a document delivered), nothing in the wrong order,
+nothing at a peer that the store does not answer for. Messages are known by their control id, which a sender
+must not use twice for this; documents by the SHA-256 of their CDA, which all three hold.
 """
 
+import hashlib
 import json
-from collections import defaultdict
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.store import StoreQueries
+from gateway.ports import StoreUnavailableError
+from gateway.store import SchemaError, StoreQueries
 
 PAGE = 500
 MAIL = frozenset({"mssante-ps", "mssante-patient"})
+TAKEN = frozenset({"accepted", "held", "blocked"})
 ANSWERED_FOR = frozenset({"delivered", "ambiguous", "in_flight", "pending", "waiting", "failed"})
 """States of a row whose document may be at the peer: delivered, or nobody knows yet."""
 
@@ -40,6 +45,7 @@ class Row(NamedTuple):
     """One delivery of the store, with what is sent: place = (destination or mailbox, SHA-256 of the CDA)."""
 
     id: int
+    destination: str
     place: tuple[str, str]
     lane: tuple[str, str]
     version: int
@@ -49,12 +55,18 @@ class Row(NamedTuple):
 
 def reconcile(
     told: Mapping[str, str],
-    database: Path,
+    database: str | Path,
     *,
-    dmp: Iterable[Mapping[str, Any]] = (),
-    mssante: Iterable[Mapping[str, Any]] = (),
+    dmp: Iterable[Mapping[str, Any]] | None = None,
+    mssante: Iterable[Mapping[str, Any]] | None = None,
+    folder: Path | None = None,
 ) -> Reconciled:
-    """`told`: control id → acknowledgement code; `dmp`, `mssante`: entries of the simulators' ledgers."""
+    """`told`: control id → acknowledgement code; `dmp`, `mssante`: entries of the simulators' ledgers;
+    `folder`: the outbox of the folder destination. A peer whose account is None is not looked at.
+
+    Raises StoreUnavailableError for a store that is not there, SchemaError for one of another version,
+    OSError and ValueError for ledgers that cannot be read.
+    """
     queries = StoreQueries.open(database)
     try:
         messages = list(_messages(queries))
@@ -62,8 +74,18 @@ def reconcile(
         ledger = [Problem("ledger", text) for text in queries.problems()]
     finally:
         queries.close()
-    arrived = [*_documents(dmp), *_mails(mssante)]
+    arrived = [
+        *_documents(dmp or ()),
+        *_mails(mssante or ()),
+        *(_folders(folder) if folder is not None else ()),
+    ]
+    looked_at = {
+        *(("dmp",) if dmp is not None else ()),
+        *(MAIL if mssante is not None else ()),
+        *(("folder",) if folder is not None else ()),
+    }
     known = {message["control_id"] for message in messages}
+    kept = Counter(message["control_id"] for message in messages if message["state"] in TAKEN)
     taken = [control_id for control_id, code in told.items() if code in ("AA", "CA")]
     problems = [
         *(
@@ -71,8 +93,9 @@ def reconcile(
             for one in taken
             if one not in known
         ),
+        *(Problem("twice", f"message {one} was taken {kept[one]} times") for one in told if kept[one] > 1),
         *ledger,
-        *_compare(rows, arrived),
+        *_compare(rows, arrived, looked_at),
         *_order(rows, arrived),
     ]
     figures = {
@@ -84,6 +107,36 @@ def reconcile(
         "at the peers": len(arrived),
     }
     return Reconciled(figures, tuple(problems))
+
+
+def run(
+    store: str | Path, told: Path | None, dmp: Path | None, mssante: Path | None, folder: Path | None
+) -> int:
+    """`conformance reconcile`: print the report; 0: everything adds up, 1: it does not, 2: cannot be read."""
+    try:
+        result = reconcile(
+            _told(told) if told is not None else {},
+            store,
+            dmp=load(dmp / "ledger.jsonl") if dmp is not None else None,
+            mssante=load(mssante / "ledger.jsonl") if mssante is not None else None,
+            folder=folder,
+        )
+    except (OSError, ValueError, KeyError, SchemaError, StoreUnavailableError) as wrong:
+        print(f"cannot be compared: {wrong}", file=sys.stderr)
+        return 2
+    print(result)
+    return 1 if result.problems else 0
+
+
+def _told(sent: Path) -> dict[str, str]:
+    """The lines of `gateway send --json`; of several tries of a message the best answer counts."""
+    told: dict[str, str] = {}
+    for line in sent.read_text(encoding="utf-8").splitlines():
+        one = json.loads(line)
+        control_id = str(one.get("control_id", ""))
+        if control_id and told.get(control_id) != "AA":
+            told[control_id] = str(one["code"])
+    return told
 
 
 def load(ledger: Path) -> list[dict[str, Any]]:
@@ -115,6 +168,7 @@ def _rows(queries: StoreQueries, reports: Iterable[str]) -> Iterator[Row]:
             where = one["recipient"] if one["destination"] in MAIL else one["destination"]
             yield Row(
                 id=one["id"],
+                destination=one["destination"],
                 place=(where, hashes[one["version"]]),
                 lane=(report_id, where),
                 version=one["version"],
@@ -134,32 +188,36 @@ def _mails(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
         yield from ((mailbox, entry["sha256"]) for mailbox in entry["to"])
 
 
-def _compare(rows: list[Row], arrived: list[tuple[str, str]]) -> Iterator[Problem]:
+def _folders(outbox: Path) -> Iterator[tuple[str, str]]:
+    """What lies in the outbox; the hash is that of the file, whatever its summary says."""
+    for document in sorted(outbox.glob("[!.]*/cda.xml")):
+        yield "folder", hashlib.sha256(document.read_bytes()).hexdigest()
+
+
+def _compare(rows: list[Row], arrived: list[tuple[str, str]], looked_at: set[str]) -> Iterator[Problem]:
     times: dict[tuple[str, str], int] = defaultdict(int)
     for place in arrived:
         times[place] += 1
     answered: set[tuple[str, str]] = set()
-    watched = {"dmp"} | {place for place, _ in arrived}
     for row in rows:
         if row.state in ANSWERED_FOR or row.reason == "DELIVERY-LEFT":
             answered.add(row.place)
-        mail = row.place[0] not in ("folder", "zam", "images")
-        if row.state == "delivered" and mail and row.place not in times:
+        if row.state == "delivered" and row.destination in looked_at and row.place not in times:
             yield Problem("missing", f"delivery {row.id} is delivered here and unknown at the peer")
     for place, number in times.items():
         if number > 1:
             yield Problem("twice", f"{place[0]} got document {place[1][:12]} {number} times")
-        if place[0] in watched and place not in answered:
+        if place not in answered:
             yield Problem("unknown", f"{place[0]} has document {place[1][:12]} that no delivery answers for")
 
 
 def _order(rows: list[Row], arrived: list[tuple[str, str]]) -> Iterator[Problem]:
-    """In a lane the peer never gets an older version after a newer one."""
+    """In a lane the peer never gets an older version after a newer one. An outbox tells no order."""
     by_place = {row.place: row for row in rows if row.place[1]}
     newest: dict[tuple[str, str], int] = {}
     for place in arrived:
         row = by_place.get(place)
-        if row is None:
+        if row is None or place[0] == "folder":
             continue
         if row.version < newest.get(row.lane, 0):
             yield Problem("order", f"delivery {row.id}: version {row.version} came after a newer one")

@@ -1,6 +1,7 @@
 """The comparison of the three accounts is right, and can fail: each fault here is found by its name."""
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,11 +10,21 @@ from typing import Any
 
 import pytest
 
-from conformance.reconcile import Reconciled, reconcile
+from conformance.reconcile import Reconciled, reconcile, run
 from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.ports import Produced, Settlement
 from gateway.store import SqliteStore
-from tests.store_support import DMP, DOCTOR, MAIL, TickingClock, concluding, document, planned, received
+from tests.store_support import (
+    DMP,
+    DOCTOR,
+    FOLDER,
+    MAIL,
+    TickingClock,
+    concluding,
+    document,
+    planned,
+    received,
+)
 
 NOW = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 BOX = "alain.dupont@test.mssante.fr"
@@ -40,11 +51,17 @@ class Case:
         self.path = path
         self.told = {"1": "AA", "2": "AA"}
         self.dmp, self.mails = dmp(1, 2), mails(1, 2)
+        self.outbox = path.parent / "outbox"
+        for version in (1, 2):
+            (self.outbox / f"CR1_v{version}").mkdir(parents=True)
+            (self.outbox / f"CR1_v{version}" / "cda.xml").write_bytes(f"<cda {version}/>".encode())
 
     async def make(self) -> None:
         store = SqliteStore.open(self.path, clock=TickingClock())
         for version in (1, 2):
-            await store.commit(received(str(version)), concluding(planned(DMP), planned(MAIL, DOCTOR)))
+            await store.commit(
+                received(str(version)), concluding(planned(DMP), planned(FOLDER), planned(MAIL, DOCTOR))
+            )
             (task,) = await store.claim(10)
             made = document(f"<cda {version}/>".encode())
             await store.settle((Produced(version_id=task.id, documents=(made,)),))
@@ -64,7 +81,7 @@ class Case:
         await store.close()
 
     def compare(self) -> Reconciled:
-        return reconcile(self.told, self.path, dmp=self.dmp, mssante=self.mails)
+        return reconcile(self.told, self.path, dmp=self.dmp, mssante=self.mails, folder=self.outbox)
 
 
 @pytest.fixture
@@ -80,10 +97,10 @@ def test_three_accounts_that_agree(case: Case) -> None:
     assert result.figures == {
         "acknowledged": 2,
         "stored": 2,
-        "deliveries": 4,
-        "delivered": 4,
+        "deliveries": 6,
+        "delivered": 6,
         "unsettled": 0,
-        "at the peers": 4,
+        "at the peers": 6,
     }
     assert str(result).endswith("everything adds up")
 
@@ -112,6 +129,21 @@ def older_after_newer(case: Case) -> None:
     case.mails = mails(2, 1)
 
 
+def not_in_the_outbox(case: Case) -> None:
+    (case.outbox / "CR1_v1").rename(case.outbox / ".CR1_v1.new")
+
+
+def other_bytes_in_the_outbox(case: Case) -> None:
+    (case.outbox / "CR1_v1" / "cda.xml").write_bytes(b"<cda")
+
+
+def message_taken_twice(case: Case) -> None:
+    connection = sqlite3.connect(case.path, isolation_level=None)
+    connection.execute("UPDATE message SET control_id = '1'")
+    connection.close()
+    case.told = {"1": "AA"}
+
+
 def row_lost(case: Case) -> None:
     connection = sqlite3.connect(case.path, isolation_level=None)
     connection.execute("DELETE FROM delivery WHERE id = 1")
@@ -128,6 +160,9 @@ def row_lost(case: Case) -> None:
         (document_twice, {"twice", "order"}),
         (unknown_document, {"unknown"}),
         (older_after_newer, {"order"}),
+        (not_in_the_outbox, {"missing"}),
+        (other_bytes_in_the_outbox, {"missing", "unknown"}),
+        (message_taken_twice, {"twice"}),
         (row_lost, {"ledger", "unknown"}),
     ],
 )
@@ -139,3 +174,26 @@ def test_each_fault_is_found(case: Case, fault: Callable[[Case], None], kinds: s
 def test_what_was_not_acknowledged_need_not_be_stored(case: Case) -> None:
     case.told |= {"8": "AR", "9": ""}
     assert case.compare().problems == ()
+
+
+def test_the_command_says_what_does_not_add_up(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, entries in (("dmp", case.dmp), ("mssante", case.mails)):
+        (case.path.parent / name).mkdir()
+        (case.path.parent / name / "ledger.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    sent = case.path.parent / "sent.jsonl"
+    sent.write_text(
+        '{"control_id": "1", "code": "AA"}\n'
+        '{"control_id": "2", "code": "AR"}\n{"control_id": "2", "code": "AA"}\n'
+    )
+    given = (sent, case.path.parent / "dmp", case.path.parent / "mssante", case.outbox)
+    assert run(case.path, *given) == 0
+    assert capsys.readouterr().out.endswith("everything adds up\n")
+    sent.write_text('{"control_id": "3", "code": "AA"}\n')
+    assert run(case.path, *given) == 1
+    assert "lost: message 3 was acknowledged and is not stored" in capsys.readouterr().out
+    assert run(case.path.parent / "none.db", *given) == 2
+    assert "cannot be compared" in capsys.readouterr().err
+
+
+def test_a_peer_without_account_is_not_looked_at(case: Case) -> None:
+    assert reconcile(case.told, case.path).problems == ()

@@ -102,6 +102,7 @@ def compare(stage: Stage, account: Account) -> Reconciled:
         stage.folder / "gateway" / "gateway.db",
         dmp=load(stage.folder / "dmp" / "ledger.jsonl"),
         mssante=load(stage.folder / "mssante" / "ledger.jsonl"),
+        folder=stage.folder / "gateway" / "outbox",
     )
 
 

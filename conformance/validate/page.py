@@ -20,6 +20,17 @@ HEADS = ("Gravité", "Étape", "Constat", "Emplacement", "Règle")
 LONG = 300
 """Characters of a line of the source that are shown: an embedded PDF is one line of a million."""
 MOST_LINES = 20_000
+_STEPS = {
+    "Own rules": "Règles propres, en plus des règles officielles",
+    "HL7 v2 reader": "Lecture du message HL7 v2",
+    "Intake rules": "Règles de réception de la passerelle",
+    "hl7apy": "Second avis (hl7apy)",
+    "Recognition": "Reconnaissance",
+    "XDS metadata rules": "Métadonnées XDS",
+    "XDM archive": "Archive XDM",
+    "MSSanté mail": "Courriel MSSanté",
+}
+"""French names of our own steps; those of the kit have theirs."""
 _STEP = re.compile(r"(?:[\w.-]+:)?([A-Za-z_][\w.-]*)(?:\[(\d+)\])?")
 
 
@@ -50,7 +61,7 @@ def _section(verdict: Verdict, data: bytes, number: int) -> Iterator[str]:
     for step in verdict.steps:
         counted = sum(r.severity is Severity.ERROR for r in verdict.remarks if r.step == step.name)
         state = f"non exécutée : {step.skipped}" if step.skipped else f"{counted} erreur(s)"
-        yield f"<li>{escape(step.name)} : {escape(state)}</li>"
+        yield f"<li>{escape(_STEPS.get(step.name, step.name))} : {escape(state)}</li>"
     yield "</ul>"
     root = _root(data) if verdict.kind == "cda" else None
     lines = tuple(remark.line or line_of(root, remark.location) for remark in verdict.remarks)
@@ -71,7 +82,7 @@ def _row(remark: Remark, line: int, number: int) -> str:
     link = f' <a href="#f{number}l{line}">ligne {line}</a>' if line else ""
     cells = (
         f"<td>{FRENCH[remark.severity]}</td>",
-        f"<td>{escape(remark.step)}</td>",
+        f"<td>{escape(_STEPS.get(remark.step, remark.step))}</td>",
         f"<td>{escape(remark.text)}</td>",
         f"<td><code>{escape(remark.location)}</code>{link}</td>",
         f"<td><code>{escape(f'{remark.rule} {remark.source}'.strip())}</code></td>",

@@ -13,6 +13,9 @@ from gateway.model.narrative import Block
 from gateway.model.people import Organization
 from gateway.model.wording import NBSP, Rows
 
+_ORDER = "55115-0"
+"""Document code of an imaging order (cda.md §6)."""
+
 
 def letter(data: bytes) -> Letter:
     """Letterhead, identity, exam, narrative and signature of a CDA.
@@ -49,14 +52,16 @@ def _letterhead(values: CdaHeader) -> tuple[str, ...]:
 
 def _exam(values: CdaHeader) -> Rows:
     requester = next((party for party in values.participants if party.type_code == "REF"), None)
-    rows = [("Examen", _act(event)) for event in values.service_events if _is_act(event)]
+    asked = values.code.code == _ORDER  # its acts stand in its plan
+    rows = [("Examen", _act(event)) for event in values.service_events if _is_act(event) and not asked]
+    made = values.principal.low if asked and values.principal is not None else ""
     accessions = [order.accession.value for order in values.orders if order.accession]
     placers = [order.placer.value for order in values.orders if order.placer]
     rows += [
         ("N° d'examen", ", ".join(dict.fromkeys(accessions))),
         ("Demandeur", wording.person(requester.practitioner) if requester else ""),
         ("N° de demande", ", ".join(dict.fromkeys(placers))),
-        ("Date de la demande", _day(requester.time_high) if requester else ""),
+        ("Date de la demande", (_day(requester.time_high) if requester else "") or _day(made)),
     ]
     if values.version_number > 1:
         rows.append(("Version", f"{values.version_number}, annule et remplace la version précédente"))

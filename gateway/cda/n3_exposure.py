@@ -18,7 +18,6 @@ from gateway.cda.narrative import Cell, Narrative, open_section, reference, titl
 from gateway.cda.products import product_row, sites_of
 from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import (
-    DOSES,
     ENTRIES,
     EXPOSURE,
     NOT_PREGNANT,
@@ -139,7 +138,7 @@ def _pregnancy_entry(place: Place, status: Code, prefix: str, source: str) -> No
 
 def _dose_row(dose: RadiationDose, sites: tuple[Code, ...], target: str) -> tuple[Cell, ...]:
     where = dose.site or sites[0]
-    label = dose.code.display or DOSES.get(dose.code.code, "")
+    label = dose.code.display or wording.DOSES.get(dose.code.code, "")
     return (
         Cell(f"{label} [DCM : {dose.code.code}]" if label else dose.code.code, target),
         Cell(where.display or where.code, f"{target}-localisation"),
@@ -150,13 +149,13 @@ def _dose_row(dose: RadiationDose, sites: tuple[Code, ...], target: str) -> tupl
 def _dose(place: Place, dose: RadiationDose, default: Code, source: str, target: str) -> None:
     """FR-DICOM-Quantite (E.154): all its parts are checked by the rules; what does not fit stays text."""
     out, value = place.out, measure(dose.quantity)
-    if dose.code.code not in DOSES or value is None:
+    if dose.code.code not in wording.DOSES or value is None:
         out.find("N3-TEXT-ONLY", source, _why_words(dose))
         return
     node = place.entry(
         "observation", target, "2.16.840.1.113883.10.20.6.2.14", ENTRIES + "154", classCode="OBS"
     )
-    display = dose.code.display or DOSES[dose.code.code]
+    display = dose.code.display or wording.DOSES[dose.code.code]
     out.code(node, "code", Code(code=dose.code.code, system=DCM, display=display), f"{source}.code")
     reference(out, node, target)
     out.add(node, "statusCode", code="completed")
@@ -165,7 +164,7 @@ def _dose(place: Place, dose: RadiationDose, default: Code, source: str, target:
 
 
 def _why_words(dose: RadiationDose) -> str:
-    if dose.code.code not in DOSES:
+    if dose.code.code not in wording.DOSES:
         return "no dose code of 1.2.250.1.213.1.1.5.620"
     if dose.quantity.unit.replace("²", "2").endswith("2"):
         return "the unit list of the official rules holds no dose area product (Gy.cm2, Gy.m2)"

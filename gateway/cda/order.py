@@ -112,6 +112,8 @@ def _as_report(order: ImagingOrder, identity: VersionIdentity, site: Site) -> Re
 def _asked(out: Writer, version: ReportVersion, order: ImagingOrder) -> None:
     """documentationOf: the order itself is the principal act, under the requester's number."""
     node = out.add(out.add(out.root, "documentationOf"), "serviceEvent", "", "placer", classCode="ACT")
+    if order.requested_at is None:
+        out.find("CDA-ADVICE", "requested_at", "no time of the request: that of the document stands for it")
     authority = version.site.authorities.placer_order
     if not out.identifier(node, "id", order.placer, "placer", authority):
         out.null(node, "id")

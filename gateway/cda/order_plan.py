@@ -53,6 +53,18 @@ _URGENT_PRIORITIES: Final = frozenset({"S", "A", "ST", "UR", "STAT", "ASAP"})
 """HL7 table 0485 and its long forms."""
 
 
+_PRIORITIES: Final = {
+    **dict.fromkeys(("S", "ST", "STAT"), "immédiatement"),
+    **dict.fromkeys(("A", "ASAP"), "dès que possible"),
+    "UR": "urgent",
+    "R": "sans urgence",
+    "P": "avant une intervention",
+    "C": "sur rappel",
+    "T": "à une heure fixée",
+}
+"""HL7 table 0485."""
+
+
 def wanted_modality(act: Act) -> Code | None:
     """The code of JDV 5.660 for the act's first modality; None when it names none."""
     if not act.modalities:
@@ -96,15 +108,21 @@ def plan(out: Writer, body: Element, order: ImagingOrder, identity: VersionIdent
     text.table(header, [_row(act, f"acte-{number}") for number, act in enumerate(order.acts, 1)])
     urgent = order.priority.upper() in _URGENT_PRIORITIES
     if urgent:
-        text.paragraph(order.priority, "urgence", "Demande urgente : ")
+        text.paragraph(_priority(order), "urgence", "Demande urgente : ")
     elif order.priority:
-        text.paragraph(f"Priorité : {order.priority}")
+        text.paragraph(f"Priorité : {_priority(order)}")
     for label, words in (("Protocole", order.protocol), ("Annulation", order.cancellation)):
         if words:
             text.paragraph(f"{label} : {words}")
     place = Place(out, section, identity)
     for index, act in enumerate(order.acts):
         _wanted(place, act, f"acts[{index}]", f"acte-{index + 1}", urgent=urgent, order=order)
+
+
+def _priority(order: ImagingOrder) -> str:
+    """`dès que possible [A]`: the code as received stays beside its French words."""
+    word = _PRIORITIES.get(order.priority.upper(), "")
+    return f"{word} [{order.priority}]" if word else order.priority
 
 
 def _row(act: Act, prefix: str) -> tuple[Cell, ...]:

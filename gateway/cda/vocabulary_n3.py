@@ -140,21 +140,6 @@ PREGNANCY: Final[dict[str, str]] = {
 """JDV 1.2.250.1.213.1.1.5.671."""
 NOT_PREGNANT, PREGNANCY_UNKNOWN = "60001007", "261665006"
 
-DOSES: Final[dict[str, str]] = {
-    "111636": "Kerma dans l'air à l'entrée du patient",
-    "111637": "Dose glandulaire moyenne totale",
-    "113722": "Produit dose surface total",
-    "113726": "Produit dose surface de scopie total",
-    "113727": "Produit dose surface de graphie total",
-    "113730": "Temps total de scopie",
-    "113731": "Nombre total d'images radiographiques",
-    "113507": "Activité administrée",
-    "113813": "Produit dose longueur total",
-    "113830": "Indice de dose scanographique volumique moyen",
-    "113839": "Dose efficace",
-}
-"""DCM codes of JDV 1.2.250.1.213.1.1.5.620."""
-
 PRODUCT_UNITS: Final = frozenset(
     (
         *("mL", "ml", "cL", "dL", "L", "l", "ug", "mg", "g", "kg", "mmol", "mol", "[iU]", "mg/mL", "mL/s"),

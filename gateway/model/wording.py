@@ -17,6 +17,21 @@ from gateway.model.terms import (
     Telecom,
 )
 
+DOSES: Final[dict[str, str]] = {
+    "111636": "Kerma dans l'air à l'entrée du patient",
+    "111637": "Dose glandulaire moyenne totale",
+    "113722": "Produit dose surface total",
+    "113726": "Produit dose surface de scopie total",
+    "113727": "Produit dose surface de graphie total",
+    "113730": "Temps total de scopie",
+    "113731": "Nombre total d'images radiographiques",
+    "113507": "Activité administrée",
+    "113813": "Produit dose longueur total",
+    "113830": "Indice de dose scanographique volumique moyen",
+    "113839": "Dose efficace",
+}
+"""DCM codes of doses (JDV 1.2.250.1.213.1.1.5.620)."""
+
 Rows = tuple[tuple[str, str], ...]
 """(label, value) pairs, in words."""
 

@@ -64,7 +64,8 @@ def _of_act(act: Act) -> list[tuple[str, str]]:
     rows += [("Produit radiopharmaceutique", _product(one)) for one in act.radiopharmaceuticals]
     for dose in act.exposure.doses if act.exposure else ():
         where = f" ({_words(dose.site)})" if dose.site else ""
-        rows.append((f"{_words(dose.code)}{where}", wording.quantity(dose.quantity).replace(" ", NBSP)))
+        label = dose.code.display or wording.DOSES.get(dose.code.code, dose.code.code)
+        rows.append((f"{label}{where}", wording.quantity(dose.quantity).replace(" ", NBSP)))
     if act.exposure is not None and act.exposure.authorized_by is not None:
         rows.append(("Exposition autorisée par", wording.person(act.exposure.authorized_by)))
     return rows

@@ -80,6 +80,22 @@ def test_whether_the_patient_was_told_of_risks(
     assert xpath(order, f"{path}/@nullFlavor") == flavor
 
 
+def test_a_priority_stands_in_words_beside_its_code() -> None:
+    assert "Priorité : sans urgence [R]" in xpath(replace(ORDER, priority="R"), "//h:paragraph/text()")
+    assert "immédiatement [S]" in xpath(replace(ORDER, priority="S"), "//h:content/text()")
+
+
+def test_an_order_without_a_time_says_that_its_document_has_given_one() -> None:
+    built = cda.build_order(replace(ORDER, requested_at=None), IDENTITY, HOUSE)
+    assert ("CDA-ADVICE", "requested_at") in [(item.code, item.location) for item in built.findings]
+
+
+def test_the_page_of_an_order_shows_what_is_asked_and_when_not_an_exam_done() -> None:
+    rows = dict(cda.letter(cda.build_order(ORDER, IDENTITY, HOUSE).data).exam)
+    assert rows["Date de la demande"] == "06/01/2021"
+    assert "Examen" not in rows
+
+
 def test_a_side_of_several_sites_is_coded_once_and_said_of_all_in_words() -> None:
     """The rules take one qualifier for all sites of an act (S_PlanDeSoins_IMG-DA-IMG)."""
     side = Code(code="24028007", system=SNOMED_CT, display="Droit")

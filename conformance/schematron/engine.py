@@ -47,8 +47,18 @@ class Engine:
         self._map: Any = None
 
     def document(self, xml: str) -> Any:
-        """A document to give to `check`; the caller has parsed it before, so it is well-formed."""
-        return self._processor.parse_xml(xml_text=xml)
+        """A document to give to `check`; the caller has parsed it before, so it is well-formed.
+
+        Raises SchematronError for one beyond the limits of Saxon's parser (200 attributes of an element…).
+        """
+        from saxonche import PySaxonApiError
+
+        try:
+            return self._processor.parse_xml(xml_text=xml)
+        except PySaxonApiError:
+            raise SchematronError(
+                "The document is beyond the limits of the XML parser of the rules"
+            ) from None
 
     def warm(self, rules: Path) -> None:
         """Load `rules` now. Raises SchematronError."""

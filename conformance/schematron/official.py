@@ -58,7 +58,12 @@ class Official:
             skipped = tuple(Step(name=name, skipped=str(error)) for name, _ in wanted)
             return (*steps, *skipped), tuple(remarks)
         self._engine = engine
-        judged = engine.document(etree.tostring(document, encoding="unicode", with_tail=False))
+        try:
+            judged = engine.document(etree.tostring(document, encoding="unicode", with_tail=False))
+        except SchematronError as error:
+            refused = Remark(severity=Severity.ERROR, step="XML", text=str(error), location="/")
+            skipped = tuple(Step(name=name, skipped="the document cannot be read") for name, _ in wanted)
+            return (*steps, *skipped), (*remarks, refused)
         for name, path in wanted:
             started = time.perf_counter()
             try:

@@ -3,6 +3,8 @@
 import re
 from enum import StrEnum
 
+from conformance.xml import WIDE
+
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?(ClinicalDocument|SubmitObjectsRequest|stylesheet|transform)[\s>]")
 _HEADER = re.compile(rb"[!-9;-~]+:")
 _MAIL = re.compile(rb"(?im)^(from|to|subject|message-id|received):")
@@ -21,6 +23,8 @@ class Kind(StrEnum):
 
 def recognise(data: bytes) -> Kind:
     """UNKNOWN when nothing fits; an XML file is told by its root, a self-presenting CDA is a CDA."""
+    if data.startswith(WIDE):
+        return Kind.CDA  # XML in UTF-16: its parser says what is wrong with it
     start = data[:4096].lstrip(b"\xef\xbb\xbf\x0b\r\n\t ")
     if data.startswith(b"PK\x03\x04"):
         return Kind.XDM

@@ -7,11 +7,12 @@ import re
 from lxml import etree
 
 from gateway.cda import reader_people as people
+from gateway.cda.checks_body import base64_strict, pdf_magic
 from gateway.cda.contents import decoded, lean
 from gateway.cda.reader_parts import code, identifier, identifiers, interval
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
 from gateway.cda.vocabulary import PS3_20
-from gateway.cda.xml import attribute, child, children, invalid, name, parse, text
+from gateway.cda.xml import CdaError, attribute, child, children, invalid, name, parse, text
 from gateway.model.terms import Code, Identifier
 
 _BODIES = {"application/pdf": "pdf", "text/plain": "text"}
@@ -21,9 +22,14 @@ _LEADING_DIGITS = re.compile(r"\d{1,9}")
 def read(data: bytes) -> CdaHeader:
     """The header of a CDA R2; times and codes as written.
 
-    Raises CdaError (CDA-INVALID) when `data` is no well-formed ClinicalDocument with id and code.
+    Raises CdaError (CDA-INVALID) when `data` is no well-formed ClinicalDocument with id and code, or when
+    nobody can open its body (HL7-BASE64, PDF-INVALID).
     """
-    return header(document(lean(data).data))
+    root = document(lean(data).data)
+    values = header(root)
+    if unreadable := (*base64_strict(root, values), *pdf_magic(root, values)):
+        raise CdaError(*unreadable)
+    return values
 
 
 def document(data: bytes) -> etree._Element:

@@ -11,6 +11,7 @@ import pytest
 from conformance.schematron.official import Official
 from conformance.xml import parse
 from gateway.model.findings import Severity
+from tests.hostile import HOSTILE
 from tests.support import KIT, SAMPLES, needs_kit, needs_samples
 
 pytestmark = [pytest.mark.kit, pytest.mark.samples, needs_kit, needs_samples]
@@ -60,3 +61,10 @@ def test_known_bad_documents_fail_for_the_known_reasons(
     errors = [one for one in remarks if one.severity is Severity.ERROR]
     assert [(one.step, one.location) for one in errors] == [(step, place) for step, place, _ in reasons]
     assert all(word in one.text for one, (_, _, word) in zip(errors, reasons, strict=True))
+
+
+def test_a_document_beyond_the_parser_of_the_rules_is_an_error_and_ends_nothing(official: Official) -> None:
+    make, _ = HOSTILE["many attributes"]
+    steps, remarks = official.judge(parse(make(b"")))
+    assert {remark.step for remark in remarks if remark.severity is Severity.ERROR} == {"XSD", "XML"}
+    assert [step.name for step in steps if not step.skipped] == ["XSD"]

@@ -19,6 +19,7 @@ from gateway.cda import build_n1
 from gateway.model.findings import Severity
 from tests.conformance.iti41 import CDA, Wish, cda_with_pdf, pdf, submit_objects
 from tests.contract.test_simulator_mssante import archive, mail
+from tests.hostile import HOSTILE
 from tests.reports import VERSION
 from tests.support import FIXTURES
 
@@ -49,6 +50,18 @@ LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><ClinicalDocument>
 )
 def test_the_kind_is_told_from_the_content(data: bytes, kind: Kind) -> None:
     assert recognise(data) is kind
+
+
+NOT_XML = [name for name, (_, code) in HOSTILE.items() if code == "CDA-INVALID" and "attributes" not in name]
+"""Many attributes are well-formed: the kit's schema refuses them (tests/conformance)."""
+
+
+@pytest.mark.parametrize("name", NOT_XML)
+def test_hostile_documents_are_refused_before_any_rule_reads_them(name: str) -> None:
+    verdict = Validator().judge("x", HOSTILE[name][0](build_n1(VERSION, b"%PDF-1.4").data))
+    assert verdict.kind == Kind.CDA
+    (remark,) = verdict.remarks
+    assert remark.step == "XML"
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", LAUGHS, b"<ClinicalDocument", b"PK\x03\x04nonsense"])

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -48,6 +48,16 @@ def read_file(path: Path, limit: int) -> bytes:
         return path.read_bytes()
     except OSError as wrong:
         fail(f"{path}: {wrong.strerror}", WRONG_USE)
+
+
+def messages(files: list[Path], limit: int) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every message: `batch.hl7 (2)` for one of several in a file."""
+    from gateway.pipeline import offline
+
+    for file in files:
+        parts = offline.messages(read_file(file, limit))
+        for number, data in enumerate(parts, 1):
+            yield str(file) if len(parts) == 1 else f"{file} ({number})", data
 
 
 def emit(rows: Iterable[dict[str, Any]]) -> None:

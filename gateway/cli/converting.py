@@ -1,7 +1,7 @@
 """`gateway convert` and `gateway check`: offline, deterministic with `--now`."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway import cda
-from gateway.cli.common import FAILED, WRONG_USE, emit, fail, finding_row, print_findings, read_file, settings
+from gateway.cli.common import (
+    FAILED,
+    WRONG_USE,
+    emit,
+    fail,
+    finding_row,
+    messages,
+    print_findings,
+    read_file,
+    settings,
+)
 from gateway.mapping import sites as site_profiles
 from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination
@@ -50,7 +60,7 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
     current = settings(config)
     profiles = _sites(current)
     refused = False
-    for name, data in _messages(files, current.limits.max_bytes):
+    for name, data in messages(files, current.limits.max_bytes):
         try:
             judged = offline.judge(
                 data,
@@ -77,14 +87,6 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
             print_findings(findings)
     if refused:
         raise SystemExit(FAILED)
-
-
-def _messages(files: list[Path], limit: int) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every message: `batch.hl7 (2)` for one of several in a file."""
-    for file in files:
-        parts = offline.messages(read_file(file, limit))
-        for number, data in enumerate(parts, 1):
-            yield str(file) if len(parts) == 1 else f"{file} ({number})", data
 
 
 def _verdicts(file: str, verdict: Verdict, findings: tuple[Finding, ...]) -> dict[str, Any]:

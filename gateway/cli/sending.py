@@ -14,6 +14,7 @@ from gateway.cli.common import FAILED, WRONG_USE, emit, fail, read_file, setting
 from gateway.cli.sending_lines import HttpLine, Line, LineError, MllpLine, Reply, stored_token
 from gateway.config import Settings, is_loopback
 from gateway.connectors import tls
+from gateway.hl7v2.er7 import PADDING
 from gateway.pipeline.offline import InputKind, messages, recognise
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -109,7 +110,8 @@ def _payloads(file: Path, named: bool, target: SplitResult, limit: int) -> tuple
         if named:
             fail(f"{file}: FHIR goes to http(s)://HOST:PORT/fhir", WRONG_USE)
         return ()
-    return messages(data)
+    found = messages(data)
+    return found if named or any(one.lstrip(PADDING).startswith(b"MSH") for one in found) else ()
 
 
 # --- sending
@@ -120,11 +122,15 @@ async def _run(
 ) -> int:
     """How many were not accepted."""
     tally: Counter[str] = Counter()
+    left_out: list[str] = []
     refused, started = 0, time.monotonic()
     with _progress(len(files), options.as_json) as (say, advance):
         try:
             for file, named in files:
-                for payload in _payloads(file, named, target, current.limits.max_bytes):
+                payloads = _payloads(file, named, target, current.limits.max_bytes)
+                if not payloads:
+                    left_out.append(file.name)
+                for payload in payloads:
                     await _pace(started, sum(tally.values()), options.rate)
                     reply = await _persist(line, payload, options.retries)
                     tally[reply.verdict] += 1
@@ -133,6 +139,9 @@ async def _run(
                 advance()
         finally:
             await line.close()
+    if left_out:
+        names = ", ".join(left_out[:5]) + (", …" if len(left_out) > 5 else "")
+        print(f"gateway: {len(left_out)} left out, no message for this receiver: {names}", file=sys.stderr)
     if sum(tally.values()) > 1 and not options.as_json:
         counted = ", ".join(f"{count} {verdict}" for verdict, count in sorted(tally.items()))
         print(f"{sum(tally.values())} sent: {counted} in {time.monotonic() - started:.1f} s")

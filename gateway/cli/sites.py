@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ from gateway.cli.common import (
     emit,
     fail,
     finding_row,
+    messages,
     print_findings,
     profiles,
-    read_file,
     settings,
 )
 from gateway.mapping import sites as site_profiles
@@ -25,6 +26,9 @@ from gateway.pipeline.trial import Trial, compare
 
 if TYPE_CHECKING:
     from gateway.config import Settings
+
+SHOWN = 3
+"""Values of a new object (a person, a structure) that are shown one by one."""
 
 
 def check(folder: Path | None, as_json: bool, config: Path | None) -> None:
@@ -91,35 +95,37 @@ def try_profile(
         if name and name not in found.profiles:
             fail(f"{name}: no such profile; there are {', '.join(found.profiles)}", WRONG_USE)
     refused = False
-    for file in files:
-        for trial in _trials(file, found, site, against, current):
+    for message, data in messages(files, current.limits.max_bytes):
+        for trial in _trials(data, message, found, site, against, current):
             refused = refused or trial.verdict == "reject"
             if as_json:
-                emit([_trial_row(file, trial)])
+                emit([_trial_row(message, trial)])
             else:
-                _show(file, trial)
+                _show(message, trial)
     if refused:
         raise SystemExit(FAILED)
 
 
-def _trials(file: Path, found: Sites, site: str, against: str, current: "Settings") -> tuple[Trial, ...]:
-    data, now = read_file(file, current.limits.max_bytes), datetime.now(UTC)
+def _trials(
+    data: bytes, name: str, found: Sites, site: str, against: str, current: "Settings"
+) -> tuple[Trial, ...]:
+    now = datetime.now(UTC)
     today = Sites(
-        {name: one for name, one in found.profiles.items() if against or name != site}, found.default
+        {one.name: one for one in found.profiles.values() if against or one.name != site}, found.default
     )
     try:
         before = offline.judge(data, today, site=against, environment=current.environment, now=now)
         after = offline.judge(data, found, site=site, environment=current.environment, now=now)
     except offline.UnreadableError as unreadable:
-        print(f"{file}: cannot be read")
+        print(f"{name}: cannot be read")
         print_findings(unreadable.findings)
         raise SystemExit(FAILED) from None
     return compare(before, after)
 
 
-def _trial_row(file: Path, trial: Trial) -> dict[str, object]:
+def _trial_row(file: str, trial: Trial) -> dict[str, object]:
     return {
-        "file": str(file),
+        "file": file,
         "verdict_before": trial.verdict_before.value,
         "verdict": trial.verdict.value,
         "findings": [finding_row(one) for one in trial.findings],
@@ -129,16 +135,25 @@ def _trial_row(file: Path, trial: Trial) -> dict[str, object]:
     }
 
 
-def _show(file: Path, trial: Trial) -> None:
+def _show(file: str, trial: Trial) -> None:
     print(f"{file}: {trial.verdict} (before: {trial.verdict_before})")
     print_findings(trial.findings)
     for found in trial.gone:
         print(f"  gone    {found.code} {found.location}")
     if not trial.comparable:
-        print("  no report before, or none now: `gateway convert --to canonical` shows the one there is")
+        print(
+            "  no report before, or none now: nothing to compare (`gateway convert --to canonical` shows one)"
+        )
         return
-    for one in trial.differences:
-        print(f"  {one.path}: {_one_line(one.before)} -> {_one_line(one.after)}")
+    for owner, group in groupby(trial.differences, key=lambda one: one.path.partition(".")[0]):
+        changed = list(group)
+        new = [one for one in changed if not one.before]
+        folded = new[SHOWN:] if len(new) > SHOWN + 1 else []
+        for one in changed:
+            if one not in folded:
+                print(f"  {one.path}: {_one_line(one.before)} -> {_one_line(one.after)}")
+        if folded:
+            print(f"  {owner}: {len(folded)} more values that were not there before (--json lists them)")
     if not trial.differences:
         print("  the canonical report is the same")
 

@@ -69,14 +69,17 @@ def test_a_refusal_is_status_1_with_its_errors_and_the_next_file_goes_on(
     assert out.splitlines()[-1].startswith("2 sent: 2 AE in ")
 
 
-def test_a_folder_is_sent_in_the_order_of_names_without_what_is_not_for_mllp(tmp_path: Path) -> None:
+def test_a_folder_is_sent_in_the_order_of_names_without_what_is_not_for_mllp(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = write(
         tmp_path, b=report("2"), a=report("1"), report=b'{"resourceType": "Bundle"}', **{".hidden": b"x"}
     )
-    write(folder / "c", d=report("3"))
+    write(folder / "c", d=report("3"), notes=b"# how these were made")
     taken = Taken()
     with server_thread(taken) as port:
         assert status([folder], to(port)) == 0
+    assert "2 left out, no message for this receiver: notes, report" in capsys.readouterr().err
     assert taken.payloads == [report("1"), report("2"), report("3")]
 
 
@@ -193,7 +196,7 @@ def test_the_pace_is_kept(tmp_path: Path) -> None:
 def test_json_is_one_object_a_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write(tmp_path, a=report("1"), b=b"no HL7 at all")
     with server_thread(Taken()) as port:
-        assert status([folder], to(port, as_json=True)) == 1
+        assert status([folder / "a", folder / "b"], to(port, as_json=True)) == 1
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert first.pop("seconds") >= 0
     assert first == {"file": str(folder / "a"), "code": "AA", "control_id": "1", "errors": []}

@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
 
 
 def _names() -> tuple[str, ...]:
-    return ("framer", "reader", "mapping", "answers")
+    return ("framer", "reader", "mapping", "answers", "several")
 
 
 def _starts(name: str) -> list[bytes]:

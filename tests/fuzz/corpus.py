@@ -15,9 +15,10 @@ TOKENS = [
     b"\rOBX|1|TX|", b"\rOBX|2|ED|X||^^PDF^Base64^", b"\rOBX|2|ED|X||^TEXT^XML^Base64^", b"\rNTE|1||",
     b"\rPID|1||", b"\rOBR|1|", b"\rORC|NW|", b"\rPRT|", b"\rTXA|1|", b"\rZDS|1.2.3^^Application^DICOM",
     b"FHS|^~\\&\r", b"BHS|^~\\&\r", b"\\.br\\", b"\\F\\", b"\\X0D\\", b"\\XE9\\", b"\\H\\",
-    b"UNICODE UTF-8", b"8859/15", b"MDM^T02^MDM_T02", b"MDM^T04^MDM_T02", b"ORU^R01^ORU_R01", b"20210108",
-    b"99999999999999", b"0000", b"20210230", b"-1", b"279035121518989", b"18748-4^CR^LN", b"|F|", b"|C|",
-    b"|D|", b"|P|", b"MetaDMPMSS", b"DESTDMP", b"Y^^expandedYes-NoIndicator", b"=", b"JVBERi0xLjQK",
+    b"UNICODE UTF-8", b"8859/15", b"MDM^T02^MDM_T02", b"MDM^T04^MDM_T02", b"MDM^T06^MDM_T02",
+    b"ORU^R01^ORU_R01", b"20210108", b"99999999999999", b"0000", b"20210230", b"-1", b"279035121518989",
+    b"18748-4^CR^LN", b"|F|", b"|C|", b"|D|", b"|P|", b"MetaDMPMSS", b"DESTDMP",
+    b"Y^^expandedYes-NoIndicator", b"=", b"JVBERi0xLjQK",
     b"PENsaW5pY2FsRG9jdW1lbnQ+", b"<", b"&amp;", b"\xf0\x9f\x98\x80",
 ]  # fmt: skip
 """What edits put in: delimiters, marks, segment heads, codes and values at the edge of their form."""

@@ -4,6 +4,7 @@ framer     any stream, in any packets: the same frames, bounded memory, never an
 reader     any payload is read (bytes kept) or refused with a finding; either way it can be answered
 mapping    any payload is mapped and decided, or refused with findings; values survive JSON
 answers    any payload has its answers in enhanced mode, and its refusal by its first bytes
+several    any content is cut into messages of which none is lost, and answered by one frame; addenda join
 """
 
 import functools
@@ -18,8 +19,10 @@ from gateway.model.base import decode, encode
 from gateway.model.decision import Verdict
 from gateway.model.findings import CATALOGUE, errors, finding
 from gateway.model.report import ImagingReport
+from gateway.model.submission import Mapped
 from gateway.pipeline.offline import UnreadableError, judge
 from gateway.pipeline.reading import dedupe_key
+from gateway.rules import addendum
 
 NOW = datetime(2021, 1, 8, 12, tzinfo=UTC)
 LIMIT = 2048
@@ -149,9 +152,45 @@ def answers(data: bytes) -> None:
             hl7v2.wrap(told)
 
 
+def several(data: bytes) -> None:
+    """A batch has one answer that names each of its messages; what came before joins what comes, or not."""
+    parts = hl7v2.split_batch(data)
+    if not parts or set(data) & MARKS:
+        return
+    assert sum(map(len, parts)) <= len(data)
+    replies = [_reply(one) for one in parts]
+    whole = hl7v2.answer_several(data, tuple(replies), now=NOW, control_id="B1")
+    hl7v2.wrap(whole)
+    told = [hl7v2.read_ack(one).control_id for one in hl7v2.split_batch(whole)]
+    assert sorted(told) == sorted(hl7v2.read_ack(one).control_id for one in replies)
+    reports: list[Mapped] = []
+    for one in parts[:6]:
+        try:
+            judged = judge(one, _profiles(), environment="test", now=NOW)
+        except UnreadableError:
+            continue
+        reports += [each.mapped for each in judged if each.mapped.report is not None][:4]
+    for before in reports:
+        for after in reports:
+            joined = addendum.joined(after, before.report)
+            assert joined.report is not None
+            if not errors(joined.findings):
+                again = addendum.joined(after, joined.report)
+                assert again.report == joined.report or again.report == after.report
+
+
+def _reply(payload: bytes) -> bytes:
+    try:
+        message: hl7v2.Message | None = hl7v2.read(payload)
+    except NotHl7Error:
+        message = None
+    return hl7v2.acknowledge(hl7v2.reply_to(message), AckCode.AA, now=NOW, control_id="A1")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "framer": framer,
     "reader": reader,
     "mapping": mapping,
     "answers": answers,
+    "several": several,
 }

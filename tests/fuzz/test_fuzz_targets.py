@@ -21,7 +21,7 @@ def test_every_seed_holds(name: str) -> None:
         TARGETS[name](framed(data) if name == "framer" else data)
 
 
-@pytest.mark.parametrize("name", ["reader", "mapping", "answers"])
+@pytest.mark.parametrize("name", ["reader", "mapping", "answers", "several"])
 def test_edited_seeds_hold(name: str) -> None:
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(inputs(OWN))

@@ -290,6 +290,18 @@ class Operator(Protocol):
 
     async def resume(self, destination: Destination, *, actor: str = ...) -> None: ...
 
+    async def note(
+        self,
+        action: str,
+        *,
+        actor: str = ...,
+        message_id: int | None = ...,
+        report_id: int | None = ...,
+        result: str = ...,
+    ) -> None:
+        """Into the audit trail: somebody looks at contents (`read`), or takes them away (`export`)."""
+        ...
+
 
 Row = dict[str, Any]
 """A row as API and CLI show it: JSON-ready, field names as in the tables."""

@@ -1,8 +1,9 @@
-"""`gateway db upgrade | check | backup`: the store as a whole."""
+"""`gateway db upgrade | check | backup | restore`: the store as a whole."""
 
 from pathlib import Path
 
 from gateway.cli.common import FAILED, fail, settings
+from gateway.cli.operating import me
 
 
 def upgrade(config: Path | None) -> None:
@@ -59,3 +60,30 @@ def backup(target: Path, config: Path | None) -> None:
     except (BackupError, SchemaError) as wrong:
         fail(str(wrong))
     print(f"{target}: {size} bytes")
+
+
+def restore(source: Path | None, config: Path | None) -> None:
+    """Put a backup in place; of a PostgreSQL that was put back by its own means, hold the mails."""
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreLockedError
+    from gateway.store.backup import BackupError
+    from gateway.store.moments import to_micros
+    from gateway.store.restore import distrusted, restore
+    from gateway.store.store import SystemClock
+
+    current, now = settings(config), to_micros(SystemClock().now())
+    try:
+        if isinstance(current.database, str):
+            if source is not None:
+                fail("the store is a PostgreSQL: `pg_restore` first, then this verb without a path")
+            held = distrusted(current.database, now, me())
+        elif source is None:
+            fail("name the folder that `gateway db backup` made", 2)
+        else:
+            held = restore(source, current.data_dir, now, me())
+    except (BackupError, SchemaError, StoreLockedError, StoreUnavailableError, OSError) as wrong:
+        fail(str(wrong))
+    print(
+        f"restored; {held} mails held: see `gateway deliveries --state ambiguous` and `--state withheld`. "
+        "Let the senders resend what they sent since the backup"
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.cli.common import fail, settings
+from gateway.cli.operating import note
 
 _MADE = (1980, 1, 1, 0, 0, 0)
 """Time of every entry: the same report gives the same entries."""
@@ -32,6 +33,7 @@ def evidence(report: int, out: Path, redact: bool, config: Path | None) -> None:
     found = gather(current.database, report)
     if found is None:
         fail(f"no report {report}")
+    note(current, "export", report_id=report, result="evidence redacted" if redact else "evidence")
     hashes = {place: hashlib.sha256(data).hexdigest() for place, data in found.files}
     facts: dict[str, Any] = {
         "format": "gateway.evidence/1",

@@ -118,9 +118,12 @@ def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> N
     """One message; `raw`: the received bytes alone."""
     with _queries(config) as queries:
         if raw:
+            from gateway.cli.operating import note
+
             data = queries.raw(identifier)
             if data is None:
                 fail(f"no message {identifier}")
+            note(settings(config), "read", message_id=identifier, result="raw")
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             return

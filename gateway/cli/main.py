@@ -337,6 +337,39 @@ def db_upgrade(config: Config = None) -> None:
     store.upgrade(config)
 
 
+@database.command("restore")
+def db_restore(
+    path: Annotated[
+        Path | None, typer.Argument(help="Folder of `db backup`; none for a PostgreSQL after pg_restore.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Put a backup in place, checked. No mail goes by itself then: it may have left since the backup."""
+    from gateway.cli import database as store
+
+    store.restore(path, config)
+
+
+@app.command("export")
+def export_all(
+    out: Annotated[Path, typer.Option("--out", help="Archive to write (zip).")], config: Config = None
+) -> None:
+    """Everything as one archive: a folder a patient (CDA, PDF, index, traces), all rows, a hash a file."""
+    from gateway.cli import exporting
+
+    exporting.export(out, config)
+
+
+@app.command("import")
+def import_all(
+    file: Annotated[Path, typer.Argument(help="Archive of `gateway export`.")], config: Config = None
+) -> None:
+    """Fill an empty store (SQLite or PostgreSQL) from an export. Mails to be sent wait for a person."""
+    from gateway.cli import exporting
+
+    exporting.load(file, config)
+
+
 @app.command()
 def doctor(json: Json = False, config: Config = None) -> None:
     """Check settings, site profiles, certificates, store and ledger. 1: something is wrong."""

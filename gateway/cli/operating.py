@@ -39,6 +39,20 @@ def destinations(verb: str, names: Iterable[str], as_json: bool, config: Path | 
     _apply(verb, current, targets, as_json)
 
 
+def note(current: "Settings", action: str, **about: Any) -> None:
+    """Tell the audit trail that somebody looks: `action` read or export; `about`: message_id, report_id,
+    result. Ends the command when it cannot be told."""
+
+    async def change(store: "Store") -> Outcome:
+        await store.note(action, actor=me(), **about)
+        return True, "told"
+
+    query = "&".join(f"{name}={value}" for name, value in about.items())
+    (done, text) = asyncio.run(_run(current, {action: (f"/api/audit/{action}?{query}", change)}))[action]
+    if not done:
+        fail(f"not told to the audit trail: {text}")
+
+
 def _apply(verb: str, current: "Settings", targets: dict[str, tuple[str, Change]], as_json: bool) -> None:
     from gateway.store import exists
 
@@ -124,7 +138,7 @@ def _delivery_change(verb: str, identifier: int) -> Change:
         from gateway.web.operating import explain
 
         try:
-            return True, (await getattr(store, verb)(identifier, actor=_me())).value
+            return True, (await getattr(store, verb)(identifier, actor=me())).value
         except LookupError:
             return False, f"no delivery {identifier}"
         except IllegalTransitionError as illegal:
@@ -137,11 +151,12 @@ def _destination_change(verb: str, name: str) -> Change:
     async def change(store: "Store") -> Outcome:
         from gateway.model.delivery import Destination
 
-        await getattr(store, verb)(Destination(name), actor=_me())
+        await getattr(store, verb)(Destination(name), actor=me())
         return True, "paused" if verb == "pause" else "working"
 
     return change
 
 
-def _me() -> str:
+def me() -> str:
+    """Actor of what is done on this machine."""
     return f"cli {getpass.getuser()}"

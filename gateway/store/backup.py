@@ -56,6 +56,16 @@ def _copy(source: Path, target: Path) -> int:
     return target.stat().st_size
 
 
+def put_in_place(partial: Path, data_dir: Path) -> None:
+    """Move a finished store (closed, its WAL written back) from `partial` into `data_dir`; the database last,
+    because it is what makes a data folder. Its audit key counts from now on. Raises OSError."""
+    left = sorted(partial.iterdir(), key=lambda path: path.name == "gateway.db")
+    for path in left:
+        if path.suffix in ("", ".db"):
+            path.rename(data_dir / path.name)
+    _on_disk(data_dir)
+
+
 def _on_disk(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -192,8 +192,17 @@ class Store(ABC):
     def _paused(self, destinations: frozenset[str]) -> None:
         """These are paused from now on."""
 
-    async def record(self, entry: audit.Entry) -> None:
-        """Append to the audit trail."""
+    async def note(
+        self,
+        action: str,
+        *,
+        actor: str = OPERATOR,
+        message_id: int | None = None,
+        report_id: int | None = None,
+        result: str = "",
+    ) -> None:
+        """Somebody looks at contents (`read`) or takes them away (`export`)."""
+        entry = audit.Entry(action, actor, message_id=message_id, report_id=report_id, result=result)
         now = self._now()
         await self._writer.submit(lambda session: audit.record(session, entry, now))
 

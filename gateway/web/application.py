@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from gateway import __version__, fhir
@@ -14,7 +15,7 @@ from gateway.telemetry import metrics
 from gateway.web.auth import RequireToken
 from gateway.web.body import TooLargeError, read_body
 from gateway.web.capability import capability_statement
-from gateway.web.operating import add_operations
+from gateway.web.operating import add_operations, noted
 
 FHIR_JSON = "application/fhir+json"
 
@@ -42,7 +43,7 @@ def application(
     guarded = [Depends(RequireToken(token))]
     _health(app, ready)
     _intake(app, intake, limit, guarded)
-    _operator(app, queries, guarded)
+    _operator(app, queries, operator, guarded)
     _feed(app, queries, guarded)
     if operator is not None:
         add_operations(app, operator, guarded)
@@ -91,7 +92,7 @@ def _intake(app: FastAPI, intake: Intake, limit: int, guarded: list[Any]) -> Non
         return Response(capability_statement(), media_type=FHIR_JSON)
 
 
-def _operator(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
+def _operator(app: FastAPI, queries: Queries, operator: Operator | None, guarded: list[Any]) -> None:
     @app.get("/api/messages", dependencies=guarded, summary="Received messages, newest first")
     def messages(
         state: str = "",
@@ -108,10 +109,12 @@ def _operator(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
         return _row(queries.message(identifier), "message", identifier)
 
     @app.get("/api/messages/{identifier}/raw", dependencies=guarded, summary="The bytes as received")
-    def raw(identifier: int) -> Response:
-        content = queries.raw(identifier)
+    async def raw(identifier: int, x_actor: str = Header("")) -> Response:
+        content = await run_in_threadpool(queries.raw, identifier)
         if content is None:
             raise _missing("message", identifier)
+        if operator is not None:
+            await noted(operator, "read", x_actor, message_id=identifier, result="raw")
         return Response(content, media_type="text/plain")
 
     @app.get("/api/reports/{identifier}", dependencies=guarded, summary="One report set with its versions")

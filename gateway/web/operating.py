@@ -21,6 +21,10 @@ EVENTS = {
 }
 
 
+LOOKS = ("read", "export")
+"""What the audit trail is told of those who only look."""
+
+
 def add_operations(app: FastAPI, operator: Operator, guarded: list[Any]) -> None:
     """`POST /api/deliveries/{id}/retry|release|cancel` and `/api/destinations/{name}/pause|resume`."""
     verbs: dict[str, Callable[..., Awaitable[DeliveryState]]] = {
@@ -43,6 +47,19 @@ def add_operations(app: FastAPI, operator: Operator, guarded: list[Any]) -> None
             raise HTTPException(503, str(down)) from None
         return {"id": identifier, "state": state.value}
 
+    @app.post("/api/audit/{action}", dependencies=guarded, summary="somebody reads or exports contents")
+    async def look(
+        action: str,
+        message_id: int | None = None,
+        report_id: int | None = None,
+        result: str = "",
+        x_actor: str = Header(""),
+    ) -> dict[str, Any]:
+        if action not in LOOKS:
+            raise HTTPException(404, f"no action {action}: {', '.join(LOOKS)}")
+        await noted(operator, action, x_actor, message_id=message_id, report_id=report_id, result=result[:64])
+        return {"state": "told"}
+
     @app.post("/api/destinations/{name}/{verb}", dependencies=guarded, summary="pause or resume")
     async def switch(name: str, verb: str, x_actor: str = Header("")) -> dict[str, Any]:
         if name not in set(Destination):
@@ -55,6 +72,24 @@ def add_operations(app: FastAPI, operator: Operator, guarded: list[Any]) -> None
         except StoreUnavailableError as down:
             raise HTTPException(503, str(down)) from None
         return {"destination": name, "paused": verb == "pause"}
+
+
+async def noted(
+    operator: Operator,
+    action: str,
+    named: str,
+    *,
+    message_id: int | None = None,
+    report_id: int | None = None,
+    result: str = "",
+) -> None:
+    """Into the audit trail before anything is shown: what cannot be told is not shown (503)."""
+    try:
+        await operator.note(
+            action, actor=_actor(named), message_id=message_id, report_id=report_id, result=result
+        )
+    except StoreUnavailableError as down:
+        raise HTTPException(503, str(down)) from None
 
 
 def explain(identifier: int, verb: str, illegal: IllegalTransitionError) -> str:

@@ -1,0 +1,246 @@
+"""`gateway export` and `import`: everything that a store holds as one archive (docs/export.md)."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway import __version__
+from gateway.cli.common import fail, settings
+from gateway.cli.operating import me, note
+
+if TYPE_CHECKING:
+    from gateway.store.place import Where
+    from gateway.store.session import Session
+
+FORMAT = "gateway.export/1"
+FILE = "$file"
+"""Key of an object that stands for bytes: its value is their place in the archive."""
+_MOST_IN_MEMORY = 8 << 20
+
+
+class _Archive:
+    """A zip whose members are written one by one, and the sum of each."""
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        self.sums: dict[str, str] = {}
+
+    def add(self, name: str, data: bytes) -> None:
+        self._zip.writestr(name, data)
+        self.sums[name] = hashlib.sha256(data).hexdigest()
+
+    def copy(self, name: str, file: Any) -> None:
+        file.seek(0)
+        digest = hashlib.sha256()
+        with self._zip.open(name, "w", force_zip64=True) as target:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                target.write(piece)
+        self.sums[name] = digest.hexdigest()
+
+    def close(self) -> None:
+        lines = (f"{digest}  {name}\n" for name, digest in self.sums.items())
+        self._zip.writestr("SHA256SUMS", "".join(lines))
+        self._zip.close()
+
+
+def export(out: Path, config: Path | None) -> None:
+    """Write one state of the whole store to `out`, beside a running server; told in the audit trail first."""
+    current = settings(config)
+    from gateway.store import exists
+    from gateway.store.place import reading
+
+    if not exists(current.database):
+        fail(f"no store at {current.database}")
+    if out.exists():
+        fail(f"{out} exists already")
+    note(current, "export", result="everything")
+    partial = out.with_name(f".{out.name}.partial")
+    partial.touch(mode=0o600)
+    try:
+        session = reading(current.database)
+        try:
+            counts = _write(session, partial, current.data_dir / "audit-key")
+        finally:
+            session.close()
+        partial.rename(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    print(f"{out}: {counts['report']} reports, {counts['message']} messages, {out.stat().st_size} bytes")
+
+
+def _write(session: "Session", path: Path, key: Path) -> dict[str, int]:
+    from gateway.store import patients, transfer
+    from gateway.store.tables import REVISION
+
+    transfer.snapshot(session)
+    counts = transfer.counts(session)
+    archive = _Archive(path)
+    places: dict[str, str] = {}
+    for name, sets in patients.folders(session).items():
+        for file in patients.files(session, sets):
+            place = f"patients/{name}/{file.path}"
+            if place not in archive.sums:
+                archive.add(place, file.data)
+            if file.sha256:
+                places.setdefault(file.sha256, place)
+    for name in transfer.TABLES:
+        with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as lines:
+            for row in transfer.rows(session, name):
+                lines.write(
+                    json.dumps(_line(name, row, places, archive), ensure_ascii=False).encode() + b"\n"
+                )
+            archive.copy(f"tables/{name}.jsonl", lines)
+    if key.is_file():
+        archive.add("audit-key", key.read_bytes())
+    facts = {
+        "format": FORMAT,
+        "gateway": __version__,
+        "schema": REVISION,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "rows": counts,
+    }
+    archive.add("export.json", json.dumps(facts, indent=1).encode())
+    archive.close()
+    return counts
+
+
+def _line(table: str, row: dict[str, Any], places: dict[str, str], archive: _Archive) -> dict[str, Any]:
+    """A row as JSON; bytes go into the archive once."""
+    made = dict(row)
+    for column, value in row.items():
+        if isinstance(value, (bytes, memoryview)):
+            place = f"messages/{row['id']}/{_NAMES[column]}" if table == "message" else ""
+            if table == "artifact":
+                place = places.get(row["sha256"], f"artifacts/{row['sha256']}")
+            if place not in archive.sums:
+                archive.add(place, bytes(value))
+            made[column] = {FILE: place}
+    return made
+
+
+_NAMES = {"raw": "received", "answer": "answer"}
+
+
+def load(source: Path, config: Path | None) -> None:
+    """Fill an empty store from an export, after every file of it was compared with its sum."""
+    current = settings(config)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            facts = _checked(archive)
+            held = _load(archive, current.database, current.data_dir)
+    except (OSError, zipfile.BadZipFile, KeyError, json.JSONDecodeError) as wrong:
+        fail(f"{source}: {wrong}")
+    print(
+        f"{facts['rows']['report']} reports, {facts['rows']['message']} messages imported; "
+        f"{held} mails held: see `gateway deliveries --state ambiguous` and `--state withheld`"
+    )
+
+
+def _checked(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """export.json of a whole archive of this format and schema; else the command ends."""
+    from gateway.store.tables import REVISION
+
+    sums: dict[str, str] = {}
+    for line in archive.read("SHA256SUMS").decode().splitlines():
+        digest, _, name = line.partition("  ")
+        sums[name] = digest
+    if missing := set(sums) ^ {name for name in archive.namelist() if name != "SHA256SUMS"}:
+        fail(f"not one to one with SHA256SUMS: {', '.join(sorted(missing)[:5])}")
+    for name, expected in sums.items():
+        found = hashlib.sha256()
+        with archive.open(name) as member:
+            while piece := member.read(1 << 20):
+                found.update(piece)
+        if found.hexdigest() != expected:
+            fail(f"{name} was changed: its hash is not that of SHA256SUMS")
+    facts: dict[str, Any] = json.loads(archive.read("export.json"))
+    if facts.get("format") != FORMAT:
+        fail(f"format {facts.get('format')}, expected {FORMAT}")
+    if facts.get("schema") != REVISION:
+        fail(
+            f"the export has schema revision {facts.get('schema')}, this gateway {REVISION}: import it with "
+            "the gateway that wrote it, then `gateway db upgrade`"
+        )
+    return facts
+
+
+def _load(archive: zipfile.ZipFile, where: "Where", data_dir: Path) -> int:
+    from gateway.store import transfer
+    from gateway.store.moments import to_micros
+    from gateway.store.restore import distrust
+    from gateway.store.store import SystemClock
+
+    with _target(where, data_dir) as (session, folder):
+        session.begin()
+        if not transfer.empty(session):
+            fail("the store is not empty: import into a new data folder")
+        for name in transfer.TABLES:
+            with archive.open(f"tables/{name}.jsonl") as lines:
+                for line in lines:
+                    row = json.loads(line)
+                    for column, value in row.items():
+                        if isinstance(value, dict) and FILE in value:
+                            row[column] = archive.read(value[FILE])
+                    transfer.add(session, name, row)
+        transfer.number(session)
+        held = distrust(session, to_micros(SystemClock().now()), me())
+        session.commit()
+        if "audit-key" in archive.namelist():
+            key = folder / "audit-key"
+            key.unlink(missing_ok=True)
+            key.touch(mode=0o600)
+            key.write_bytes(archive.read("audit-key"))
+    return held
+
+
+@contextmanager
+def _target(where: "Where", data_dir: Path) -> Iterator[tuple["Session", Path]]:
+    """An empty store to fill, and the folder of its key. A file gets its name when it is whole."""
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreLockedError
+    from gateway.store.backup import put_in_place
+    from gateway.store.connection import FolderLock, connect_writer, prepare
+    from gateway.store.session import SqliteSession
+
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        lock = FolderLock(data_dir / "gateway.lock")
+    except StoreLockedError as served:
+        fail(str(served))
+    partial = data_dir / ".import"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        if isinstance(where, str):
+            from gateway.store import postgres
+            from gateway.store.postgres_session import PostgresSession, connect
+
+            postgres.prepare(where)
+            session: Session = PostgresSession(connect(where, "import"))
+            try:
+                yield session, data_dir
+            finally:
+                session.close()
+            return
+        if where.exists():
+            fail(f"{where} exists: import into a new data folder")
+        partial.mkdir(mode=0o700)
+        prepare(partial / "gateway.db")
+        session = SqliteSession(connect_writer(partial / "gateway.db"))
+        try:
+            yield session, partial
+        finally:
+            session.close()
+        put_in_place(partial, data_dir)
+    except (SchemaError, StoreUnavailableError) as wrong:
+        fail(str(wrong))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        lock.release()

@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
 
-.PHONY: help setup demo test lint serve bench faults fuzz golden requirements clean
+.PHONY: help setup demo postgres test lint serve bench faults fuzz golden requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -18,10 +18,17 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 setup: $(STAMP) ## create .venv with the pinned dependencies
 
-demo: setup ## the main job end to end on embedded defaults (KEEP=1 leaves it running)
-	$(BIN)/python -m conformance.demo $(if $(KEEP),--keep)
+demo: setup $(if $(filter postgres,$(STORE)),postgres) ## the main job end to end (KEEP=1 leaves it running, STORE=postgres)
+	$(BIN)/python -m conformance.demo $(if $(KEEP),--keep) $(if $(STORE),--store $(STORE))
 
-test: setup ## the whole test suite
+postgres: ## PostgreSQL's programs, where root can install them (Debian)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
+	|| if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql) >/dev/null \
+	  || echo "PostgreSQL could not be installed"; \
+	else echo "no PostgreSQL here, and only root can install it (apt-get install postgresql)"; fi
+
+test: setup postgres ## the whole test suite
 	$(BIN)/python -m pytest -n 2
 
 lint: setup ## ruff, mypy --strict, import contracts

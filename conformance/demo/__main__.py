@@ -11,6 +11,7 @@ from rich.console import Console
 
 from conformance.demo.scenario import MESSAGES, STEPS, Step
 from conformance.demo.stage import Stage, settled
+from conformance.postgres import Cluster, PostgresMissingError
 from gateway.connectors.mllp import connect
 from gateway.hl7v2 import read_ack
 
@@ -28,13 +29,20 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     arguments.add_argument("--dir", type=Path, default=Path("var/demo"))
+    arguments.add_argument(
+        "--store",
+        choices=("sqlite", "postgres"),
+        default="sqlite",
+        help="postgres: a private one, in a temporary folder",
+    )
     options = arguments.parse_args()
     started = time.perf_counter()
 
     def say(text: str) -> None:
         console.print(f"[dim]{time.perf_counter() - started:5.1f} s[/dim]  {text}", soft_wrap=True)
 
-    stage = Stage(options.dir, say=say)
+    cluster = _postgres(say) if options.store == "postgres" else None
+    stage = Stage(options.dir, store=cluster.url() if cluster is not None else "", say=say)
     try:
         stage.start()
         results = [_play(stage, step, say) for step in STEPS]
@@ -49,6 +57,18 @@ def main() -> int:
         return 0 if good else 1
     finally:
         stage.stop()
+        if cluster is not None:
+            cluster.remove()
+
+
+def _postgres(say: Any) -> Cluster:
+    try:
+        cluster = Cluster()
+    except PostgresMissingError as missing:
+        raise SystemExit(f"the demo cannot run on PostgreSQL: {missing}") from None
+    cluster.start()
+    say(f"private PostgreSQL under {cluster.folder}")
+    return cluster
 
 
 def _play(stage: Stage, step: Step, say: Any) -> tuple[Step, dict[str, Any]]:

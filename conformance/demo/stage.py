@@ -17,9 +17,15 @@ class Stage:
     """Processes under one folder. `start` them, use `mllp`, `api`, the ledgers; `stop` ends them all."""
 
     def __init__(
-        self, folder: Path, *, workers: int = 1, say: Callable[[str], None] = lambda _: None
+        self,
+        folder: Path,
+        *,
+        workers: int = 1,
+        store: str = "",
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.folder, self.workers, self._say = folder.resolve(), workers, say
+        """`store`: address of a PostgreSQL, "" for SQLite."""
+        self.folder, self.workers, self._store, self._say = folder.resolve(), workers, store, say
         self.processes: list[Process] = []
         self.mllp = ("", 0)
         self.http = ""
@@ -57,6 +63,7 @@ class Stage:
             "GATEWAY_MSSANTE__PORT": port,
             "GATEWAY_MSSANTE__CA": str(keys.ca),
             "GATEWAY_RETRY__FIRST": "0.3",
+            "GATEWAY_STORE__URL": self._store,
         }
         self.serve()
 

@@ -15,7 +15,9 @@ from gateway.store.postgres_session import CHANNEL, PostgresSession, connect
 log = logging.getLogger(__name__)
 
 BEATS = 4
-"""Beats in the time after which a silent node counts as dead."""
+"""At least so many beats in the time after which a silent node counts as dead."""
+LONGEST = 1.0
+"""Seconds between two beats at most: as often the dead are looked for."""
 AGAIN = 1.0
 """Seconds between two tries to reach the database."""
 GATHER = 0.02
@@ -103,7 +105,7 @@ class Pulse:
                 self._beat()
                 self._look_around()
                 self.up = True
-                self._listen(self._node.lease / BEATS)
+                self._listen(min(LONGEST, self._node.lease / BEATS))
             except (psycopg.Error, StoreUnavailableError, nodes.NodeError) as fault:
                 if self.up:
                     log.error("store does not answer", extra={"fault": str(fault)})

@@ -7,6 +7,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 
 from gateway.model.delivery import DeliveryState, IllegalTransitionError, Outcome, OutcomeKind
@@ -141,6 +142,19 @@ async def test_what_one_has_in_hand_no_other_gets_and_none_cancels(nodes: Cluste
         await b.cancel(theirs)
     await a.settle((outcome(shares[0][0], OutcomeKind.TRANSIENT),))
     assert await b.cancel(theirs) is DeliveryState.CANCELLED
+
+
+async def test_of_two_claims_that_saw_the_same_row_the_first_to_write_has_it(nodes: Cluster) -> None:
+    a, b = nodes.node("a"), nodes.node("b")
+    await nodes.take(a, planned(DMP))
+    with psycopg.connect(str(nodes.engine.where)) as faster:
+        faster.execute(
+            "INSERT INTO lease SELECT 'produce', 1, name, token, 0 FROM node ORDER BY token LIMIT 1"
+        )
+        slower = asyncio.create_task(b.claim(10))
+        await asyncio.sleep(0.3)
+        faster.commit()
+    assert await slower == ()
 
 
 async def test_a_lane_keeps_its_order_over_all_nodes(nodes: Cluster) -> None:

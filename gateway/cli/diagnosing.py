@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import disk_usage
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.cli.common import FAILED, emit, settings
 from gateway.config import Environment
@@ -132,6 +132,16 @@ def _disk(current: "Settings") -> Iterator[Check]:
     )
 
 
+def _node(node: dict[str, Any]) -> Check:
+    """Of several gateways on one PostgreSQL."""
+    seconds, what = node["seconds"], f"{node['host']} ({node['name'][:8]})"
+    if seconds is None:
+        return Check("node", "ok", f"{what} is stopped")
+    if seconds < 0:
+        return Check("node", "warning", f"{what} is silent since its lease ended {-seconds:.0f} s ago")
+    return Check("node", "ok", f"{what} lives, {node['tasks']} tasks in hand")
+
+
 def _store(current: "Settings") -> Iterator[Check]:
     from gateway.ports import StoreUnavailableError
     from gateway.store import SchemaError, StoreQueries, exists
@@ -147,6 +157,8 @@ def _store(current: "Settings") -> Iterator[Check]:
     try:
         for problem in queries.problems():
             yield Check("store", "error", problem)
+        for node in queries.nodes():
+            yield _node(node)
         waiting = {
             state: sum(count for _, one, count in queries.delivery_counts() if one == state)
             for state in ("failed", "ambiguous", "blocked")

@@ -14,7 +14,7 @@ from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Recipient
 from gateway.ports import Row
-from gateway.store import audit, identities, judgement, listings, orders
+from gateway.store import audit, identities, judgement, listings, nodes, orders
 from gateway.store import statements as named
 from gateway.store.moments import from_micros, iso
 from gateway.store.place import Where, reading
@@ -211,6 +211,15 @@ class StoreQueries:
                 for number, started_at, ended_at, outcome in attempts
             ]
         }
+
+    # --- nodes
+
+    def nodes(self) -> list[Row]:
+        """Every gateway that ever served this store, on PostgreSQL: `nodes.listed`; none on SQLite."""
+        if self._session.dialect.name == "sqlite":
+            return []
+        with self._lock:
+            return nodes.listed(self._session)
 
     # --- figures
 

@@ -305,6 +305,18 @@ async def test_a_node_that_stops_leaves_nothing_in_hand(nodes: Cluster) -> None:
     nodes._open.remove(a)
 
 
+async def test_who_lives_and_what_each_has_in_hand_is_told(nodes: Cluster) -> None:
+    a, b = nodes.node("a"), nodes.node("b")
+    await nodes.ready(a, planned(DMP))
+    await a.claim(10)
+    await b.close()
+    nodes._open.remove(b)
+    told = {row["host"].rpartition("/")[2]: row for row in nodes.queries.nodes()}
+    assert (told["a"]["tasks"], told["b"]["tasks"]) == (1, 0)
+    assert 0 < told["a"]["seconds"] <= 60
+    assert told["b"]["seconds"] is None
+
+
 async def test_a_folder_serves_one_node(nodes: Cluster) -> None:
     nodes.node("a")
     with pytest.raises(StoreLockedError):

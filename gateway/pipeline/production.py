@@ -17,11 +17,12 @@ from gateway.model.version import Document, DocumentKind, ReportVersion
 
 
 class ProductionError(Exception):
-    """No valid document can be made of this version; `findings` say why."""
+    """No valid document can be made of this version; `findings` say why, `documents` are to be looked at."""
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
+    def __init__(self, findings: tuple[Finding, ...], documents: tuple[Document, ...] = ()) -> None:
         super().__init__("; ".join(str(found) for found in findings))
         self.findings = findings
+        self.documents = documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,12 @@ def compose(
         built = _build(version, page, level or version.site.cda_level)
         document, found = built.data, (*found, *built.findings)
     found = (*found, *cda.check(document))
-    if errors(found):
-        raise ProductionError(found)
     documents = (
         _document(DocumentKind.CDA, "text/xml", document, version.report.title),
         _document(DocumentKind.PDF, "application/pdf", page, version.report.title),
     )
+    if errors(found):
+        raise ProductionError(found, documents)
     return Composed(documents, found)
 
 

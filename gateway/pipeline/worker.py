@@ -177,7 +177,9 @@ class Worker:
             return Report(returned=(task,))
         except ProductionError as refused:
             code = validation.reason(refused.findings)
-            produced = Produced(version_id=task.id, blocked=code, findings=refused.findings)
+            produced = Produced(
+                version_id=task.id, documents=refused.documents, blocked=code, findings=refused.findings
+            )
         except Exception as error:
             code, detail = explain(error, "production", task)
             produced = Produced(version_id=task.id, problem=f"{code}: {detail}" if detail else code)

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 
-from gateway.store import listings
+from gateway.store import judgement, listings
+from gateway.store import statements as named
 from gateway.store.moments import iso
 from gateway.store.place import Where, reading
 from gateway.store.queries import StoreQueries
@@ -133,6 +134,11 @@ def _version(session: Session, row: tuple[Any, ...], files: list[tuple[str, byte
         place = f"{folder}/document.{kind}"
         files.append((place, bytes(data)))
         documents.append({"kind": kind, "sha256": sha256, "media_type": media_type, "file": place})
+    verdict = judgement.of_version(session, version_id)
+    kept = session.row(named.ARTIFACT, {"sha256": verdict["sha256"]}) if verdict else None
+    if verdict and verdict["blocked"] and kept is not None:
+        verdict = {**verdict, "file": f"{folder}/refused.cda"}
+        files.append((verdict["file"], bytes(kept[1])))
     return {
         "number": number,
         "message_id": message_id,
@@ -142,4 +148,5 @@ def _version(session: Session, row: tuple[Any, ...], files: list[tuple[str, byte
         "canonical": names["report"],
         **{name: names[name] for name in ("identity", "context")},
         "documents": documents,
+        "judgement": verdict,
     }

@@ -120,6 +120,27 @@ def test_evidence_holds_the_chain_and_every_file_has_its_hash(gateway: Gateway, 
     assert "PAT-TROIS" in content["versions/1/report.json"].decode()
 
 
+def test_a_document_that_our_own_checks_refuse_can_be_looked_at(gateway: Gateway, tmp_path: Path) -> None:
+    """A structure that nobody described: its CDA has no practice setting, which the rules demand."""
+    told = b"CLINIQUE FICTIVE^^^^^ASIP-SANTE-ST&1.2.250.1.71.4.2.2&ISO^FINEG^^^750000001"
+    line = next(one for one in MESSAGE.read_bytes().split(b"\r") if one.startswith(b"ORC"))
+    fields = line.split(b"|") + [b""] * 22
+    fields[21] = told
+    message = tmp_path / "elsewhere.er7"
+    message.write_bytes(MESSAGE.read_bytes().replace(line, b"|".join(fields[:22])))
+    send(gateway, message)
+    wait_for(gateway, "blocked")
+    out = tmp_path / "proof.zip"
+    assert gateway.run("evidence", "1", "--out", out).returncode == 0
+    with zipfile.ZipFile(out) as archive:
+        (version,) = json.loads(archive.read("evidence.json"))["versions"]
+        refused = archive.read(version["judgement"]["file"])
+    assert version["documents"] == []
+    assert version["judgement"]["blocked"] == "STRUCTURE-MISSING"
+    assert b"<ClinicalDocument" in refused
+    assert hashlib.sha256(refused).hexdigest() == version["judgement"]["sha256"]
+
+
 def test_redacted_evidence_names_nobody(gateway: Gateway, tmp_path: Path) -> None:
     send(gateway)
     wait_for(gateway, "delivered")

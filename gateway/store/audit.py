@@ -22,6 +22,8 @@ from gateway.store.session import Session
 
 START = "0" * 64
 """What the first row names as the one before."""
+AUDIT = "hash of the last audit row"
+"""A fact of a transaction (`Session.fact`)."""
 GATEWAY = "gateway"
 """Actor of what happens by itself."""
 
@@ -43,9 +45,15 @@ class Entry(NamedTuple):
 
 def record(session: Session, entry: Entry, now: int) -> None:
     """Append; `now` in microseconds. The writer is alone, so the last row is the one before."""
-    last = session.row(named.AUDIT_LAST, {})
-    values: dict[str, Any] = {"at": now, **entry._asdict(), "previous": last[0] if last else START}
-    session.run(named.ADD_AUDIT, values | {"hash": digest(values)})
+
+    def last() -> str:
+        row = session.row(named.AUDIT_LAST, {})
+        return row[0] if row is not None else START
+
+    values: dict[str, Any] = {"at": now, **entry._asdict(), "previous": session.fact(AUDIT, last)}
+    values["hash"] = made = digest(values)
+    session.run(named.ADD_AUDIT, values)
+    session.state(AUDIT, made)
 
 
 def digest(values: dict[str, Any]) -> str:

@@ -35,6 +35,7 @@ _SET = (
 _RECORD = select(identity.c.record).where(
     identity.c.site == bindparam("site"), identity.c.key == bindparam("key")
 )
+_ANY = select(identity.c.key).where(identity.c.site == bindparam("site")).limit(1)
 _MERGED = select(identity.c.key).where(
     identity.c.site == bindparam("site"), identity.c.merged_into == bindparam("key")
 )
@@ -85,12 +86,15 @@ def key_of(identifier: Identifier) -> str:
 
 
 def known(session: Session, site: str, identifier: Identifier) -> IdentityRecord | None:
+    if not session.fact(("identities of", site), lambda: session.row(_ANY, {"site": site}) is not None):
+        return None
     row = session.row(_RECORD, {"site": site, "key": key_of(identifier)})
     return decode(row[0].encode(), IdentityRecord) if row is not None else None
 
 
 def write(session: Session, record: IdentityRecord, *, site: str, message_id: int, now: int) -> None:
     """Insert or replace the record under its key."""
+    session.state(("identities of", site), True)
     key = key_of(record.key)
     patient = record.patient
     values: dict[str, Any] = {

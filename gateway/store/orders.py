@@ -38,6 +38,7 @@ _IDS = select(order_key.c.key, order_key.c.order_id).where(
     order_key.c.site == bindparam("site"),
     order_key.c.key.in_([bindparam(f"key_{place}", type_=Text) for place in range(_AT_ONCE)]),
 )
+_ANY = select(order_key.c.order_id).where(order_key.c.site == bindparam("site")).limit(1)
 _ORDER = select(order.c.canonical, order.c.control_id).where(order.c.id == bindparam("order_id"))
 _KEYS = select(order_key.c.key).where(
     order_key.c.site == bindparam("site"), order_key.c.order_id == bindparam("order_id")
@@ -47,6 +48,8 @@ _VERSION = select(order.c.version).where(order.c.id == bindparam("order_id"))
 
 def known(session: Session, site: str, keys: Iterable[str]) -> tuple[KnownOrder, ...]:
     """The orders that have any of these names, in the order of the names; each once."""
+    if not session.fact(("orders of", site), lambda: session.row(_ANY, {"site": site}) is not None):
+        return ()
     wanted = tuple(keys)
     named: list[tuple[int, int]] = []
     for start in range(0, len(wanted), _AT_ONCE):
@@ -110,6 +113,7 @@ def write(
 
 def _name(session: Session, site: str, number: int, keys: tuple[str, ...]) -> None:
     """An order keeps the names it had: a report may come under any of them."""
+    session.state(("orders of", site), True)
     have = {key for (key,) in session.rows(_KEYS, {"site": site, "order_id": number})}
     for key in keys:
         if key not in have:

@@ -124,7 +124,7 @@ class PostgresSession(Session):
         text, constants = _compiled(statement)
         yield from self._cursor.stream(text, {**constants, **params}, size=1000)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         self._plain.execute(f"BEGIN; SELECT pg_advisory_xact_lock({WRITER})")
 
     @contextmanager
@@ -135,7 +135,7 @@ class PostgresSession(Session):
             yield
         except BaseException:
             if not self.lost:
-                self._plain.execute("ROLLBACK")
+                self.rollback()
             raise
         self.commit()
 
@@ -145,14 +145,17 @@ class PostgresSession(Session):
         with self._connection.transaction():
             yield
 
-    def commit(self) -> None:
+    def _commit(self) -> None:
         tell = f"NOTIFY {CHANNEL}, '{self._tells}'; " if self._tells else ""
         self._plain.execute(f"{tell}COMMIT")
 
     def begin_job(self) -> None:
         self._plain.execute("SAVEPOINT job")
 
-    def end_job(self, *, keep: bool) -> None:
+    def _rollback(self) -> None:
+        self._plain.execute("ROLLBACK")
+
+    def _end_job(self, *, keep: bool) -> None:
         self._plain.execute("RELEASE job" if keep else "ROLLBACK TO job; RELEASE job")
 
     def has_table(self, name: str) -> bool:

@@ -3,8 +3,8 @@
 import re
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Executable, Insert
 from sqlalchemy.dialects import sqlite
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Dialect
 from gateway.store.statements import Sql, sql
 
 Params = Mapping[str, Any]
+T = TypeVar("T")
 
 LARGE = 1 << 20
 """Bytes from which a value is written in pieces."""
@@ -50,6 +51,22 @@ class Session(ABC):
 
     faults: Faults
     dialect: Dialect
+    _facts: dict[Hashable, Any] | None = None
+
+    def fact(self, name: Hashable, look: Callable[[], T]) -> T:
+        """What `look` finds. In a writing transaction nobody else changes anything: there it looks once, and
+        who changes the fact states it."""
+        if self._facts is None:
+            return look()
+        if name not in self._facts:
+            self._facts[name] = look()
+        found: T = self._facts[name]
+        return found
+
+    def state(self, name: Hashable, value: object) -> None:
+        """From here to the end of the transaction this is the fact."""
+        if self._facts is not None:
+            self._facts[name] = value
 
     @abstractmethod
     def run(self, statement: Executable, params: Params) -> None: ...
@@ -81,20 +98,41 @@ class Session(ABC):
     def stream(self, statement: Executable, params: Params) -> Iterator[tuple[Any, ...]]:
         """Row by row; nothing else may run on this session meanwhile."""
 
-    @abstractmethod
     def begin(self) -> None:
         """A writing transaction: from here on no other writer, of any process, changes anything."""
+        self._begin()
+        self._facts = {}
 
-    @abstractmethod
     def commit(self) -> None:
         """Durable when it returns."""
+        self._facts = None
+        self._commit()
+
+    def rollback(self) -> None:
+        """Nothing of the transaction stays."""
+        self._facts = None
+        self._rollback()
+
+    @abstractmethod
+    def _begin(self) -> None: ...
+
+    @abstractmethod
+    def _commit(self) -> None: ...
+
+    @abstractmethod
+    def _rollback(self) -> None: ...
 
     @abstractmethod
     def begin_job(self) -> None:
         """A part of the transaction that can be taken back alone."""
 
+    def end_job(self, *, keep: bool) -> None:
+        if not keep and self._facts is not None:
+            self._facts = {}
+        self._end_job(keep=keep)
+
     @abstractmethod
-    def end_job(self, *, keep: bool) -> None: ...
+    def _end_job(self, *, keep: bool) -> None: ...
 
     @abstractmethod
     def has_table(self, name: str) -> bool: ...
@@ -184,16 +222,19 @@ class SqliteSession(Session):
         self.run(statement, params)
         yield from self._cursor
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         self._cursor.execute("BEGIN IMMEDIATE")
 
-    def commit(self) -> None:
+    def _commit(self) -> None:
         self._cursor.execute("COMMIT")
+
+    def _rollback(self) -> None:
+        self._cursor.execute("ROLLBACK")
 
     def begin_job(self) -> None:
         self._cursor.execute("SAVEPOINT job")
 
-    def end_job(self, *, keep: bool) -> None:
+    def _end_job(self, *, keep: bool) -> None:
         if not keep:
             self._cursor.execute("ROLLBACK TO job")
         self._cursor.execute("RELEASE job")

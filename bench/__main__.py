@@ -1,4 +1,4 @@
-"""`python -m bench [intake|micro|stages|documents]`: figures as ratios, never asserted."""
+"""`python -m bench [intake|micro|stages|store|documents]`: figures as ratios, never asserted."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("all", "intake", "micro", "stages", "documents"), default="all"
+        "what", nargs="?", choices=("all", "intake", "micro", "stages", "store", "documents"), default="all"
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each load (intake)")
     parser.add_argument("--connections", type=int, default=32)
@@ -23,6 +23,10 @@ def main() -> None:
         from bench import stages
 
         stages.run(seconds=min(given.seconds, 5.0), folder=given.folder)
+    if given.what in ("all", "store"):
+        from bench import store
+
+        store.run(seconds=min(given.seconds, 5.0), connections=given.connections, folder=given.folder)
     if given.what in ("all", "documents"):
         from bench import documents
 

@@ -23,14 +23,15 @@ class PostgresMissingError(Exception):
 class Cluster:
     """Start it, make databases, stop it; the folder goes with it."""
 
-    def __init__(self, *, durable: bool = True) -> None:
-        """`durable = False`: no fsync, for tests whose machine does not lose its power.
+    def __init__(self, *, durable: bool = True, folder: Path | None = None) -> None:
+        """`durable = False`: no fsync, for tests whose machine does not lose its power. `folder`: where the
+        temporary folder is made.
 
         Raises PostgresMissingError.
         """
         self._programs = programs()
         self._user = _user()
-        self.folder = Path(tempfile.mkdtemp(prefix="gateway-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="gateway-pg-", dir=folder))
         if self._user is not None:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
         self._durable = durable

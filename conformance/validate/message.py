@@ -68,6 +68,7 @@ def _findings(judged: "tuple[Judged, ...]") -> Iterator[Finding]:
     for one in judged:
         yield from one.mapped.findings
         yield from one.decision.findings
+        yield from one.deviations
 
 
 def _of_a_tester(found: Finding) -> Finding:

@@ -73,7 +73,9 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
             verdict = max((one.decision.verdict for one in judged), key=list(Verdict).index)
             kept = verdict is Verdict.ACCEPT and all(one.mapped.report is None for one in judged)
             findings = tuple(
-                found for one in judged for found in (*one.decision.findings, *offline.document_findings(one))
+                found
+                for one in judged
+                for found in (*one.decision.findings, *one.deviations, *offline.document_findings(one))
             )
         except offline.UnreadableError as unreadable:
             verdict, findings, kept = Verdict.REJECT, unreadable.findings, False

@@ -9,8 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway import fhir, hl7v2
+from gateway.hl7v2 import volet
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping import hl7 as hl7_mapping
+from gateway.mapping.cda_message import carries_cda
 from gateway.mapping.hl7_adt import identity as identity_event
 from gateway.mapping.hl7_adt import is_identity
 from gateway.mapping.hl7_order import is_order, orders
@@ -63,6 +65,8 @@ class Judged:
     """An order or an identity event: kept, and no report is expected of it."""
     convert_pdf: bool = False
     """What the settings want of a received PDF that is not PDF/A-1."""
+    deviations: tuple[Finding, ...] = ()
+    """Of a message with a CDA: where it departs from its volet. They decide nothing; in the first report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +98,23 @@ def judge(
     """
     if recognise(data) is InputKind.HL7V2 and (fed := _feed(*_message(data, sites, site), environment, now)):
         return (fed,)
-    mapped, profile = _map(data, sites, site)
+    mapped, profile, deviations = _map(data, sites, site)
     judged = (_judge(one, profile, environment, now) for one in mapped)
-    return tuple(dataclasses.replace(one, convert_pdf=convert_pdf) for one in judged)
+    first, *others = (dataclasses.replace(one, convert_pdf=convert_pdf) for one in judged)
+    return (dataclasses.replace(first, deviations=deviations), *others)
 
 
-def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Profile]:
+def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Profile, tuple[Finding, ...]]:
+    """Reports, profile, and where the message departs from its volet."""
     if recognise(data) is InputKind.FHIR:
         profile = sites.named(site) if site else sites.default
         try:
-            return fhir_mapping.reports(fhir.read(data), profile), profile
+            return fhir_mapping.reports(fhir.read(data), profile), profile, ()
         except fhir.FhirError as unreadable:
             raise UnreadableError(unreadable.findings) from None
     message, profile = _message(data, sites, site)
-    return hl7_mapping.reports(message, profile), profile
+    mapped = hl7_mapping.reports(message, profile)
+    return mapped, profile, volet.check(message) if carries_cda(message) else ()
 
 
 def _message(data: bytes, sites: Sites, site: str) -> tuple[hl7v2.Message, Profile]:

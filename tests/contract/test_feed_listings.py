@@ -68,7 +68,7 @@ def test_one_order_shows_what_it_asks_for_and_who_spoke_of_it(house: House) -> N
     told("order", "9", status=1)
 
 
-@pytest.mark.req("REQ-16")
+@pytest.mark.req("REQ-17")
 def test_identities_are_found_by_their_number_and_shown_without_names(house: House) -> None:
     every = rows("identities")
     assert len(every) == 2, "the local number and the matricule"

@@ -277,7 +277,7 @@ async def test_events_that_name_nobody_are_refused(house: House) -> None:
 # --- order of arrival, and feeds of another environment
 
 
-@pytest.mark.req("REQ-16")
+@pytest.mark.req("REQ-17")
 async def test_an_older_event_behind_a_newer_one_is_kept_and_changes_nothing(house: House) -> None:
     await house.take(fixture("adt_a08_qualified"))
     older = fixture("adt_a08_qualified", ("|VALI", "|PROV"), ("EVN||20210108120000", "EVN||20210108115959"))

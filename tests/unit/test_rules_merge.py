@@ -268,7 +268,7 @@ MORNING, NOON, EVENING = (datetime(2021, 1, 8, hour, tzinfo=UTC) for hour in (8,
 _F = FeedAction
 
 
-@pytest.mark.req("REQ-16")
+@pytest.mark.req("REQ-17")
 def test_an_older_update_does_not_undo_a_newer_one() -> None:
     book = Book()
     book.hear(_F.UPDATE, STRONG, marks=("VALI",), opposed=True, said_at=NOON)

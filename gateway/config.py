@@ -174,6 +174,16 @@ class StoreSettings(_Section):
         return value
 
 
+class RetentionSettings(_Section):
+    """Days after the last change after which `gateway purge` lets contents go; 0: kept for ever."""
+
+    reports: int = Field(default=0, ge=0)
+    """Report sets with documents, recipients and the messages that made them, once all is settled."""
+    messages: int = Field(default=0, ge=0)
+    """Messages that made no report: refused ones, repetitions, orders, identities."""
+    orders: int = Field(default=0, ge=0)
+
+
 class AlertSettings(_Section):
     """Whom to tell when somebody must look."""
 
@@ -335,6 +345,7 @@ class Settings(BaseSettings):
     destinations: dict[Destination, DestinationSettings] = {}
     """What differs from the defaults, by destination."""
     alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def database(self) -> Path | str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from gateway.config import RetentionSettings
 from gateway.model.base import Value
 from gateway.model.canonical import Canonical
 from gateway.model.decision import Decision, KnownReport
@@ -271,6 +272,17 @@ class Validator(Protocol):
         ...
 
 
+class Purged(NamedTuple):
+    """How many of each class of the retention policy went, or would."""
+
+    reports: int = 0
+    messages: int = 0
+    orders: int = 0
+
+    def __str__(self) -> str:
+        return ", ".join(f"{number} {name}" for name, number in self._asdict().items())
+
+
 class Operator(Protocol):
     """What an operator changes; `actor` goes into the audit trail. Raises StoreUnavailableError."""
 
@@ -289,6 +301,10 @@ class Operator(Protocol):
     async def pause(self, destination: Destination, *, actor: str = ...) -> None: ...
 
     async def resume(self, destination: Destination, *, actor: str = ...) -> None: ...
+
+    async def purge(self, policy: RetentionSettings, *, actor: str = ..., exported: bool = ...) -> Purged:
+        """Let go what `policy` names; with `exported` only what an export has taken out before."""
+        ...
 
     async def note(
         self,

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 LIVE = frozenset(
     {
         *("site", "sites_dir", "allow_plain", "dmp", "mssante", "folder", "zam", "validation", "pdf"),
-        *("retry", "destinations", "alerts", "limits.min_free_bytes"),
+        *("retry", "destinations", "alerts", "retention", "limits.min_free_bytes"),
         *("mllp.frame_timeout", "mllp.min_rate", "mllp.keepalive", "mllp.peers", "mllp.accept_unknown"),
         *("mllp.tls_certificate", "mllp.tls_key", "mllp.tls_client_ca"),
         *("http.tls_certificate", "http.tls_key"),

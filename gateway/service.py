@@ -251,6 +251,7 @@ def _http(
         ready=ready,
         operator=store,
         observe=watch.observe,
+        retention=lambda: configuration.settings.retention,
     )
     listening = _bind(settings.http.host, settings.http.port)
     config = uvicorn.Config(

@@ -371,6 +371,21 @@ def import_all(
 
 
 @app.command()
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    exported: Annotated[
+        bool, typer.Option("--exported/--not-exported", help="Only what `gateway export` has taken out.")
+    ] = True,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Let contents go by the policy [retention]: only what is settled; numbers, hashes and traces stay."""
+    from gateway.cli import operating
+
+    operating.purge(dry_run, exported, json, config)
+
+
+@app.command()
 def doctor(json: Json = False, config: Config = None) -> None:
     """Check settings, site profiles, certificates, store and ledger. 1: something is wrong."""
     from gateway.cli import diagnosing

@@ -39,6 +39,32 @@ def destinations(verb: str, names: Iterable[str], as_json: bool, config: Path | 
     _apply(verb, current, targets, as_json)
 
 
+def purge(dry_run: bool, exported: bool, as_json: bool, config: Path | None) -> None:
+    """Apply the retention policy, or say what it would let go."""
+    from gateway.store.moments import to_micros
+    from gateway.store.place import reading
+    from gateway.store.purge import due, limits
+    from gateway.store.store import SystemClock
+
+    current = settings(config)
+    policy = current.retention
+    if not any(days for _, days in policy):
+        fail("no retention policy: set retention.reports, messages or orders (days)")
+    if dry_run:
+        session = reading(current.database)
+        now = to_micros(SystemClock().now())
+        found = due(session, limits(session, policy, now, exported=exported))
+        session.close()
+        emit([found._asdict()]) if as_json else print(f"would go: {found}")
+        return
+
+    async def change(store: "Store") -> Outcome:
+        return True, str(await store.purge(policy, actor=me(), exported=exported))
+
+    path = f"/api/purge?exported={'true' if exported else 'false'}"
+    _apply("purge", current, {"purged": (path, change)}, as_json)
+
+
 def note(current: "Settings", action: str, **about: Any) -> None:
     """Tell the audit trail that somebody looks: `action` read or export; `about`: message_id, report_id,
     result. Ends the command when it cannot be told."""
@@ -114,7 +140,7 @@ def _ask(current: "Settings", path: str) -> Outcome:
             base + path,
             headers={"Authorization": f"Bearer {token}", "X-Actor": getpass.getuser()},
             verify=_own(certificate) if certificate else True,
-            timeout=30,
+            timeout=httpx.Timeout(30, read=3600 if path.startswith("/api/purge") else 30),
         )
     except (httpx.HTTPError, OSError) as wrong:
         fail(f"the gateway that serves {current.data_dir} does not answer at {base}: {wrong}")

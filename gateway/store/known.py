@@ -62,7 +62,8 @@ class KnownReports:
         if row is None or not row.version:
             return None
         found = self._session.row(named.CURRENT, {"report_id": row.id, "number": row.version})
-        return decode(found[0].encode(), ImagingReport) if found is not None else None
+        # A report that the retention policy let go has no content any more.
+        return decode(found[0].encode(), ImagingReport) if found is not None and found[0] else None
 
     def unsent(self, site: str, set_key: str) -> bool:
         row = self.row(site, set_key)

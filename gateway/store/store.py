@@ -5,16 +5,18 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
-from gateway.config import RetrySettings
+from gateway.config import RetentionSettings, RetrySettings
 from gateway.model.delivery import DeliveryState, Destination
 from gateway.ports import (
     Clock,
     Conclusion,
     Known,
     Produced,
+    Purged,
     Receipt,
     Received,
     Settlement,
@@ -26,6 +28,7 @@ from gateway.store import statements as named
 from gateway.store.intake import take
 from gateway.store.moments import to_micros
 from gateway.store.policy import Retry
+from gateway.store.purge import limits, purge
 from gateway.store.session import Session
 from gateway.store.settle import settle
 from gateway.store.space import QUEUED, Space
@@ -205,6 +208,19 @@ class Store(ABC):
         entry = audit.Entry(action, actor, message_id=message_id, report_id=report_id, result=result)
         now = self._now()
         await self._writer.submit(lambda session: audit.record(session, entry, now))
+
+    async def purge(
+        self, policy: RetentionSettings, *, actor: str = OPERATOR, exported: bool = True
+    ) -> Purged:
+        """Let go what the policy names, a few at a time, so that messages are taken in between."""
+        now = self._now()
+        before = await self._writer.submit(lambda session: limits(session, policy, now, exported=exported))
+        gone = dict.fromkeys(before, 0)
+        for name, limit in before.items():
+            some = partial(purge, name=name, limit=limit, now=now, actor=actor)
+            while number := await self._writer.submit(some):
+                gone[name] += number
+        return Purged(**gone)
 
     def status(self) -> dict[str, Any]:
         """For readiness and alerts: free bytes, whether they are too few, what waits for the disk; of an

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from gateway import __version__, fhir
+from gateway.config import RetentionSettings
 from gateway.model.findings import finding
 from gateway.pipeline.intake import Intake
 from gateway.ports import Operator, Queries, Row
@@ -29,6 +30,7 @@ def application(
     ready: Callable[[], tuple[bool, dict[str, Any]]],
     operator: Operator | None = None,
     observe: Callable[[], None] = lambda: None,
+    retention: Callable[[], RetentionSettings] = RetentionSettings,
 ) -> FastAPI:
     """The application over its ports. `ready` tells whether messages can be taken, and why not; `observe`
     brings metrics up to date that are not counted where they happen; without `operator` nothing can be
@@ -46,7 +48,7 @@ def application(
     _operator(app, queries, operator, guarded)
     _feed(app, queries, guarded)
     if operator is not None:
-        add_operations(app, operator, guarded)
+        add_operations(app, operator, retention, guarded)
 
     @app.get("/metrics", dependencies=guarded, include_in_schema=False)
     def scrape() -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI, Header, HTTPException
 
+from gateway.config import RetentionSettings
 from gateway.model.delivery import (
     DELIVERY_TRANSITIONS,
     DeliveryEvent,
@@ -25,7 +26,9 @@ LOOKS = ("read", "export")
 """What the audit trail is told of those who only look."""
 
 
-def add_operations(app: FastAPI, operator: Operator, guarded: list[Any]) -> None:
+def add_operations(
+    app: FastAPI, operator: Operator, retention: Callable[[], RetentionSettings], guarded: list[Any]
+) -> None:
     """`POST /api/deliveries/{id}/retry|release|cancel` and `/api/destinations/{name}/pause|resume`."""
     verbs: dict[str, Callable[..., Awaitable[DeliveryState]]] = {
         "retry": operator.retry,
@@ -46,6 +49,14 @@ def add_operations(app: FastAPI, operator: Operator, guarded: list[Any]) -> None
         except StoreUnavailableError as down:
             raise HTTPException(503, str(down)) from None
         return {"id": identifier, "state": state.value}
+
+    @app.post("/api/purge", dependencies=guarded, summary="let go what the retention policy names")
+    async def purge(exported: bool = True, x_actor: str = Header("")) -> dict[str, Any]:
+        try:
+            gone = await operator.purge(retention(), actor=_actor(x_actor), exported=exported)
+        except StoreUnavailableError as down:
+            raise HTTPException(503, str(down)) from None
+        return {"state": str(gone), **gone._asdict()}
 
     @app.post("/api/audit/{action}", dependencies=guarded, summary="somebody reads or exports contents")
     async def look(

@@ -123,3 +123,13 @@ def test_who_looks_at_contents_stands_in_the_audit_trail(gateway: Gateway, tmp_p
         ("export", None, None, "everything"),
     ]
     assert looks[0]["actor"] == "token alice"
+
+
+@pytest.mark.req("REQ-76")
+def test_a_purge_needs_a_policy_and_an_export(gateway: Gateway, tmp_path: Path) -> None:
+    send(gateway)
+    wait_for(gateway, "delivered")
+    refused = gateway.run("purge")
+    assert (refused.returncode, "no retention policy" in refused.stderr) == (1, True)
+    gateway.environment["GATEWAY_RETENTION__REPORTS"] = "1"
+    assert gateway.run("purge", "--dry-run").stdout == "would go: 0 reports, 0 messages, 0 orders\n"

@@ -96,6 +96,9 @@ def _act_table(text: Narrative, act: Act, prefix: str, report: ImagingReport, pl
         side = act.laterality.display or SIDES.get(act.laterality.code, "")
         words = f"{side} [SNOMED CT : {act.laterality.code}]" if side else act.laterality.code
         rows.append((Cell("Précision topographique"), Cell(words)))
+    if act.function:
+        shown = f"{act.function.display} [{act.function.code}]".strip()
+        rows.append((Cell("Fonction étudiée"), Cell(shown)))
     if act.parameters:
         rows.append((Cell("Paramètres"), Cell(act.parameters, f"{prefix}-parametres")))
     text.table((), rows)

@@ -72,11 +72,8 @@ def _modality(study: ImagingStudy, of_act: tuple[Code, ...]) -> Code:
 
 def _row(study: ImagingStudy, modalities: tuple[Code, ...], target: str) -> tuple[Cell, ...]:
     modality = _modality(study, modalities)
-    others = [
-        f"{wording.modality(code)} [{code}]"
-        for code in dict.fromkeys(study.modalities)
-        if code != modality.code
-    ]
+    named = dict.fromkeys((*study.modalities, *(series.modality for series in study.series[:1])))
+    others = [f"{wording.modality(code)} [{code}]" for code in named if code not in ("", modality.code)]
     lines = filter(None, (study.uid, study.description, *(series.uid for series in study.series[:1])))
     return (
         Cell("\n".join(lines), target),

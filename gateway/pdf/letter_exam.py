@@ -60,6 +60,7 @@ def _rows(report: ImagingReport) -> wording.Rows:
 
 def _of_act(act: Act) -> list[tuple[str, str]]:
     rows = [("Côté", _words(act.laterality) if act.laterality else "")]
+    rows.append(("Fonction étudiée", _words(act.function) if act.function else ""))
     rows += [("Produit administré", _product(one)) for one in act.products]
     rows += [("Produit radiopharmaceutique", _product(one)) for one in act.radiopharmaceuticals]
     for dose in act.exposure.doses if act.exposure else ():

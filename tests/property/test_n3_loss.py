@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway import cda
-from gateway.model.base import replace
+from gateway.model.base import Value, replace
 from gateway.model.imaging import AdministeredProduct, ContraIndication, Device, Quantity, RadiationDose
 from gateway.model.imaging import RadiationExposure as Exposure
 from gateway.model.narrative import Block, blocks_of, text_of
-from gateway.model.report import Act, ImagingStudy, OrderReference, Section, SectionKind
-from gateway.model.terms import DCM, LOINC, SNOMED_CT, Code
+from gateway.model.report import Act, ImagingSeries, ImagingStudy, OrderReference, Section, SectionKind
+from gateway.model.terms import DCM, LOINC, SNOMED_CT, Code, Identifier
 from gateway.model.version import ReportVersion
 from tests.n3_cases import CASES, HEAD_SITE
-from tests.reports import HEAD, REPORT, VERSION, modality
+from tests.reports import BIDEAULT, DUPONT, HEAD, REPORT, VERSION, modality
 
 CLINICAL = ("sections", "acts", "studies", "contraindications", "devices", "pregnancy")
 """Fields of a report that say something of the exam; people and numbers have the header's own tests."""
@@ -84,17 +84,27 @@ def test_no_case_loses_anything(name: str) -> None:
     assert lost(CASES[name]) == []
 
 
+FILLED: dict[type[Value], set[str]] = {}
+"""Fields that the strategies below fill, by kind of value."""
+
+
+def filled(kind: type[Any], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    FILLED.setdefault(kind, set()).update(fields)
+    return st.builds(kind, **fields)
+
+
 LETTERS = st.characters(blacklist_categories=("Cs", "Cc", "Cn", "Co", "Zl", "Zp"))
 WORD = st.text(LETTERS, min_size=1, max_size=12).filter(str.strip)
 TEXT = st.lists(st.one_of(WORD, st.just(""), WORD.map("- {}".format)), min_size=1, max_size=6).map("\n".join)
 CODE = st.from_regex(r"[A-Z]{2}[0-9]{3}", fullmatch=True)
-CODES = st.builds(Code, code=CODE, system=st.just("1.2.3.4"), display=WORD)
-QUANTITY = st.builds(
+PEOPLE = st.sampled_from([DUPONT, BIDEAULT])
+CODES = filled(Code, code=CODE, system=st.just("1.2.3.4"), display=WORD)
+QUANTITY = filled(
     Quantity,
     value=st.one_of(st.decimals(0, 5000, places=2).map(str), WORD),
     unit=st.sampled_from(["mGy", "mSv", "mGy.cm", "Gy.cm2", "mL", "MBq", "", "gouttes"]),
 )
-PRODUCT = st.builds(
+PRODUCT = filled(
     AdministeredProduct,
     label=WORD,
     codes=st.lists(CODES, max_size=2).map(tuple),
@@ -103,49 +113,79 @@ PRODUCT = st.builds(
     lot=st.just("") | CODE,
     comment=st.just("") | WORD,
 )
-DOSE = st.builds(
+DOSE = filled(
     RadiationDose,
-    code=st.builds(
-        Code, code=st.sampled_from(["113813", "111637", "999"]), system=st.just(DCM), display=WORD
-    ),
+    code=filled(Code, code=st.sampled_from(["113813", "111637", "999"]), system=st.just(DCM), display=WORD),
     quantity=QUANTITY,
     site=st.none() | st.just(Code(code="302551006", system=SNOMED_CT, display="Thorax")),
 )
-ACT = st.builds(
+DOSES = st.lists(DOSE, max_size=2).map(tuple)
+EXPOSURE = filled(Exposure, doses=DOSES, authorized_by=st.none() | PEOPLE)
+ACT = filled(
     Act,
     label=st.just("") | WORD,
-    code=st.none() | st.builds(Code, code=st.just("24727-0"), system=st.just(LOINC), display=WORD),
-    ccam=st.none() | st.builds(Code, code=st.just("ACQH003"), display=WORD),
+    code=st.none() | filled(Code, code=st.just("24727-0"), system=st.just(LOINC), display=WORD),
+    ccam=st.none() | filled(Code, code=st.just("ACQH003"), display=WORD),
     local=st.none() | CODES,
     modalities=st.just((modality("CT", "Scanner"),)),
     sites=st.lists(st.just(HEAD_SITE), min_size=1, max_size=2, unique=True).map(tuple),
+    regions=st.lists(CODES, max_size=2).map(tuple),
     start=st.just(HEAD.start),
+    end=st.none() | st.just(HEAD.start),
+    accession=st.none() | st.builds(Identifier, value=CODE, system=st.just("1.2.3")),
+    function=st.none() | CODES,
     study_uid=st.sampled_from(["", "1.2.3.4", "1.2.3.5"]),
-    laterality=st.none() | st.builds(Code, code=st.sampled_from(["24028007", "51440002", "X"]), display=WORD),
+    laterality=st.none() | filled(Code, code=st.sampled_from(["24028007", "51440002", "X"]), display=WORD),
     parameters=st.just("") | TEXT,
     products=st.lists(PRODUCT, max_size=2).map(tuple),
     radiopharmaceuticals=st.lists(PRODUCT, max_size=1).map(tuple),
-    exposure=st.none() | st.builds(Exposure, doses=st.lists(DOSE, max_size=2).map(tuple)),
+    exposure=st.none()
+    | filled(Exposure, doses=st.lists(DOSE, max_size=2).map(tuple), authorized_by=st.none() | PEOPLE),
 )
 CELLS = st.tuples(WORD, WORD)
+ITEMS = st.lists(WORD, min_size=1, max_size=3).map(tuple)
 BLOCK = st.one_of(
-    st.builds(Block, text=WORD, heading=st.booleans()),
-    st.builds(Block, text=st.just("") | WORD, items=st.lists(WORD, min_size=1, max_size=3).map(tuple)),
-    st.builds(Block, text=WORD, header=CELLS, rows=st.lists(CELLS, min_size=1, max_size=2).map(tuple)),
+    filled(Block, text=WORD, heading=st.booleans()),
+    filled(
+        Block,
+        text=st.just("") | WORD,
+        items=st.lists(WORD, min_size=1, max_size=3).map(tuple),
+        ordered=st.booleans(),
+    ),
+    filled(Block, text=WORD, header=CELLS, rows=st.lists(CELLS, min_size=1, max_size=2).map(tuple)),
 )
-SECTION = st.builds(
+SECTION = filled(
     Section,
     kind=st.sampled_from(list(SectionKind)),
     text=TEXT.filter(str.strip),
     title=st.just("") | WORD,
     blocks=st.lists(BLOCK, max_size=3).map(tuple),
     act=st.sampled_from([None, 0, 1, 7]),
+    author=st.none() | PEOPLE,
+    authored_at=st.none() | st.just(HEAD.start),
+)
+DEVICE = filled(
+    Device,
+    label=WORD,
+    code=st.none() | CODES,
+    udi=st.none() | st.builds(Identifier, value=CODE, system=st.sampled_from(["", "1.2.3"])),
+    used_at=st.none() | st.just(HEAD.start),
 )
 CONCLUSION = Section(kind=SectionKind.CONCLUSION, text="Sans particularité.")
-STUDY = st.builds(
+SERIES = filled(
+    ImagingSeries,
+    uid=st.sampled_from(["1.2.3.4.1", "1.2.3.4.2"]),
+    modality=st.sampled_from(["", "CT", "XX"]),
+    sop_class_uid=st.sampled_from(["", "1.2.840.10008.5.1.4.1.1.2"]),
+    instance_uid=st.sampled_from(["", "1.2.3.4.1.1"]),
+)
+STUDY = filled(
     ImagingStudy,
     uid=st.sampled_from(["1.2.3.4", "1.2.3.5", "1.2.3.6", "not a uid"]),
     modalities=st.sampled_from([(), ("CT",), ("MR",)]),
+    accession=st.none() | st.builds(Identifier, value=CODE, system=st.just("1.2.3")),
+    started=st.none() | st.just(HEAD.start),
+    series=st.lists(SERIES, max_size=2).map(tuple),
     description=st.just("") | WORD,
     url=st.just("") | st.just("https://images.example/study?a=1&b=2"),
 )
@@ -157,13 +197,13 @@ STUDY = st.builds(
     studies=st.lists(STUDY, max_size=2).map(tuple),
     reasons=st.lists(st.builds(OrderReference, reason=WORD), max_size=2).map(tuple),
     contraindications=st.lists(
-        st.builds(ContraIndication, code=st.none() | CODES, comment=WORD), max_size=2
+        filled(ContraIndication, code=st.none() | CODES, comment=WORD), max_size=2
     ).map(tuple),
-    devices=st.lists(st.builds(Device, label=WORD, code=st.none() | CODES), max_size=2).map(tuple),
+    devices=st.lists(DEVICE, max_size=2).map(tuple),
     pregnancy=st.none()
     | st.builds(Code, code=st.sampled_from(["60001007", "77386006", "other"]), display=WORD),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_nothing_clinical_is_lost(
     acts: tuple[Act, ...],
     sections: tuple[Section, ...],
@@ -184,6 +224,13 @@ def test_nothing_clinical_is_lost(
         pregnancy=pregnancy,
     )
     assert lost(replace(VERSION, report=report)) == []
+
+
+@pytest.mark.parametrize("kind", FILLED, ids=lambda kind: kind.__name__)
+def test_the_strategies_fill_every_field_of_the_model(kind: type[Value]) -> None:
+    """A field that is added to the model must be looked for in the document, too."""
+    fields = set(kind.__struct_fields__)  # type: ignore[attr-defined]  # every Value is a Struct
+    assert fields == FILLED[kind]
 
 
 @given(text=TEXT)

@@ -135,7 +135,7 @@ class Store(ABC):
         size = sum(
             len(document.data) for one in results if isinstance(one, Produced) for document in one.documents
         )
-        await self._writer.submit(lambda session: self._settle(session, results, now), size)
+        await self._writer.submit(lambda session: self._settle(session, results, now), size, later=True)
         self._settled(results)
         self._notify()
 
@@ -218,7 +218,7 @@ class Store(ABC):
         gone = dict.fromkeys(before, 0)
         for name, limit in before.items():
             some = partial(purge, name=name, limit=limit, now=now, actor=actor)
-            while number := await self._writer.submit(some):
+            while number := await self._writer.submit(some, later=True):
                 gone[name] += number
         return Purged(**gone)
 

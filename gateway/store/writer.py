@@ -15,15 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from gateway.ports import StoreUnavailableError
 from gateway.store.session import Faults, Session
+from gateway.store.turns import Turns
 from gateway.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-GROUP_BYTES = 1 << 20
-"""A group is closed when its payload reaches this size: larger commits only delay everybody (measured)."""
-GROUP_JOBS = 512
 
 CONFLICTS = 3
 """Times that a group is tried when other writers come in between."""
@@ -33,6 +30,7 @@ class _Job(NamedTuple):
     work: Callable[[Session], Any]
     size: int
     future: asyncio.Future[Any]
+    later: bool = False
 
 
 class _Done(NamedTuple):
@@ -64,8 +62,11 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Session], T], size: int = 0) -> asyncio.Future[T]:
-        """`work` inside the next group; its result comes after the commit.
+    def submit(
+        self, work: Callable[[Session], T], size: int = 0, *, later: bool = False
+    ) -> asyncio.Future[T]:
+        """`work` inside the next group; its result comes after the commit. `later`: nobody waits
+        for it, it lets others pass (`turns`).
 
         The future raises what `work` raised, or StoreUnavailableError when the group could not be written.
         """
@@ -75,7 +76,7 @@ class GroupWriter:
             future.set_exception(StoreUnavailableError("the store is closed"))
         else:
             self._submitted += size
-            self._held.append(_Job(work, size, future))
+            self._held.append(_Job(work, size, future, later))
             if self._releasing is not loop:
                 self._releasing = loop
                 loop.call_soon(self._release)
@@ -105,37 +106,32 @@ class GroupWriter:
     # --- the writer's thread
 
     def _run(self) -> None:
-        left: _Job | None = None
-        while True:
-            job = left if left is not None else self._jobs.get()
-            if job is None:
-                break
-            group, left, ending = self._gather(job)
+        turns: Turns[_Job] = Turns()
+        ending = False
+        while not ending or turns:
+            ending = self._gather(turns, wait=not (ending or turns)) or ending
+            group = turns.group()
+            if not group:
+                continue
             begun = time.perf_counter()
             done = self._commit(group)
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - begun)
             self._done += sum(job.size for job in group)
             self._deliver(done)
-            del job, group, done  # what they hold must not stay in memory until the next group
-            if ending:
-                break
+            del group, done  # what they hold must not stay in memory until the next group
         self._disconnect()
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None, bool]:
-        """The group that starts with `first`, the job that did not fit any more, and whether to end."""
-        group, size = [first], first.size
-        while len(group) < GROUP_JOBS:
+    def _gather(self, turns: Turns[_Job], *, wait: bool) -> bool:
+        """Everything that was submitted meanwhile; with `wait` at least one. True: nothing comes any more."""
+        while True:
             try:
-                job = self._jobs.get_nowait()
+                job = self._jobs.get(block=wait)
             except Empty:
-                break
+                return False
             if job is None:
-                return group, None, True
-            if size + job.size > GROUP_BYTES:
-                return group, job, False
-            group.append(job)
-            size += job.size
-        return group, None, False
+                return True
+            turns.add(job)
+            wait = False
 
     def _commit(self, group: list[_Job]) -> list[_Done]:
         try:

@@ -39,11 +39,15 @@ def catalogue(
     text.table(header, [_row(study, modalities, target) for study, target in shown])
     place = Place(out, section, identity)
     for (study, source), (_, target) in zip(found, shown, strict=True):
-        if UID.fullmatch(study.uid) and len(study.uid) <= 64:
+        if _valid(study):
             dated = replace(study, started=study.started or report.acts[index].start)
             _study(place, dated, source, _modality(study, modalities), target)
         else:
             out.find("STUDY-UID-FORM", f"{source}.uid")
+
+
+def _valid(study: ImagingStudy) -> bool:
+    return UID.fullmatch(study.uid) is not None and len(study.uid) <= 64
 
 
 def studies_of(report: ImagingReport, index: int) -> tuple[tuple[ImagingStudy, str], ...]:
@@ -74,9 +78,11 @@ def _row(study: ImagingStudy, modalities: tuple[Code, ...], target: str) -> tupl
     modality = _modality(study, modalities)
     named = dict.fromkeys((*study.modalities, *(series.modality for series in study.series[:1])))
     others = [f"{wording.modality(code)} [{code}]" for code in named if code not in ("", modality.code)]
-    lines = filter(None, (study.uid, study.description, *(series.uid for series in study.series[:1])))
+    lines = [study.uid, study.description, *(series.uid for series in study.series[:1])]
+    if not _valid(study):  # no entry will hold them
+        lines += [uid for one in study.series[:1] for uid in (one.sop_class_uid, one.instance_uid)]
     return (
-        Cell("\n".join(lines), target),
+        Cell("\n".join(filter(None, lines)), target),
         Cell("\n".join([f"{modality.display} [{modality.code}]".strip(), *others]), f"{target}-modalite"),
         Cell(study.started.strftime("%d/%m/%Y") if study.started else ""),
         Cell(study.accession.value if study.accession else ""),

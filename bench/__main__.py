@@ -1,46 +1,76 @@
-"""`python -m bench [intake|micro|stages|store|documents]`: figures as ratios, never asserted."""
+"""`python -m bench [micro|stages|store|documents|intake|claim|reports|memory]`: ratios, never asserted."""
 
 import argparse
 from pathlib import Path
 
+QUICK = ("micro", "stages", "store", "documents", "intake", "claim", "reports")
+"""What `all` runs; `memory` sends 100 000 messages."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "what", nargs="?", choices=("all", "intake", "micro", "stages", "store", "documents"), default="all"
-    )
+    parser.add_argument("what", nargs="?", choices=("all", *QUICK, "memory"), default="all")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each load (intake)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second of the steady load")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--number", type=int, help="most messages (memory, claim), or how many (reports)")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=mllp://HOST:PORT", help="another engine (intake)"
+    )
     parser.add_argument("--folder", type=Path, help="where the databases lie (the disk that is measured)")
     given = parser.parse_args()
-    if given.what in ("all", "micro"):
-        from bench import micro
+    for what in QUICK if given.what == "all" else (given.what,):
+        _run(what, given)
 
-        micro.run(seconds=min(given.seconds, 3.0))
-    if given.what in ("all", "stages"):
-        from bench import stages
 
-        stages.run(seconds=min(given.seconds, 5.0), folder=given.folder)
-    if given.what in ("all", "store"):
-        from bench import store
+def _run(what: str, given: argparse.Namespace) -> None:
+    print(f"--- {what}")
+    match what:
+        case "micro":
+            from bench import micro
 
-        store.run(seconds=min(given.seconds, 5.0), connections=given.connections, folder=given.folder)
-    if given.what in ("all", "documents"):
-        from bench import documents
+            micro.run(seconds=min(given.seconds, 3.0))
+        case "stages":
+            from bench import stages
 
-        documents.run(seconds=min(given.seconds, 3.0))
-    if given.what in ("all", "intake"):
-        from bench import intake
+            stages.run(seconds=min(given.seconds, 5.0), folder=given.folder)
+        case "store":
+            from bench import store
 
-        intake.run(
-            seconds=given.seconds,
-            connections=given.connections,
-            rate=given.rate,
-            workers=given.workers,
-            folder=given.folder,
-        )
+            store.run(seconds=min(given.seconds, 5.0), connections=given.connections, folder=given.folder)
+        case "documents":
+            from bench import documents
+
+            documents.run(seconds=min(given.seconds, 3.0))
+        case "intake":
+            from bench import intake
+
+            intake.run(
+                seconds=given.seconds,
+                connections=given.connections,
+                rate=given.rate,
+                workers=given.workers,
+                peers=dict(one.split("=", 1) for one in given.peer),
+                folder=given.folder,
+            )
+        case "memory":
+            from bench import memory
+
+            memory.run(most=given.number or 100_000, connections=given.connections, folder=given.folder)
+        case "claim":
+            from bench import claim
+
+            claim.run(most=given.number or 1_000_000, folder=given.folder)
+        case "reports":
+            from bench import end_to_end
+
+            end_to_end.run(
+                number=given.number or 500,
+                workers=given.workers,
+                connections=given.connections,
+                folder=given.folder,
+            )
 
 
 if __name__ == "__main__":

@@ -8,22 +8,38 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from bench.load import Figures, closed_loop, steady
+from bench.load import SIZE, Figures, closed_loop, steady
 
 ROOT = Path(__file__).resolve().parents[1]
+LARGE = 200 * 1024
+
+
+class Served(NamedTuple):
+    """A server on loopback, or one that was there already (`pid` 0)."""
+
+    port: int
+    pid: int = 0
 
 
 @contextmanager
 def process(
-    command: list[str], ready: str, environment: dict[str, str], log: Path
-) -> Iterator[re.Match[str]]:
-    """A child that is ended with SIGTERM; yields what `ready` matched in its first line."""
+    command: list[str], ready: str, log: Path, environment: dict[str, str] | None = None
+) -> Iterator[Served]:
+    """A child that is ended with SIGTERM; `ready` matches its port in its first line."""
     with log.open("wb") as errors:
         child = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=os.environ | environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | (environment or {}),
         )
         try:
             assert child.stdout is not None
@@ -31,7 +47,7 @@ def process(
             found = re.search(ready, line)
             if found is None:
                 raise SystemExit(f"{' '.join(command)} did not start: {line or log.read_text()[-2000:]}")
-            yield found
+            yield Served(int(found[1]), child.pid)
         finally:
             child.terminate()
             try:
@@ -40,66 +56,97 @@ def process(
                 child.kill()
 
 
-@contextmanager
-def floor(folder: Path) -> Iterator[int]:
-    command = [sys.executable, "-m", "bench.floor", "0", str(folder / "floor.db")]
-    with process(command, r"ready on (\d+)", {}, folder / "floor.log") as found:
-        yield int(found[1])
+def _module(folder: Path, name: str, *arguments: str) -> AbstractContextManager[Served]:
+    return process([sys.executable, "-m", name, "0", *arguments], r"ready on (\d+)", folder / f"{name}.log")
 
 
-@contextmanager
-def gateway(folder: Path, *, workers: int, deliver: bool) -> Iterator[int]:
+def gateway(folder: Path, *, workers: int, deliver: bool) -> AbstractContextManager[Served]:
+    """`deliver` to the folder; without any destination nothing is produced: the intake alone."""
     environment = {
         "GATEWAY_DATA_DIR": str(folder / "gateway"),
         "GATEWAY_MLLP__PORT": "0",
         "GATEWAY_HTTP__PORT": "0",
         "GATEWAY_WORKERS": str(workers),
-        # Without any destination nothing is produced: the intake alone.
         "GATEWAY_FOLDER__ENABLED": "true" if deliver else "false",
     }
     command = [sys.executable, "-m", "gateway", "serve"]
-    with process(command, r"mllp://[^:]+:(\d+)", environment, folder / "gateway.log") as found:
-        yield int(found[1])
+    return process(command, r"mllp://[^:]+:(\d+)", folder / "gateway.log", environment)
 
 
-def run(*, seconds: float, connections: int, rate: float, workers: int, folder: Path | None = None) -> None:
-    """Print the table. Ratios are of one run on one machine; single figures mean little elsewhere."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix="gateway-bench-") as name:
-        place = Path(name)
-        with floor(place) as port:
-            base = _closed(port, connections, seconds, "floor")
-            base_steady = _steady(port, connections, seconds, rate, "floor")
-        rows = [("bare frame + fsync'd batched insert", base, base_steady)]
-        for title, deliver in (("gateway, intake alone", False), ("gateway, delivering to the folder", True)):
-            within = place / ("deliver" if deliver else "alone")
-            within.mkdir()
-            with gateway(within, workers=workers, deliver=deliver) as port:
-                rows.append(
-                    (
-                        title,
-                        _closed(port, connections, seconds, "closed"),
-                        _steady(port, connections, seconds, rate, "steady"),
-                    )
-                )
-    print(
-        f"2 kB ORU, {connections} connections, {seconds:g} s each, workers {workers}, {os.cpu_count()} cores"
-    )
-    steady_title = f"p99 ms at {rate:g}/s"
-    print(f"{'':38}{'ack/s':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}{steady_title:>17}{'refused':>9}")
-    for title, figures, paced in rows:
-        refused = figures.refused + paced.refused
-        print(
-            f"{title:38}{figures.rate:8.0f}{figures.rate / base.rate:7.2f}{figures.percentile(0.5):8.1f}"
-            f"{figures.percentile(0.99):8.1f}{paced.percentile(0.99):17.1f}{refused:9d}"
+@contextmanager
+def _peer(address: str) -> Iterator[Served]:
+    yield Served(urlsplit(address).port or 2575)
+
+
+def run(
+    *,
+    seconds: float,
+    connections: int,
+    rate: float,
+    workers: int,
+    peers: dict[str, str],
+    folder: Path | None = None,
+) -> None:
+    """Print the tables. Ratios are of one run on one machine; single figures mean little elsewhere.
+
+    `peers`: name → `mllp://HOST:PORT` of engines that run on this machine already.
+    """
+    print(f"{connections} connections, {seconds:g} s each, workers {workers}, {os.cpu_count()} cores")
+    for size in (SIZE, LARGE):
+        with tempfile.TemporaryDirectory(dir=folder, prefix="gateway-bench-") as name:
+            measured = [
+                (title, *_measure(server, size, connections=connections, seconds=seconds, rate=rate))
+                for title, server in _servers(Path(name), size, workers, peers)
+            ]
+        _table(size, rate, measured)
+
+
+def _servers(
+    folder: Path, size: int, workers: int, peers: dict[str, str]
+) -> Iterator[tuple[str, AbstractContextManager[Served]]]:
+    yield "bare frame + fsync'd batched insert", _module(folder, "bench.floor", str(folder / "floor.db"))
+    yield "gateway, mapping switched off", _module(folder, "bench.unmapped", str(folder))
+    for title, deliver in (("gateway, intake alone", False), ("gateway, delivering to the folder", True)):
+        within = folder / ("deliver" if deliver else "alone")
+        within.mkdir()
+        yield title, gateway(within, workers=workers, deliver=deliver)
+    if size == SIZE:
+        if find_spec("hl7") is not None:
+            yield "python-hl7's server: parse, no store", _module(folder, "bench.hl7_server")
+        else:
+            print("python-hl7: not installed, left out")
+    for title, address in peers.items():
+        yield title, _peer(address)
+
+
+def _measure(
+    server: AbstractContextManager[Served], size: int, *, connections: int, seconds: float, rate: float
+) -> tuple[Figures, Figures | None]:
+    """As fast as it goes; for small messages also at a steady rate."""
+
+    def fast(seconds: float, name: str) -> Figures:
+        prefix = f"{name}{time.time_ns()}"
+        return asyncio.run(
+            closed_loop(served.port, connections=connections, seconds=seconds, prefix=prefix, size=size)
         )
 
+    with server as served:
+        fast(1.0, "w")
+        figures = fast(seconds, "c")
+        if size != SIZE:
+            return figures, None
+        prefix = f"s{time.time_ns()}"
+        paced = steady(served.port, connections=connections, seconds=seconds, rate=rate, prefix=prefix)
+        return figures, asyncio.run(paced)
 
-def _closed(port: int, connections: int, seconds: float, prefix: str) -> Figures:
-    warm_up = closed_loop(port, connections=connections, seconds=1.0, prefix=f"{prefix}-w{time.time_ns()}")
-    asyncio.run(warm_up)
-    return asyncio.run(closed_loop(port, connections=connections, seconds=seconds, prefix=f"{prefix}-c"))
 
-
-def _steady(port: int, connections: int, seconds: float, rate: float, prefix: str) -> Figures:
-    load = steady(port, connections=connections, seconds=seconds, rate=rate, prefix=f"{prefix}-s")
-    return asyncio.run(load)
+def _table(size: int, rate: float, measured: list[tuple[str, Figures, Figures | None]]) -> None:
+    base = measured[0][1].rate
+    steady_title = f"p99 ms at {rate:g}/s" if size == SIZE else ""
+    title = f"ORU of {size // 1024} kB"
+    print(f"{title:38}{'ack/s':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}{'refused':>9}{steady_title:>17}")
+    for name, fast, paced in measured:
+        refused = fast.refused + (paced.refused if paced is not None else 0)
+        line = f"{name:38}{fast.rate:8.0f}{fast.rate / base:7.2f}{fast.percentile(0.5):8.1f}"
+        line += f"{fast.percentile(0.99):8.1f}{refused:9d}"
+        print(line + (f"{paced.percentile(0.99):17.1f}" if paced is not None else ""))

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 FIXTURE = Path(__file__).resolve().parents[1] / "tests" / "fixtures" / "hl7v2" / "oru_report.er7"
 SIZE = 2048
 """Bytes of one message."""
+_MOST_TEXT = 10_000
 _CONTROL, _SET = b"RIS-2021-000042-1", b"CR-2021-000042^"
 _VARYING = (
     b"|984375862^",
@@ -45,8 +47,8 @@ class Figures:
         return 1000 * self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
 
 
-def messages(prefix: str) -> Iterator[bytes]:
-    """Frames that differ in control id and report set, so that each is a new report of its own."""
+def messages(prefix: str, size: int = SIZE) -> Iterator[bytes]:
+    """Frames of about `size` bytes, each a new report of its own; what is above a few kB is a PDF."""
     text = FIXTURE.read_bytes().rstrip(b"\r\n")
     control, report = prefix.encode() + b"-%010d", b"CR-" + prefix.encode() + b"-%010d^"
     text = text.replace(_CONTROL, b"<control>").replace(_SET, b"<set>").replace(b"%", b"%%")
@@ -56,16 +58,32 @@ def messages(prefix: str) -> Iterator[bytes]:
         text = text.replace(value, value[:-1] + b"%010d" + value[-1:])
     places = text.count(b"%010d")
     filled = len(text % ((0,) * places))
-    padding = b" Examen de contr\xc3\xb4le." * 200
-    text = text.replace(b"|Examen sans", b"|" + padding[: max(0, SIZE - filled)] + b"Examen sans", 1)
+    if size > _MOST_TEXT:
+        tail = (
+            b"\rOBX|6|ED|^PDF||^application^pdf^Base64^%s" + b"QUJD" * ((size - filled) // 4) + b"||||||F\r"
+        )
+        for number in count():
+            head = b64encode(b"%%PDF-1.4 %012d" % number)  # each its own document
+            yield b"\x0b" + text % ((number,) * places) + tail % head + b"\x1c\r"
+    line = b" Examen de contr\xc3\xb4le."
+    padding = line * max(0, (size - filled) // len(line))
+    text = text.replace(b"|Examen sans", b"|" + padding + b"Examen sans", 1)
     for number in count():
         yield b"\x0b" + text % ((number,) * places) + b"\x1c\r"
 
 
-async def closed_loop(port: int, *, connections: int, seconds: float, prefix: str) -> Figures:
+async def closed_loop(
+    port: int, *, connections: int, seconds: float, prefix: str, size: int = SIZE
+) -> Figures:
     """Each connection sends the next message as soon as the last one is acknowledged."""
-    stream, end = messages(prefix), time.perf_counter() + seconds
+    stream, end = messages(prefix, size), time.perf_counter() + seconds
     return await _run(port, connections, [_as_fast(stream, end) for _ in range(connections)])
+
+
+async def counted(port: int, *, connections: int, number: int, prefix: str) -> Figures:
+    """`number` messages, as fast as they go."""
+    frames = ((0.0, frame) for frame in islice(messages(prefix), number))
+    return await _run(port, connections, [frames] * connections)
 
 
 async def steady(port: int, *, connections: int, seconds: float, rate: float, prefix: str) -> Figures:

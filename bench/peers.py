@@ -9,7 +9,7 @@ from gateway import hl7v2
 Peer = tuple[str, Callable[[], object]]
 
 
-def whole(frame: bytes) -> list[list[list[str]]]:
+def whole(frame: bytes) -> list[object]:
     """Read by us down to every component, as the others do: our reader alone would put that off."""
     message = hl7v2.read(frame)
     return [

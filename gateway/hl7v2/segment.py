@@ -38,10 +38,25 @@ _UNDIVIDED: Final[_Parts] = MappingProxyType({})
 
 def part(data: bytes, delimiter: bytes, number: int) -> bytes:
     """The part `number` (from 1) of `data`, b"" when it has none."""
+    if len(data) > _SHORT:  # a split would copy the document behind the part that is wanted
+        return _part_of_long(data, delimiter, number)
     if delimiter and delimiter in data:
         found = data.split(delimiter, number)
         return found[number - 1] if 0 < number <= len(found) else b""
     return data if number == 1 else b""
+
+
+def _part_of_long(data: bytes, delimiter: bytes, number: int) -> bytes:
+    if number < 1:
+        return b""
+    start = 0
+    for _ in range(number - 1):
+        place = data.find(delimiter, start) if delimiter else -1
+        if place < 0:
+            return b""
+        start = place + len(delimiter)
+    end = data.find(delimiter, start) if delimiter else -1
+    return data[start:] if end < 0 else data[start:end]
 
 
 def parts(data: bytes, delimiter: bytes) -> list[bytes]:

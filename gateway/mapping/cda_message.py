@@ -83,7 +83,8 @@ def _one(message: Message, received: Received, scope: Group, reader: Reader) -> 
     report = _report(received, action, scope, reader)
     if report is None:
         return Mapped(report=None, context=came, findings=reader.trail.findings)
-    blob = received.document.blob
+    attachment = received.document.attachment
+    blob = received.document.blob(attachment.sha256)
     came = replace(
         came,
         received_document=blob.sha256,
@@ -94,7 +95,7 @@ def _one(message: Message, received: Received, scope: Group, reader: Reader) -> 
     done = finish(report, reader.profile, reader.trail.provenance, complete=False)
     reader.trail.take(done.findings)
     return Mapped(
-        report=replace(done.report, attachments=(received.document.attachment,)),
+        report=replace(done.report, attachments=(attachment,)),
         context=came,
         blobs=(blob,),
         provenance=done.provenance,

@@ -27,9 +27,8 @@ class Embedded(NamedTuple):
     segment: Segment
     location: str
 
-    @property
-    def blob(self) -> Blob:
-        return Blob(sha256=hashlib.sha256(self.data).hexdigest(), media_type=self.media_type, data=self.data)
+    def blob(self, sha256: str) -> Blob:
+        return Blob(sha256=sha256, media_type=self.media_type, data=self.data)
 
     @property
     def attachment(self) -> Attachment:
@@ -120,7 +119,7 @@ def attachments(
             attachment = document.attachment
             if attachment.sha256 not in kept:
                 reader.trail.source(f"attachments[{len(kept)}]", document.location)
-                kept[attachment.sha256] = (attachment, document.blob)
+                kept[attachment.sha256] = (attachment, document.blob(attachment.sha256))
     for document in documents:
         if document.media_type == RTF and document.segment.index in rich:
             reader.trail.at("RTF-TEXT", document.location)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway import hl7v2
 from gateway.hl7v2 import Event, Frame, Framer, FramerOptions, Junk, TooLarge, Truncated
+from gateway.hl7v2 import segment as segments
 from gateway.hl7v2.writer import Repeat, message, segment
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -143,3 +144,12 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
         assert again == found
         assert again is not None
         assert again.utcoffset() == found.utcoffset()
+
+
+@given(st.binary(max_size=8), st.sampled_from([b"^", b"&", b""]), st.integers(0, 6), st.booleans())
+def test_a_part_is_the_same_in_short_and_in_long_data(
+    data: bytes, delimiter: bytes, number: int, long: bool
+) -> None:
+    whole = data + delimiter + b"x" * 300 if long else data
+    found = whole.split(delimiter) if delimiter else [whole]
+    assert segments.part(whole, delimiter, number) == (found[number - 1] if 0 < number <= len(found) else b"")

@@ -22,6 +22,7 @@ from gateway.store.connection import FolderLock
 from gateway.store.leasing import Leasing
 from gateway.store.moments import from_micros, to_micros
 from gateway.store.postgres_session import PostgresSession, connect
+from gateway.store.postgres_writer import WritingSession
 from gateway.store.pulse import Node, Pulse
 from gateway.store.session import Session
 from gateway.store.settle import settle
@@ -155,7 +156,7 @@ class PostgresStore(Store):
 
     def _connect(self) -> PostgresSession:
         token = self._pulse.token if self._pulse is not None else 0
-        return PostgresSession(connect(self._url, "writer"), tells=str(token))
+        return WritingSession(connect(self._url, "writer"), tells=str(token))
 
     async def _give_back(self) -> None:
         returned = tuple(self._returned)

@@ -149,6 +149,9 @@ class PostgresSession(Session):
         tell = f"NOTIFY {CHANNEL}, '{self._tells}'; " if self._tells else ""
         self._plain.execute(f"{tell}COMMIT")
 
+    def flush(self) -> None:
+        """Every statement has waited for its end (`postgres_writer` does otherwise)."""
+
     def begin_job(self) -> None:
         self._plain.execute("SAVEPOINT job")
 
@@ -182,7 +185,7 @@ class ReadingSession(PostgresSession):
 
     def __init__(self, url: str) -> None:
         """Raises StoreUnavailableError, SchemaError."""
-        self._url = url
+        self._url, self._bound = url, False
         super().__init__(self._connect())
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -195,6 +198,11 @@ class ReadingSession(PostgresSession):
             raise
         return connection
 
+    def script(self, statements: Iterable[str]) -> None:
+        """Also the begin of a snapshot, which is lost with its connection: that is not made again then."""
+        self._bound = True
+        super().script(statements)
+
     def run(self, statement: Executable, params: Params) -> None:
         self._again(lambda: PostgresSession.run(self, statement, params))
 
@@ -206,7 +214,7 @@ class ReadingSession(PostgresSession):
         try:
             return ask()
         except psycopg.OperationalError:
-            if not self.lost:
+            if self._bound or not self.lost:
                 raise
         self._connection = self._connect()
         self._open()

@@ -123,6 +123,10 @@ class Session(ABC):
     def _rollback(self) -> None: ...
 
     @abstractmethod
+    def flush(self) -> None:
+        """What was written so far is taken; where writing does not wait, the errors of it come here."""
+
+    @abstractmethod
     def begin_job(self) -> None:
         """A part of the transaction that can be taken back alone."""
 
@@ -230,6 +234,9 @@ class SqliteSession(Session):
 
     def _rollback(self) -> None:
         self._cursor.execute("ROLLBACK")
+
+    def flush(self) -> None:
+        """Every statement has waited for its end."""
 
     def begin_job(self) -> None:
         self._cursor.execute("SAVEPOINT job")

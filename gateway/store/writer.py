@@ -163,10 +163,13 @@ class GroupWriter:
     def _together(self, session: Session, group: list[_Job]) -> list[_Done]:
         """All jobs without savepoints, which cost two statements each; with them when a job fails."""
         try:
-            return [_Done(job.future, job.work(session), None) for job in group]
+            done = [_Done(job.future, job.work(session), None) for job in group]
+            session.flush()
         except Exception as fault:
             if isinstance(fault, self._faults.of_database) and not isinstance(fault, self._faults.of_values):
                 raise
+        else:
+            return done
         session.rollback()
         session.begin()
         return [self._attempt(session, job) for job in group]

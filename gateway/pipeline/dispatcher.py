@@ -311,6 +311,9 @@ class Dispatcher:
         while not self._stop.is_set():
             try:
                 await part()
+            except StoreUnavailableError as down:
+                log.warning("the store does not answer", extra={"fault": str(down)})
+                await self._pause(PAUSE)
             except Exception:
                 log.exception("dispatcher fault")
                 await self._pause(PAUSE)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.config import AlertSettings
-from gateway.ports import Clock
+from gateway.ports import Clock, StoreUnavailableError
 from gateway.telemetry import metrics
 from gateway.telemetry.alerts import Alerts, Condition, Digest
 
@@ -97,13 +97,22 @@ class Watch:
             self._destinations.add(name)
         metrics.FREE_BYTES.set(condition["free_bytes"])
 
+    def _late(self, now: datetime) -> tuple[Condition, ...]:
+        """Queues that are too old; a store that cannot be asked."""
+        try:
+            queues = tuple(self._queues())
+        except StoreUnavailableError as down:
+            return (Condition("store", "database", f"no message is taken, nothing is delivered: {down}"),)
+        aged = ((one, int((now - one.since).total_seconds())) for one in queues)
+        return tuple(
+            Condition("queue-age", one.destination, f"{one.number} deliveries wait, the oldest for {age} s")
+            for one, age in aged
+            if age > self._settings.queue_age
+        )
+
     def _conditions(self) -> Iterator[Condition]:
         now, condition = self._clock.now(), self._condition()
-        for queue in self._queues():
-            age = (now - queue.since).total_seconds()
-            if age > self._settings.queue_age:
-                text = f"{queue.number} deliveries wait, the oldest for {int(age)} s"
-                yield Condition("queue-age", queue.destination, text)
+        yield from self._late(now)
         for name, state in condition["destinations"].items():
             if state in TROUBLED:
                 yield Condition("destination-down", name, "it fails in a row and is only probed")

@@ -213,9 +213,9 @@ class ReadingSession(PostgresSession):
     def _again(self, ask: Callable[[], T]) -> T:
         try:
             return ask()
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as fault:
             if self._bound or not self.lost:
-                raise
+                raise StoreUnavailableError(f"{describe(self._url)}: {_line(fault)}") from fault
         self._connection = self._connect()
         self._open()
         return ask()

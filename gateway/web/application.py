@@ -11,7 +11,7 @@ from gateway import __version__, fhir
 from gateway.config import RetentionSettings
 from gateway.model.findings import finding
 from gateway.pipeline.intake import Intake
-from gateway.ports import Operator, Queries, Row
+from gateway.ports import Operator, Queries, Row, StoreUnavailableError
 from gateway.telemetry import metrics
 from gateway.web.auth import RequireToken
 from gateway.web.body import TooLargeError, read_body
@@ -42,6 +42,11 @@ def application(
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
+
+    @app.exception_handler(StoreUnavailableError)
+    async def down(request: Request, fault: StoreUnavailableError) -> Response:
+        return JSONResponse({"detail": str(fault)}, 503)
+
     guarded = [Depends(RequireToken(token))]
     _health(app, ready)
     _intake(app, intake, limit, guarded)

@@ -358,6 +358,8 @@ async def test_while_postgresql_is_down_senders_come_back_later_and_after_it_all
             await a.settle((outcome(task),))
         with pytest.raises(StoreUnavailableError):
             await a.claim(10)
+        with pytest.raises(StoreUnavailableError):
+            nodes.states()
         await until(lambda: a.status()["store"] == "down", 30)
     finally:
         await asyncio.to_thread(postgres_server.cluster.start)

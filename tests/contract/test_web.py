@@ -10,6 +10,7 @@ import pytest
 from gateway.mapping import sites
 from gateway.model.delivery import Destination
 from gateway.pipeline.intake import Intake
+from gateway.ports import StoreUnavailableError
 from gateway.store import SqliteStore, StoreQueries, SystemClock
 from gateway.web.application import application
 from gateway.web.auth import ensure_token
@@ -193,3 +194,15 @@ async def test_the_capability_statement_names_what_is_served(client: httpx.Async
     statement = json.loads((await client.get("/fhir/metadata")).content)
     assert statement["fhirVersion"] == "4.0.1"
     assert statement["rest"][0]["resource"][0]["type"] == "DiagnosticReport"
+
+
+async def test_a_store_that_does_not_answer_is_503_and_no_fault(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*arguments: object, **named: object) -> None:
+        raise StoreUnavailableError("postgresql://db:5432/gateway: connection refused")
+
+    monkeypatch.setattr(StoreQueries, "messages", down)
+    answer = await client.get("/api/messages")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].endswith("connection refused")

@@ -1,6 +1,7 @@
 """Alerts open, are told once, close; a receiver that is down hears of them later."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from gateway.config import AlertSettings
 from gateway.pipeline.watch import Certificate, Waiting, Watch
+from gateway.ports import StoreUnavailableError
 from gateway.telemetry import metrics
 from gateway.telemetry.alerts import Alerts, Condition, Digest
 from tests.store_support import NOW, TickingClock
@@ -116,3 +118,14 @@ def test_queues_and_gates_are_metrics() -> None:
     world.queues.clear()
     watch.observe()
     assert 'gateway_queue{destination="dmp"} 0.0' in metrics.exposition().decode()
+
+
+def test_a_store_that_does_not_answer_is_told() -> None:
+    def down() -> Iterator[Waiting]:
+        raise StoreUnavailableError("connection refused")
+        yield
+
+    world = World()
+    watch = world.watch()
+    watch._queues = down  # as the queries of a PostgreSQL do
+    assert [one.kind for one in asyncio.run(watch.look()).opened] == ["store"]

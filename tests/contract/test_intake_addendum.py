@@ -89,11 +89,12 @@ async def test_an_addendum_to_a_document_is_refused_with_what_to_send_instead(ho
 
 
 async def test_the_addendum_of_another_patient_is_refused(house: House) -> None:
+    """The same numbers, another person: nobody's words are put behind another's report."""
     await house.take(mdm("T02", "DOC-1"))
-    other = changed(
-        ("|19790328|", "|19800101|"), ("279035121518989", "180017511612345"), message=addendum("D", "DOC-1")
-    )
-    assert (await state(house, other))[0] == "AE"
+    other = changed(("|19790328|", "|19800101|"), message=addendum("DOC-2", "DOC-1"))
+    assert await state(house, other) == ("AE", "rejected")
+    (refusal,) = (one for one in house.last()["findings"] if one["code"] == "ADDENDUM-NOT-POSSIBLE")
+    assert refusal["detail"] == "another patient: birth date"
     assert versions(house) == 1
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 from lxml import etree
 
@@ -16,6 +17,9 @@ from gateway.cda.xml import CdaError, attribute, child, children, invalid, name,
 from gateway.model.terms import Code, Identifier
 
 _BODIES = {"application/pdf": "pdf", "text/plain": "text"}
+_REMEMBERED = 16
+_SMALL = 1 << 20
+"""Bytes of a document above which no header is remembered: it would stay in memory."""
 _LEADING_DIGITS = re.compile(r"\d{1,9}")
 
 
@@ -23,13 +27,21 @@ def read(data: bytes) -> CdaHeader:
     """The header of a CDA R2; times and codes as written.
 
     Raises CdaError (CDA-INVALID) when `data` is no well-formed ClinicalDocument with id and code, or when
-    nobody can open its body (HL7-BASE64, PDF-INVALID).
+    nobody can open its body (HL7-BASE64, PDF-INVALID). The last headers are remembered: each delivery of a
+    version asks for its header again, and reading costs as much as signing a VIHF (measured).
     """
+    return _known(data) if len(data) <= _SMALL else _read(data)
+
+
+def _read(data: bytes) -> CdaHeader:
     root = document(lean(data).data)
     values = header(root)
     if unreadable := (*base64_strict(root, values), *pdf_magic(root, values)):
         raise CdaError(*unreadable)
     return values
+
+
+_known = lru_cache(maxsize=_REMEMBERED)(_read)
 
 
 def document(data: bytes) -> etree._Element:

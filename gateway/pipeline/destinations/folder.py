@@ -7,12 +7,12 @@ import re
 from lxml import etree
 
 from gateway.cda import CdaError, CdaHeader, read
-from gateway.cisis import CisisError, archive, exchange
+from gateway.cisis import CisisError
 from gateway.model.base import replace
 from gateway.model.findings import Finding, finding
 from gateway.model.folder import FolderRequest
 from gateway.model.version import DeliveryJob, DocumentKind, ReportVersion, derive_uuid
-from gateway.pipeline.destinations import PrepareError
+from gateway.pipeline.destinations import PrepareError, package
 from gateway.xds import MetadataError, Submission, submit_objects_request
 
 CDA_NAME, PDF_NAME, METADATA_NAME, XDM_NAME = "cda.xml", "report.pdf", "metadata.xml", "IHE_XDM.ZIP"
@@ -36,7 +36,8 @@ def prepare(job: DeliveryJob) -> FolderRequest:
     files: tuple[tuple[str, bytes], ...] = ((CDA_NAME, cda), (PDF_NAME, pdf))
     missing: tuple[Finding, ...] = ()
     try:
-        files += _shared(job, cda, header)
+        made = package.package(job.version, cda, job.action)
+        files += ((METADATA_NAME, _metadata(made.made)), (XDM_NAME, made.xdm))
     except CisisError as error:
         missing = error.findings
     except MetadataError as error:
@@ -57,11 +58,6 @@ def folder_name(version: ReportVersion) -> str:
     number = _UNSAFE.sub("-", identity.set_key.partition("^")[0]).strip("-")[:_LONGEST] or "report"
     tag = derive_uuid(identity.environment, identity.site, identity.set_key).hex[:8]
     return f"{number}_{tag}_v{identity.number}"
-
-
-def _shared(job: DeliveryJob, cda: bytes, header: CdaHeader) -> tuple[tuple[str, bytes], ...]:
-    made = exchange(job.version, cda, header=header, action=job.action)
-    return (METADATA_NAME, _metadata(made)), (XDM_NAME, archive(job.version, cda, made))
 
 
 def _metadata(made: Submission) -> bytes:

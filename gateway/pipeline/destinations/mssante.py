@@ -1,12 +1,12 @@
 """The MSSanté delivery of one version to one recipient: CDA → metadata → IHE_XDM.ZIP → mail."""
 
 from gateway.cda import CdaError, read
-from gateway.cisis import CisisError, archive, exchange
+from gateway.cisis import CisisError
 from gateway.model.delivery import Destination
 from gateway.model.findings import finding
 from gateway.model.version import DeliveryJob, DocumentKind
 from gateway.mssante import MailError, MailRequest, mail
-from gateway.pipeline.destinations import PrepareError
+from gateway.pipeline.destinations import PrepareError, package
 from gateway.xds import MetadataError
 
 MES_LIMIT = 25 * 1024 * 1024
@@ -25,9 +25,8 @@ def prepare(job: DeliveryJob, *, patient_limit: int = MES_LIMIT) -> MailRequest:
     if patient:
         _fits(_encoded(pdf), patient_limit)  # before anything of that size is made
     try:
-        header = read(cda)
-        xdm = archive(version, cda, exchange(version, cda, header=header, action=job.action))
-        made = mail(job, xdm=xdm, pdf=pdf, header=header)
+        xdm = package.package(version, cda, job.action).xdm
+        made = mail(job, xdm=xdm, pdf=pdf, header=read(cda))
     except (CdaError, CisisError, MailError) as error:
         raise PrepareError(error.findings) from error
     except MetadataError as error:

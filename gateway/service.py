@@ -277,6 +277,7 @@ def _watch(configuration: Configuration, store: Store, dispatcher: Dispatcher, c
         condition=lambda: _condition(store, dispatcher),
         certificates=lambda: certificates(configuration.settings),
         tell=Webhook(settings.alerts).tell if settings.alerts.webhook else None,
+        balanced=queries.balanced,
     )
 
 

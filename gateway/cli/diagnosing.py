@@ -44,6 +44,7 @@ def _all(current: "Settings") -> Iterator[Check]:
     yield from _certificates(current)
     yield from _disk(current)
     yield from _store(current)
+    yield from _server(current)
     yield _validation(current)
 
 
@@ -122,6 +123,31 @@ def _certificates(current: "Settings") -> Iterator[Check]:
         yield Check(subject, verdict, f"certificate {path.name} is valid until {end:%Y-%m-%d}")
 
 
+def _server(current: "Settings") -> Iterator[Check]:
+    """What the gateway that serves this data folder says of itself, when one does."""
+    from gateway.cli.operating import readiness
+
+    said = readiness(current)
+    if said is None:
+        yield Check("server", "ok", f"none runs on {current.data_dir}")
+        return
+    verdict = "ok" if said["status"] == "ready" else "error"
+    yield Check("server", verdict, f"{said['status']}, {said['alive']} of {said['workers']} workers alive")
+    for name, state in sorted(said["destinations"].items()):
+        told = "paused: `gateway resume` lets it go" if state == "paused" else f"{state}: it fails in a row"
+        yield Check(name, "warning", told)
+    configuration = said["configuration"]
+    if configuration["refused_at"]:
+        text = (
+            f"the one of {configuration['refused_at']} was refused (the log says why), "
+            f"that of {configuration['loaded_at']} is in force"
+        )
+        yield Check("configuration", "error", text)
+    if configuration["needs_restart"]:
+        names = ", ".join(configuration["needs_restart"])
+        yield Check("configuration", "warning", f"restart the server for {names}")
+
+
 def _disk(current: "Settings") -> Iterator[Check]:
     folder = current.data_dir if current.data_dir.is_dir() else Path()
     free = disk_usage(folder).free
@@ -155,7 +181,8 @@ def _store(current: "Settings") -> Iterator[Check]:
         yield Check("store", "error", str(wrong))
         return
     try:
-        for problem in queries.problems():
+        wrong_rows = queries.problems()
+        for problem in wrong_rows:
             yield Check("store", "error", problem)
         for node in queries.nodes():
             yield _node(node)
@@ -168,6 +195,8 @@ def _store(current: "Settings") -> Iterator[Check]:
                 yield Check(
                     "deliveries", "warning", f"{count} {state}: see `gateway deliveries --state {state}`"
                 )
-        yield Check("ledger", "ok", "every accepted report has one row per destination, in one state")
+        if not wrong_rows:
+            text = "every accepted report has one row per destination, in one state; the audit chain is whole"
+            yield Check("ledger", "ok", text)
     finally:
         queries.close()

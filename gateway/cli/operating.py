@@ -128,11 +128,7 @@ async def _recover(store: "Store", current: "Settings") -> None:
 def _ask(current: "Settings", path: str) -> Outcome:
     import httpx
 
-    address = current.data_dir / "http-address"
-    base = address.read_text().strip() if address.is_file() else ""
-    if not base:
-        scheme = "https" if current.http.tls_certificate else "http"
-        base = f"{scheme}://{current.http.host}:{current.http.port}"
+    base = _address(current)
     token = (current.data_dir / "admin-token").read_text().strip()
     certificate = current.http.tls_certificate
     try:
@@ -148,6 +144,30 @@ def _ask(current: "Settings", path: str) -> Outcome:
     if answer.is_success:
         return True, str(body.get("state") or ("paused" if body.get("paused") else "working"))
     return False, str(body.get("detail") or f"HTTP {answer.status_code}")
+
+
+def readiness(current: "Settings") -> dict[str, Any] | None:
+    """`/readyz` of the server of this data folder; None when none answers there."""
+    import httpx
+
+    certificate = current.http.tls_certificate
+    try:
+        answer = httpx.get(
+            f"{_address(current)}/readyz", verify=_own(certificate) if certificate else True, timeout=5
+        )
+        said = answer.json()
+    except (httpx.HTTPError, OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) and "configuration" in said else None
+
+
+def _address(current: "Settings") -> str:
+    """Where the server of this data folder answers: as it wrote itself, else by the settings."""
+    address = current.data_dir / "http-address"
+    if address.is_file() and (base := address.read_text().strip()):
+        return base
+    scheme = "https" if current.http.tls_certificate else "http"
+    return f"{scheme}://{current.http.host}:{current.http.port}"
 
 
 def _own(certificate: Path) -> ssl.SSLContext:

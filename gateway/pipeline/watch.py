@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,6 +17,10 @@ log = logging.getLogger(__name__)
 
 TROUBLED = ("open", "probing")
 """States of a gate that somebody must look at; a pause is known to whoever paused."""
+
+
+BALANCE_EVERY = 600.0
+"""Seconds between two countings of the whole ledger."""
 
 
 class Waiting(NamedTuple):
@@ -45,11 +50,15 @@ class Watch:
         condition: Callable[[], Mapping[str, Any]],
         certificates: Callable[[], Iterable[Certificate]],
         tell: Callable[[Digest], Awaitable[bool]] | None,
+        balanced: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`condition` is what readiness shows; `tell` None: alerts stand in the log and the metrics only."""
+        """`condition` is what readiness shows; `tell` None: alerts stand in the log and the metrics only;
+        `balanced`: the ledger has as many rows as are owed (reads them all)."""
         self._settings, self._clock, self._tell = settings, clock, tell
         self._queues, self._condition, self._certificates = queues, condition, certificates
         self._alerts = Alerts(settings.repeat)
+        self._balanced, self._ledger_well = balanced, True
+        self._next_balance = 0.0
         self._seen: set[str] = set()
         self._destinations: set[str] = set()
 
@@ -110,6 +119,13 @@ class Watch:
             if age > self._settings.queue_age
         )
 
+    def _ledger(self) -> bool:
+        if time.monotonic() >= self._next_balance:
+            with suppress(StoreUnavailableError):  # `_late` tells it
+                self._ledger_well = self._balanced()
+            self._next_balance = time.monotonic() + BALANCE_EVERY
+        return self._ledger_well
+
     def _conditions(self) -> Iterator[Condition]:
         now, condition = self._clock.now(), self._condition()
         yield from self._late(now)
@@ -120,6 +136,8 @@ class Watch:
             yield Condition("disk", "data", f"{condition['free_bytes']} bytes free: no message is taken")
         if not condition["alive"]:
             yield Condition("workers", "all", "no worker is alive: nothing is delivered")
+        if not self._ledger():
+            yield Condition("ledger", "store", "deliveries owed and deliveries kept differ: `gateway doctor`")
         for certificate in self._certificates():
             left = None if certificate.ends is None else certificate.ends - now
             if left is None:

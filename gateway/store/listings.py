@@ -170,6 +170,14 @@ QUEUE = select(func.count(), func.min(delivery.c.id)).where(
 )
 CREATED_AT = select(delivery.c.created_at).where(delivery.c.id == bindparam("delivery_id"))
 MESSAGE_COUNTS = select(message.c.state, func.count()).group_by(message.c.state)
+BALANCED = select(
+    # In one statement: what is committed between two would look like a gap.
+    select(func.coalesce(func.sum(message_report.c.owed), 0)).scalar_subquery()
+    == select(func.count())
+    .select_from(delivery)
+    .where(delivery.c.destination != literal_column("'zam'"))
+    .scalar_subquery()
+)
 OWED = select(func.coalesce(func.sum(message_report.c.owed), 0))
 UNBALANCED = (
     # Versions whose rows in the ledger are not as many as the intake said it owed.

@@ -266,6 +266,12 @@ class StoreQueries:
         rows = sum(states.values())
         return {"owed": owed, "rows": rows, "states": states, "balanced": owed == rows}
 
+    def balanced(self) -> bool:
+        """As many rows in the ledger as deliveries are owed; reads everything, at one moment."""
+        with self._lock:
+            row = self._session.row(listings.BALANCED, {})
+        return bool(row and row[0])
+
     def problems(self) -> list[str]:
         """What does not add up in the ledger, one sentence each; empty when all is well."""
         with self._lock:

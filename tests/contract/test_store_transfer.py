@@ -90,6 +90,7 @@ async def test_all_rows_arrive_as_they_were(store: Store, engine: Engine, tmp_pa
     target.close()
     queries = StoreQueries.open(tmp_path / "other" / "gateway.db")
     assert queries.problems() == []
+    assert queries.balanced()
     queries.close()
 
 

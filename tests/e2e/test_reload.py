@@ -162,7 +162,10 @@ def test_a_faulty_configuration_is_refused_and_the_old_one_stays(
     until(lambda: list((reloaded.folder / "one").rglob("cda.xml")))
 
     reloaded.write("one")
+    told = reloaded.run("doctor", "--config", reloaded.config)
+    assert (told.returncode, "was refused" in told.stdout) == (1, True), told.stdout
     assert reloaded.reload()["refused_at"] is None
+    assert reloaded.run("doctor", "--config", reloaded.config).returncode == 0
 
 
 def test_what_needs_a_restart_is_named(reloaded: Reloaded) -> None:

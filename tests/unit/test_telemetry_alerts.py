@@ -59,6 +59,7 @@ class World:
             "alive": 1,
         }
         self.certificates: list[Certificate] = []
+        self.balanced = True
         self.told: list[Digest] = []
 
     def watch(self) -> Watch:
@@ -73,6 +74,7 @@ class World:
             condition=lambda: self.state,
             certificates=lambda: self.certificates,
             tell=tell,
+            balanced=lambda: self.balanced,
         )
 
 
@@ -94,6 +96,15 @@ def test_what_opens_an_alert(change: Any, kind: str) -> None:
     change(world)
     assert [one.kind for one in asyncio.run(watch.look()).opened] == [kind]
     assert [[one.kind for one in digest.opened] for digest in world.told] == [[kind]]
+
+
+def test_a_gap_in_the_ledger_opens_an_alert_and_the_ledger_is_not_counted_at_every_look() -> None:
+    world = World()
+    world.balanced = False
+    watch = world.watch()
+    assert [one.kind for one in asyncio.run(watch.look()).opened] == ["ledger"]
+    world.balanced = True
+    assert not asyncio.run(watch.look()), "counted again after BALANCE_EVERY only"
 
 
 def test_what_opens_none() -> None:

@@ -30,6 +30,7 @@ class Stage:
         self.mllp = ("", 0)
         self.http = ""
         self._environment: dict[str, str] = {}
+        self._peers: dict[str, tuple[Process, tuple[str, ...]]] = {}
         self.gateway: Process | None = None
 
     def start(self) -> None:
@@ -82,18 +83,27 @@ class Stage:
         self.mllp, self.http = (found[1], int(found[2])), found[3]
         self._say(line)
 
-    def _peer(self, kind: str, *options: str) -> str:
+    def down(self, kind: str) -> None:
+        """A simulated peer is gone, without a word; its ledger stays."""
+        self._peers[kind][0].kill()
+
+    def up(self, kind: str) -> None:
+        """It is back at the same address."""
+        gone, options = self._peers[kind]
+        self._peer(kind, *options, port=_address(gone).rpartition(":")[2])
+
+    def _peer(self, kind: str, *options: str, port: str = "0") -> str:
         process = Process(
             f"simulated {kind}",
             module(
-                "conformance", "simulate", kind, "--port", "0", "--dir", str(self.folder / kind), *options
+                "conformance", "simulate", kind, "--port", port, "--dir", str(self.folder / kind), *options
             ),
             self.folder / f"{kind}.log",
         )
         self.processes.append(process)
-        found = re.search(r"(https?|smtp)://[\d.]+:\d+", process.ready())
-        assert found is not None, process.ready_line
-        return found[0]
+        process.ready()
+        self._peers[kind] = process, options
+        return _address(process)
 
     @property
     def token(self) -> str:
@@ -115,6 +125,12 @@ class Stage:
     def stop(self) -> None:
         for process in reversed(self.processes):
             process.stop()
+
+
+def _address(peer: Process) -> str:
+    found = re.search(r"(https?|smtp)://[\d.]+:\d+", peer.ready_line)
+    assert found is not None, peer.ready_line
+    return found[0]
 
 
 def settled(deliveries: Iterable[dict[str, Any]]) -> bool:

@@ -46,6 +46,11 @@ class Retry(NamedTuple):
     settings: RetrySettings
     draw: Callable[[], float]
 
+    @property
+    def longest(self) -> int:
+        """Microseconds of the longest wait between two tries, where the peer asks for none longer."""
+        return int(self.settings.longest * (1 + self.settings.jitter) * 1e6)
+
     def after(self, outcome: Outcome, destination: Destination, tries: int, elapsed: float) -> Next:
         """`tries` counts this one; `elapsed` seconds since the delivery became due."""
         event = OUTCOME_EVENTS[outcome.kind]

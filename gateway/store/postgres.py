@@ -113,6 +113,7 @@ class PostgresStore(Store):
             return self._leasing.claim(session, (self._name, token), limit, now, room or {}, self._paused_now)
 
         async with self._claim_lock:
+            await self._on_time()
             tasks = await self._in_claims(take)
             self._recovering = False
             self._forget(returned)

@@ -66,6 +66,7 @@ class SqliteStore(Store):
 
     async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
         async with self._claim_lock:
+            await self._on_time()
             found = await self._read(self._claiming.look(limit, self._now(), room or {}))
             return self._claiming.hand_out(found)
 

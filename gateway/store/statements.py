@@ -165,6 +165,11 @@ DUE = (
 NEXT_DUE = select(func.min(delivery.c.next_try)).where(
     delivery.c.destination == bindparam("destination"), delivery.c.next_try > bindparam("now")
 )
+_later = delivery.c.next_try > bindparam("now")
+SET_BACK = update(delivery).where(_later).values(next_try=delivery.c.next_try - bindparam("back"))
+CUT_WAITS = (
+    update(delivery).where(delivery.c.next_try > bindparam("limit")).values(next_try=bindparam("limit"))
+)
 
 # --- lanes
 

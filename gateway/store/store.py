@@ -1,6 +1,7 @@
 """What both engines share: the commit of a message, the settling of results, the operator's changes."""
 
 import asyncio
+import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -30,10 +31,13 @@ from gateway.store.moments import to_micros
 from gateway.store.policy import Retry
 from gateway.store.purge import limits, purge
 from gateway.store.session import Session
+from gateway.store.setback import Setback
 from gateway.store.settle import settle
 from gateway.store.space import QUEUED, Space
 from gateway.store.supersede import Withdraw
 from gateway.store.writer import GroupWriter
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -88,6 +92,7 @@ class Store(ABC):
         self._retry, self._acknowledging = Retry(chosen.retry, chosen.draw), chosen.acknowledging
         self._space, self._pseudonym = Space(folder, chosen.min_free_bytes), audit.pseudonyms(folder)
         self._changed: tuple[Callable[[], None], ...] = ()
+        self._setback = Setback()
 
     def configure(self, retry: RetrySettings, *, min_free_bytes: int, acknowledging: bool) -> None:
         """Other values of what `open` was given, from now on."""
@@ -237,6 +242,24 @@ class Store(ABC):
     @abstractmethod
     async def _changing(self, work: Callable[[Session, Withdraw], T], size: int = 0) -> T:
         """A transaction that may give up deliveries: until it has ended, they are not handed out."""
+
+    async def _on_time(self) -> None:
+        """Before a claim: next tries keep their distance over a clock that is set back; at the start, where
+        nobody saw it, none is further away than the longest wait."""
+        now, first = self._now(), self._setback.first
+        back = self._setback.since(now)
+        if back:
+            log.warning("the clock was set back", extra={"seconds": back // 1_000_000})
+            change, values = named.SET_BACK, {"now": now, "back": back}
+        elif first:
+            change, values = named.CUT_WAITS, {"limit": now + self._retry.longest}
+        else:
+            return
+        try:
+            await self._writer.submit(lambda session: session.run(change, values))
+        except StoreUnavailableError:
+            self._setback = Setback()  # the next claim starts anew
+            raise
 
     def _now(self) -> int:
         return to_micros(self._clock.now())

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, tzinfo
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +37,8 @@ class Point(NamedTuple):
 
 
 POINTS = (
+    # whoever reads the message: the intake process, or a mapper beside it
+    Point("while it is read", "gateway.pipeline.reading:read", "before"),
     # the intake process
     Point("before the commit", "gateway.store.writer:GroupWriter._transact", "before", ""),
     Point(
@@ -188,12 +190,12 @@ def _shift(offset: Path) -> None:
 
     class Moved(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Self:
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain one
             try:
                 seconds = float(offset.read_text())
             except (OSError, ValueError):
                 seconds = 0.0
-            return super().now(tz) + timedelta(seconds=seconds)
+            return datetime.now(tz) + timedelta(seconds=seconds)
 
     for module in ("gateway.store.store", "gateway.pipeline.route", "gateway.service"):
         import_module(module).datetime = Moved  # type: ignore[attr-defined]  # that is the purpose

@@ -16,7 +16,7 @@ from conformance.demo.stage import Stage, settled
 from conformance.reconcile import Reconciled, load, reconcile
 from gateway import hl7v2
 from gateway.connectors.mllp import connect
-from tests.support import FIXTURES
+from tests.support import FIXTURES, PATIENCE
 
 LONG = bool(os.environ.get("FAULTS_LONG"))
 """Set by `make faults`; without it every test here is a short form of itself."""
@@ -85,14 +85,15 @@ def rows(stage: Stage) -> list[dict[str, Any]]:
         cursor = page["next_cursor"]
 
 
-def drained(stage: Stage, seconds: float = 60.0) -> list[dict[str, Any]]:
+def drained(stage: Stage, seconds: float = 2 * PATIENCE) -> list[dict[str, Any]]:
     """The deliveries once nothing more happens by itself."""
     end = time.monotonic() + seconds
     while True:
         found = rows(stage)
-        if found and settled(found) and not any(row["next_try"] for row in found):
+        under_way = [row for row in found if row["next_try"] or not settled([row])]
+        if found and not under_way:
             return found
-        assert time.monotonic() < end, [row for row in found if not settled([row])][:5]
+        assert time.monotonic() < end, under_way[:5]
         time.sleep(0.2)
 
 

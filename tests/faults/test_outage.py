@@ -1,0 +1,75 @@
+"""A peer that is gone while messages keep coming: the queue takes them, and drains when it is back."""
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.load import Figures, steady
+from conformance.demo.stage import Stage
+from tests.faults.support import LONG, Account, compare, drained
+
+SECONDS, RATE = (180.0, 50.0) if LONG else (5.0, 40.0)
+MEMORY = 300.0
+"""MB that one process of the gateway may take."""
+ONE_PEER = {"GATEWAY_MSSANTE__HOST": "", "GATEWAY_FOLDER__ENABLED": "false"}
+
+
+@pytest.mark.req("REQ-43", "REQ-78")
+@pytest.mark.timeout(3600 if LONG else 600)
+def test_a_peer_that_is_gone_for_a_while_loses_nothing_and_harms_no_intake(stage: Stage) -> None:
+    assert stage.gateway is not None
+    stage.gateway.stop()
+    stage.serve(**ONE_PEER)
+    before = load(stage, "BEFORE", SECONDS / 5)
+    drained(stage, 300)
+    stage.down("dmp")
+    during = load(stage, "DURING", SECONDS)
+    assert before.refused == during.refused == 0
+    waiting = Counter(row["state"] for row in stage.api("/api/deliveries?limit=500")["items"])
+    assert waiting["delivered"] < 500, "the peer is gone"
+    assert stage.api("/readyz")["status"] == "ready"
+    assert all(size < MEMORY for size in memory(stage).values()), memory(stage)
+    stage.up("dmp")
+    assert {row["state"] for row in drained(stage, 1800 if LONG else 240)} == {"delivered"}
+    account = Account({one["control_id"]: "AA" for one in messages(stage)})
+    assert len(account.told) == before.taken + during.taken
+    result = compare(stage, account)
+    assert result.problems == (), str(result)
+    figures = {
+        "p95 ms before": round(before.percentile(0.95), 1),
+        "p95 ms while it is gone": round(during.percentile(0.95), 1),
+        "messages": before.taken + during.taken,
+        "MB": memory(stage),
+    }
+    print(json.dumps(figures))  # -s shows it: a figure, no verdict
+
+
+def load(stage: Stage, prefix: str, seconds: float) -> Figures:
+    return asyncio.run(steady(stage.mllp[1], connections=8, seconds=seconds, rate=RATE, prefix=prefix))
+
+
+def messages(stage: Stage) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    cursor = 0
+    while cursor is not None:
+        page = stage.api(f"/api/messages?limit=500&cursor={cursor}")
+        found += page["items"]
+        cursor = page["next_cursor"]
+    return found
+
+
+def memory(stage: Stage) -> dict[str, float]:
+    """Resident MB of the gateway's process and of those that it started."""
+    assert stage.gateway is not None
+    sizes = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        except OSError:
+            continue  # ended meanwhile
+        if stage.gateway.pid in (int(lines["PPid"]), int(lines["Pid"])):
+            sizes[lines["Pid"].strip()] = round(int(lines["VmRSS"].split()[0]) / 1024, 1)
+    return sizes

@@ -12,7 +12,7 @@ ROUNDS = 200 if LONG else 3
 
 
 @pytest.mark.req("REQ-78")
-@pytest.mark.timeout(7200 if LONG else 120)
+@pytest.mark.timeout(14400 if LONG else 600)
 def test_random_kills_under_load(stage: Stage) -> None:
     account, draw = Account(), random.Random(78)  # moments, no secret
 
@@ -30,7 +30,7 @@ def test_random_kills_under_load(stage: Stage) -> None:
     for round_ in range(ROUNDS):
         asyncio.run(load(round_))
         stage.serve()
-    found = drained(stage, 600 if LONG else 60)
+    found = drained(stage, 1800 if LONG else 240)
     assert {row["state"] for row in found} <= {"delivered", "cancelled", "ambiguous"}
     result = compare(stage, account)
     assert result.problems == (), str(result)

@@ -33,7 +33,7 @@ def test_a_peer_that_is_gone_for_a_while_loses_nothing_and_harms_no_intake(stage
     assert stage.api("/readyz")["status"] == "ready"
     assert all(size < MEMORY for size in memory(stage).values()), memory(stage)
     stage.up("dmp")
-    assert {row["state"] for row in drained(stage, 1800 if LONG else 240)} == {"delivered"}
+    assert {row["state"] for row in drained(stage, 3600 if LONG else 240)} == {"delivered"}
     account = Account({one["control_id"]: "AA" for one in messages(stage)})
     assert len(account.told) == before.taken + during.taken
     result = compare(stage, account)

@@ -63,8 +63,7 @@ class Mappers:
         """Read with these profiles from now on."""
         self._sites, self._use = sites, use
         for link in self._links:
-            if link.up:
-                link.tell(use)
+            link.tell(use)  # also one that is starting with those before
 
     async def read(self, frame: bytes) -> Reading:
         """Raises what `reading.read` raises."""
@@ -130,6 +129,7 @@ class _Link(asyncio.Protocol):
         return len(self._waiting)
 
     def tell(self, use: Use) -> None:
+        """Lost without a mapper: the next one is told when it starts."""
         self._send(mapper.order(use))
 
     def ask(self, frame: bytes) -> asyncio.Future[Reading]:

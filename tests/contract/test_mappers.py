@@ -13,7 +13,7 @@ import pytest
 from gateway.mapping import sites
 from gateway.pipeline import mappers as pool
 from gateway.pipeline.mapper import Use
-from gateway.pipeline.mappers import Mappers
+from gateway.pipeline.mappers import Mappers, _Link
 from gateway.pipeline.reading import pack, read, unpack
 from tests.support import FIXTURES, SAMPLES, needs_samples
 
@@ -121,6 +121,27 @@ async def test_other_profiles_are_used_from_then_on(tmp_path: Path, monkeypatch:
         assert (await made.read(ORU)).envelope.site == sites.DEFAULT
         made.use(ours, use)
         monkeypatch.setattr(pool, "read", None)
+        assert (await made.read(ORU)).envelope.site == "ours"
+
+
+async def test_profiles_that_change_while_a_mapper_starts_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ours.toml").write_text('[match]\nsending_application = ["RIS-AMBROISE"]\n')
+    ours, use = sites.load(tmp_path), Use(sites_dir=str(tmp_path), site=sites.DEFAULT)
+    told = asyncio.Event()
+    connected = _Link.connection_made
+
+    def connection_made(link: _Link, transport: asyncio.BaseTransport) -> None:
+        connected(link, transport)
+        asyncio.get_running_loop().call_later(0.01, told.set)
+
+    monkeypatch.setattr(_Link, "connection_made", connection_made)
+    async with running() as made:
+        await told.wait()
+        made.use(ours, use)
+        monkeypatch.setattr(pool, "read", None)
+        await up(made)
         assert (await made.read(ORU)).envelope.site == "ours"
 
 

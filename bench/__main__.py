@@ -1,15 +1,15 @@
-"""`python -m bench [micro|stages|store|documents|intake|claim|reports|memory]`: ratios, never asserted."""
+"""`python -m bench [WHAT]`: figures, as ratios where there is something to compare with; never asserted."""
 
 import argparse
 from pathlib import Path
 
 QUICK = ("micro", "stages", "store", "documents", "intake", "claim", "reports")
-"""What `all` runs; `memory` sends 100 000 messages."""
+"""What `all` runs; `memory` sends 100 000 messages, `days` takes a quarter of an hour."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", *QUICK, "memory"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", *QUICK, "memory", "days"), default="all")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each load (intake)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second of the steady load")
@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=mllp://HOST:PORT", help="another engine (intake)"
     )
+    parser.add_argument("--share", type=float, default=1.0, help="of the full length (days)")
     parser.add_argument("--folder", type=Path, help="where the databases lie (the disk that is measured)")
     given = parser.parse_args()
     for what in QUICK if given.what == "all" else (given.what,):
@@ -58,6 +59,10 @@ def _run(what: str, given: argparse.Namespace) -> None:
             from bench import memory
 
             memory.run(most=given.number or 100_000, connections=given.connections, folder=given.folder)
+        case "days":
+            from bench import days
+
+            days.run(workers=given.workers, share=given.share, folder=given.folder)
         case "claim":
             from bench import claim
 

@@ -21,7 +21,7 @@ def run(*, number: int, workers: int, connections: int, folder: Path | None = No
         try:
             stage.start()
             _load(stage, WARM_UP, connections, "warm")
-            _drained(stage, WARM_UP)
+            drained(stage, WARM_UP)
             assert stage.gateway is not None
             processes = [pid for one in stage.processes for pid in family(one.pid)]
             names = {
@@ -31,7 +31,7 @@ def run(*, number: int, workers: int, connections: int, folder: Path | None = No
             start = time.perf_counter()
             _load(stage, number, connections, "run")
             taken = time.perf_counter() - start
-            _drained(stage, WARM_UP + number)
+            drained(stage, WARM_UP + number)
             seconds = time.perf_counter() - start
             print(
                 f"{number} reports, workers {workers}: {number / seconds:.0f} a second to three destinations"
@@ -51,7 +51,7 @@ def _load(stage: Stage, number: int, connections: int, prefix: str) -> None:
     assert figures.taken == number, "every report is taken"
 
 
-def _drained(stage: Stage, reports: int) -> None:
+def drained(stage: Stage, reports: int) -> None:
     """All reports are at the DMP and in the mailbox of the requester."""
     while min(_lines(stage, "dmp"), _lines(stage, "mssante")) < reports:
         time.sleep(0.05)

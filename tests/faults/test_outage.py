@@ -3,11 +3,11 @@
 import asyncio
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from bench.load import Figures, steady
+from bench.system import family, resident, role
 from conformance.demo.stage import Stage
 from tests.faults.support import LONG, Account, compare, drained
 
@@ -62,14 +62,9 @@ def messages(stage: Stage) -> list[dict[str, object]]:
 
 
 def memory(stage: Stage) -> dict[str, float]:
-    """Resident MB of the gateway's process and of those that it started."""
+    """The most resident MB of each kind of process of the gateway."""
     assert stage.gateway is not None
-    sizes = {}
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        except OSError:
-            continue  # ended meanwhile
-        if stage.gateway.pid in (int(lines["PPid"]), int(lines["Pid"])):
-            sizes[lines["Pid"].strip()] = round(int(lines["VmRSS"].split()[0]) / 1024, 1)
+    sizes: dict[str, float] = {}
+    for pid in family(stage.gateway.pid):
+        sizes[role(pid)] = max(sizes.get(role(pid), 0.0), round(resident(pid), 1))
     return sizes

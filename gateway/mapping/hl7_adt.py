@@ -1,8 +1,6 @@
 """ADT (HL7 2.5, PAM.FR 2.11) → events of the identity feed (spec hl7v2.md §1.5; REQ-12, REQ-16, REQ-17)."""
 
-from datetime import datetime
-
-from gateway.hl7v2 import Message, parse_dtm
+from gateway.hl7v2 import Message
 from gateway.mapping import hl7_types as types
 from gateway.mapping.coverage import coverage
 from gateway.mapping.hl7_patient import patient, status_codes
@@ -73,7 +71,7 @@ def _event(message: Message, action: FeedAction, reader: Reader, profile: Profil
         prior=tuple(one for one in _prior(message, action, reader, profile) if one not in who.identifiers),
         marks=(code, *flags) if code else (),
         opposed=_opposed(reader),
-        said_at=_said_at(reader),
+        said_at=reader.said_at("feed.said_at"),
     )
 
 
@@ -111,12 +109,6 @@ def _opposed(reader: Reader) -> bool | None:
         return None
     reader.trail.source("opposed", found.location)
     return OPPOSITION.get(found.value.upper())
-
-
-def _said_at(reader: Reader) -> datetime | None:
-    """Only compared with others of the same feed: no finding when the offset is missing."""
-    found = reader.find("feed.said_at")
-    return parse_dtm(found.value, reader.profile.site.tz) if found is not None else None
 
 
 def _under(identifier: Identifier, profile: Profile) -> Identifier:

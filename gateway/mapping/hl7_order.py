@@ -165,6 +165,7 @@ def _order(
         devices=draft.devices,
         height=extra.height,
         weight=extra.weight,
+        said_at=extra.said_at,
     )
 
 

@@ -1,5 +1,6 @@
 """What an order says beside its numbers, people and acts: status, priority, clinical context."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from gateway.hl7v2 import Base64Error
@@ -38,6 +39,7 @@ class OrderParts(NamedTuple):
     protocol: str
     height: Quantity | None
     weight: Quantity | None
+    said_at: datetime | None
 
 
 def order_status(reader: Reader) -> tuple[OrderStatus, str]:
@@ -66,6 +68,7 @@ def parts(reader: Reader) -> OrderParts:
         protocol=_text(reader, "protocol", "request.protocol"),
         height=_quantity(reader, "height"),
         weight=_quantity(reader, "weight"),
+        said_at=reader.said_at("request.said_at"),
     )
 
 

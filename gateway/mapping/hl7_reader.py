@@ -121,6 +121,12 @@ class Reader:
         self.trail.source(path, found.location)
         return found.value
 
+    def said_at(self, name: str) -> datetime | None:
+        """When something was said: only compared with others of the same sender, so no finding when the
+        offset is missing."""
+        found = self.find(name)
+        return parse_dtm(found.value, self.profile.site.tz) if found is not None else None
+
     def time(self, path: str, name: str, severity: Severity = Severity.WARNING) -> datetime | None:
         """A moment with its offset. What is no time is the finding HL7-DATATYPE of `severity`."""
         found = self.find(name)

@@ -74,6 +74,8 @@ class ImagingOrder(Value):
     contraindications: tuple[ContraIndication, ...] = ()
     devices: tuple[Device, ...] = ()
     """Equipment of the exam, told after it (téléradiologie flux 4)."""
+    said_at: datetime | None = None
+    """When its sender last spoke of it (MSH-7): an older message then only fills gaps."""
     informed_of_risks: bool | None = None
     """Whether the patient was told of the risks of radiation; None: not said."""
 

@@ -74,11 +74,14 @@ class Deciding:
         verdict, found = self.judge_orders(mapped, site)
 
         def conclude(known: Known) -> Conclusion:
+            taken = verdict is Verdict.ACCEPT
+            entries, late = order_entries(mapped, site.name, known) if taken else ((), ())
+            told = (*found, *late)
             return Conclusion(
                 state=MESSAGE_STATES[verdict],
-                answer=answer(verdict, found, ()),
-                findings=found,
-                orders=order_entries(mapped, site.name, known) if verdict is Verdict.ACCEPT else (),
+                answer=answer(verdict, told, ()),
+                findings=told,
+                orders=entries,
             )
 
         return conclude

@@ -16,7 +16,7 @@ from gateway.model.submission import Mapped
 from gateway.model.terms import Identifier
 from gateway.ports import DeliveryChange, Known, OrderEntry, Settled
 from gateway.rules import merge
-from gateway.rules.join import complete, renewed, report_keys
+from gateway.rules.join import complete, late, renewed, report_keys
 from gateway.rules.plan import IDENTITY_REASONS
 
 Settle = Callable[[Mapped], Settled]
@@ -48,23 +48,30 @@ def completed(mapped: Mapped, site: str, known: Known) -> Mapped:
     return merge.identified(mapped, lambda key: known.identity(site, key))
 
 
-def order_entries(mapped: tuple[MappedOrder, ...], site: str, known: Known) -> tuple[OrderEntry, ...]:
-    """The orders of a message as they are after it: new ones, or the next version of known ones."""
+def order_entries(
+    mapped: tuple[MappedOrder, ...], site: str, known: Known
+) -> tuple[tuple[OrderEntry, ...], tuple[Finding, ...]]:
+    """The orders of a message as they are after it: new ones, or the next version of known ones; and what is
+    to be said of them."""
     entries: list[OrderEntry] = []
+    found: list[Finding] = []
     for one in mapped:
         if one.order is None:
             continue
         before = next(iter(known.orders(site, order_keys(one.order))), None)
+        order = before.order if before is not None else None
+        if late(order, one.order):
+            found.append(finding("ORDER-LATE", "MSH-7"))
         entries.append(
             OrderEntry(
-                order=renewed(before.order if before is not None else None, one.order),
+                order=renewed(order, one.order),
                 order_id=before.order_id if before is not None else 0,
                 control=one.control,
                 provenance=one.provenance,
                 coverage=one.coverage,
             )
         )
-    return tuple(entries)
+    return tuple(entries), tuple(found)
 
 
 class Spoken(NamedTuple):

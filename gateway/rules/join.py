@@ -179,10 +179,21 @@ def _corrected(report: ImagingReport, accession: Identifier) -> ImagingReport:
     )
 
 
+def late(known: ImagingOrder | None, new: ImagingOrder) -> bool:
+    """A queue was emptied in the wrong order: a newer message spoke of this order before."""
+    before = known.said_at if known is not None else None
+    return before is not None and new.said_at is not None and new.said_at < before
+
+
 def renewed(known: ImagingOrder | None, new: ImagingOrder) -> ImagingOrder:
-    """The order after a further message: what `new` does not say stays as it was known."""
+    """The order after a further message: what `new` does not say stays as it was known.
+
+    A message older than the one before (`late`) only fills what nobody has said yet.
+    """
     if known is None:
         return new
+    if late(known, new):
+        known, new = new, known
     whole = _overlaid(known, new, ImagingOrder(status=new.status, patient=new.patient))
     return replace(whole, status=new.status, patient=new.patient, acts=_acts(known.acts, new.acts))
 

@@ -73,6 +73,16 @@ async def test_a_cancelled_order_is_kept_as_such_and_tells_a_report_nothing(hous
     assert await house.take(fixture("oru_report", *BARE)) == "AE"
 
 
+@pytest.mark.req("REQ-64")
+async def test_an_order_sent_before_its_cancellation_and_taken_after_it_stays_cancelled(house: House) -> None:
+    cancelled = (("ORC|NW|", "ORC|CA|"), ("||SC||", "||CA||"), ("20210106094000", "20210106101500"))
+    await house.take(fixture("orm_zds", *cancelled))
+    assert await house.take(fixture("orm_zds")) == "AA"
+    assert "ORDER-LATE" in house.codes()
+    (row,) = house.queries.orders(site="default", status="", cursor=0, limit=10)
+    assert row["status"] == "cancelled"
+
+
 async def test_an_order_of_another_patient_is_not_joined(house: House) -> None:
     await house.take(fixture("orm_zds", ("19790328", "19610101")))
     assert await house.take(fixture("oru_report", *BARE)) == "AE"

@@ -1,5 +1,7 @@
 """Orders fill what a report lacks, and nothing else."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.model.base import replace
@@ -8,7 +10,7 @@ from gateway.model.order import ImagingOrder, KnownOrder, OrderStatus, keys, ord
 from gateway.model.people import Practitioner
 from gateway.model.report import Act, ImagingReport, OrderReference
 from gateway.model.terms import Code, Identifier
-from gateway.rules.join import complete, renewed, report_keys
+from gateway.rules.join import complete, late, renewed, report_keys
 from tests.reports import PATIENT, REPORT
 
 DUPONT = Practitioner(id="801234567897", family="DUPONT", given="Alain")
@@ -184,3 +186,24 @@ def test_a_later_message_completes_the_act() -> None:
     later = replace(ORDER, acts=(Act(label="IRM"),), reason="Vertiges")
     found = renewed(ORDER, later)
     assert (found.acts[0].label, found.acts[0].study_uid, found.reason) == ("IRM", STUDY, "Vertiges")
+
+
+def test_an_older_message_only_fills_what_nobody_has_said() -> None:
+    """The queue of a restarted EAI: NW of ten o'clock behind CM of eleven."""
+    done = replace(
+        ORDER, status=OrderStatus.COMPLETED, said_at=datetime(2026, 1, 5, 11, tzinfo=UTC), reason=""
+    )
+    asked = replace(ORDER, said_at=datetime(2026, 1, 5, 10, tzinfo=UTC), question="Hémorragie ?")
+    found = renewed(done, asked)
+    assert (found.status, found.said_at) == (OrderStatus.COMPLETED, done.said_at)
+    assert (found.reason, found.question) == (ORDER.reason, "Hémorragie ?")
+    assert late(done, asked)
+    assert not late(asked, done)
+
+
+@pytest.mark.parametrize("moment", [None, datetime(2026, 1, 5, 11, tzinfo=UTC)])
+def test_a_message_of_the_same_or_no_time_is_not_late(moment: datetime | None) -> None:
+    known = replace(ORDER, said_at=datetime(2026, 1, 5, 11, tzinfo=UTC))
+    assert renewed(known, replace(ORDER, status=OrderStatus.CANCELLED, said_at=moment)).status == (
+        OrderStatus.CANCELLED
+    )

@@ -70,7 +70,7 @@ def test_a_hot_statement_uses_its_index(
         assert any(index in line for line in lines), lines
 
 
-WHOLE = {"UNBALANCED", "OWED", "WITHOUT_REPORT", "AUDIT", "UNAUDITED"}
+WHOLE = {"UNBALANCED", "OWED", "BALANCED", "WITHOUT_REPORT", "AUDIT", "UNAUDITED"}
 """Read everything: they belong to `gateway doctor`."""
 FEW = {"DELIVERIES_OF_REPORT", "DELIVERIES_OF_MESSAGE", "PAUSED", "AUDIT_LAST"}
 """Sort the rows of one report or message, scan the few destinations, take the last row of a scan."""

@@ -86,15 +86,25 @@ def rows(stage: Stage) -> list[dict[str, Any]]:
 
 
 def drained(stage: Stage, seconds: float = 2 * PATIENCE) -> list[dict[str, Any]]:
-    """The deliveries once nothing more happens by itself."""
+    """The deliveries once nothing more happens by itself.
+
+    A mail of which nobody knows whether it left waits for a person, and what is behind it in its lane too.
+    """
     end = time.monotonic() + seconds
     while True:
         found = rows(stage)
-        under_way = [row for row in found if row["next_try"] or not settled([row])]
+        held = {lane(row) for row in found if row["state"] == "ambiguous" and not row["next_try"]}
+        under_way = [
+            row for row in found if (row["next_try"] or not settled([row])) and lane(row) not in held
+        ]
         if found and not under_way:
             return found
         assert time.monotonic() < end, under_way[:5]
         time.sleep(0.2)
+
+
+def lane(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["report_id"], row["destination"], str(row["recipient"])
 
 
 def compare(stage: Stage, account: Account) -> Reconciled:

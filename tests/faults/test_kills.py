@@ -46,7 +46,7 @@ def test_random_kills_under_load(stage: Stage) -> None:
         asyncio.run(load(round_))
         stage.serve()
     found = drained(stage, 3600 if LONG else 240)
-    assert {row["state"] for row in found} <= {"delivered", "cancelled", "ambiguous"}
+    assert {row["state"] for row in found} <= {"delivered", "cancelled", "ambiguous", "pending"}
     result = compare(stage, account)
     print(result)  # -s shows the figures
     assert result.problems == (), str(result)

@@ -48,6 +48,7 @@ def test_an_unknown_setting_is_refused_with_its_place(tmp_path: Path) -> None:
         {"http": {"host": "192.0.2.1"}},
         {"mssante": {"host": "smtp.example", "tls": "none"}},
         {"dmp": {"url": "http://dmp.example/repository"}},
+        {"dmp": {"url": "https://dmp.example/repository", "registry_url": "http://dmp.example/registry"}},
     ],
 )
 def test_plain_text_outside_loopback_is_refused_unless_allowed(wrong: dict[str, dict[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""`gateway convert` and `gateway check`: offline, deterministic with `--now`."""
+"""`gateway convert`: a message to its artefacts, offline, deterministic with `--now`."""
 
 import sys
 from collections.abc import Callable
@@ -9,21 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway import cda
-from gateway.cli.common import (
-    FAILED,
-    WRONG_USE,
-    emit,
-    fail,
-    finding_row,
-    messages,
-    print_findings,
-    read_file,
-    settings,
-)
-from gateway.mapping import sites as site_profiles
-from gateway.model.decision import Verdict
+from gateway.cli.common import FAILED, WRONG_USE, fail, messages, print_findings, profiles, settings
 from gateway.model.delivery import Destination
-from gateway.model.findings import Finding, Severity
+from gateway.model.findings import Finding
 from gateway.model.order import SCHEMA as ORDER_SCHEMA
 from gateway.model.report import SCHEMA
 from gateway.model.site import CdaLevel
@@ -32,99 +20,78 @@ from gateway.pipeline import offline
 
 if TYPE_CHECKING:
     from gateway.config import Settings
-    from gateway.mapping.sites import Sites
+
+_Read = offline.Judged | offline.UnreadableError
+"""A report or an order of the file, or a message of it that cannot be read."""
+
+
+class _NotMadeError(Exception):
+    """There is no such artefact: the findings that say why, and a sentence where they do not say all."""
+
+    def __init__(self, findings: tuple[Finding, ...], reason: str = "") -> None:
+        super().__init__(reason)
+        self.findings, self.reason = findings, reason
 
 
 def convert(
-    file: Path, to: str, level: str, site: str, now: str, out: Path | None, config: Path | None
+    file: Path,
+    to: str,
+    level: str,
+    number: int,
+    site: str,
+    now: str,
+    out: Path | None,
+    config: Path | None,
 ) -> None:
-    """Write the artefact to `out` or stdout; exit 1 when the message gives none, with the reason."""
+    """Write the artefact of each report and order of `file`, or of the one that `number` counts to.
+
+    Several need `out`, and are numbered there (`cda-1.xml`, `cda-2.xml`). Exit 1 when one of them gives
+    none, with the reason; the others are written.
+    """
     if to not in _WRITERS:
         fail(f"--to {to}: expected one of {', '.join(_WRITERS)}", WRONG_USE)
     if level and level not in list(CdaLevel):
         fail(f"--level {level}: expected {' or '.join(CdaLevel)}", WRONG_USE)
-    current = settings(config)
-    judged = _judge(file, site, _moment(now), current)
-    if len(judged) > 1:
-        print(f"gateway: {file}: {len(judged)} reports; the first one is converted", file=sys.stderr)
-    data = _WRITERS[to](offline.at_level(judged[0], CdaLevel(level)) if level else judged[0])
-    if out is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        out.write_bytes(data)
-
-
-def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> None:
-    """Print verdict and findings of every file; exit 1 when one would be refused."""
-    current = settings(config)
-    profiles = _sites(current)
-    refused = False
-    for name, data in messages(files, current.limits.max_bytes):
-        try:
-            judged = offline.judge(
-                data,
-                profiles,
-                site=site,
-                environment=current.environment,
-                now=datetime.now(UTC),
-                convert_pdf=current.pdf.convert,
-            )
-            verdict = max((one.decision.verdict for one in judged), key=list(Verdict).index)
-            kept = verdict is Verdict.ACCEPT and all(one.mapped.report is None for one in judged)
-            findings = tuple(
-                found
-                for one in judged
-                for found in (*one.decision.findings, *one.deviations, *offline.document_findings(one))
-            )
-        except offline.UnreadableError as unreadable:
-            verdict, findings, kept = Verdict.REJECT, unreadable.findings, False
-        except KeyError:
-            fail(f"--site {site}: no such profile", WRONG_USE)
-        refused = refused or verdict is Verdict.REJECT
-        if as_json:
-            emit([_verdicts(name, verdict, findings)])
-        else:
-            print(f"{name}: {_KEPT if kept else _VERDICTS[verdict]}; {_conformity(findings)}")
-            print_findings(findings)
-    if refused:
+    every = _judged(file, site, _moment(now), settings(config))
+    if number > len(every):
+        fail(f"--number {number}: {file} holds {len(every)}", WRONG_USE)
+    chosen = every[number - 1 : number] if number else every
+    if len(chosen) > 1 and out is None:
+        what = f"{file} holds {len(every)} reports or orders"
+        fail(f"{what}: choose one by --number, or name a file by --out, which is numbered", WRONG_USE)
+    made = [
+        _written(one, to, CdaLevel(level) if level else None, target)
+        for one, target in zip(chosen, _targets(out, len(chosen)), strict=True)
+    ]
+    if not all(made):
         raise SystemExit(FAILED)
 
 
-def _verdicts(file: str, verdict: Verdict, findings: tuple[Finding, ...]) -> dict[str, Any]:
-    """The two verdicts: can it be processed, does it conform (architecture decision 19)."""
-    return {
-        "file": file,
-        "verdict": verdict,
-        "conformant": not _deviations(findings),
-        "findings": [finding_row(one) for one in findings],
-    }
+def _targets(out: Path | None, count: int) -> tuple[Path | None, ...]:
+    if out is None or count == 1:
+        return (out,) * count
+    return tuple(out.with_name(f"{out.stem}-{place}{out.suffix}") for place in range(1, count + 1))
 
 
-def _deviations(findings: tuple[Finding, ...]) -> int:
-    """Findings that somebody should mend: tolerated or not, the message does not conform."""
-    return sum(one.severity is not Severity.INFO for one in findings)
-
-
-def _conformity(findings: tuple[Finding, ...]) -> str:
-    count = _deviations(findings)
-    return f"does not conform ({count} deviation{'s' if count > 1 else ''})" if count else "conforms"
-
-
-_KEPT = "would be taken and kept: an order or an identity, no report"
-_VERDICTS = {
-    Verdict.ACCEPT: "would be taken and delivered",
-    Verdict.HOLD: "would be taken and held: nothing leaves",
-    Verdict.BLOCK: "would be taken; some deliveries would be blocked",
-    Verdict.REJECT: "would be refused",
-}
-
-
-def _sites(current: "Settings") -> "Sites":
+def _written(one: _Read, to: str, level: CdaLevel | None, target: Path | None) -> bool:
+    """Whether there is such an artefact; what there is to say of it goes to stderr, under its file's name."""
+    if target is not None:
+        print(f"{target}:", file=sys.stderr)
     try:
-        return site_profiles.load(current.sites_dir, default=current.site)
-    except site_profiles.SitesError as wrong:
-        fail(str(wrong), WRONG_USE)
+        if isinstance(one, offline.UnreadableError):
+            raise _NotMadeError(one.findings)
+        data = _WRITERS[to](offline.at_level(one, level) if level else one)
+    except _NotMadeError as why:
+        print_findings(why.findings, indent="", file=sys.stderr)
+        if why.reason:
+            print(f"gateway: {why.reason}", file=sys.stderr)
+        return False
+    if target is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        target.write_bytes(data)
+    return True
 
 
 def _moment(now: str) -> datetime:
@@ -139,25 +106,25 @@ def _moment(now: str) -> datetime:
     return moment
 
 
-def _judge(file: Path, site: str, now: datetime, current: "Settings") -> tuple[offline.Judged, ...]:
-    data = read_file(file, current.limits.max_bytes)
-    try:
-        judged = offline.judge(
-            data,
-            _sites(current),
-            site=site,
-            environment=current.environment,
-            now=now,
-            convert_pdf=current.pdf.convert,
-        )
-    except offline.UnreadableError as unreadable:
-        print_findings(unreadable.findings, indent="", file=sys.stderr)
-        raise SystemExit(FAILED) from None
-    except KeyError:
-        fail(f"--site {site}: no such profile", WRONG_USE)
-    if not judged:
-        fail(f"{file}: holds no report")
-    return judged
+def _judged(file: Path, site: str, now: datetime, current: "Settings") -> list[_Read]:
+    """All that the file's messages hold, in order."""
+    sites = profiles(current)
+    every: list[_Read] = []
+    for _, data in messages([file], current.limits.max_bytes):
+        try:
+            every += offline.judge(
+                data,
+                sites,
+                site=site,
+                environment=current.environment,
+                now=now,
+                convert_pdf=current.pdf.convert,
+            )
+        except offline.UnreadableError as unreadable:
+            every.append(unreadable)
+        except KeyError:
+            fail(f"--site {site}: no such profile", WRONG_USE)
+    return every
 
 
 def _canonical(judged: offline.Judged) -> bytes:
@@ -183,8 +150,7 @@ def _document(kind: DocumentKind) -> Callable[[offline.Judged], bytes]:
         try:
             made = offline.documents(judged)
         except ProductionError as refused:
-            print_findings(refused.findings, indent="", file=sys.stderr)
-            raise SystemExit(FAILED) from None
+            raise _NotMadeError(refused.findings) from None
         print_findings(made.findings, indent="", file=sys.stderr)
         return next(one.data for one in made.documents if one.kind is kind)
 
@@ -192,10 +158,9 @@ def _document(kind: DocumentKind) -> Callable[[offline.Judged], bytes]:
 
 
 def _order(asked: offline.Asked) -> bytes:
-    """An order as IMG-DA-IMG, or exit 1 with what it lacks."""
+    """An order as IMG-DA-IMG."""
     if reasons := cda.order_possible(asked.order, asked.site):
-        print_findings(reasons, indent="", file=sys.stderr)
-        raise SystemExit(FAILED)
+        raise _NotMadeError(reasons)
     built = cda.build_order(asked.order, asked.identity, asked.site)
     print_findings((*built.findings, *cda.check(built.data)), indent="", file=sys.stderr)
     return built.data
@@ -211,23 +176,24 @@ def _prepared(destination: Destination, part: Callable[[Any], bytes]) -> Callabl
         try:
             owed = offline.jobs(judged, destination)
             if not owed:
-                fail("the report has no recipient of this kind")
+                raise _NotMadeError((), "the report has no recipient of this kind")
             request = prepare(owed[0])
             try:
                 return part(request)
             except KeyError:
-                fail(f"it cannot be made of this report: {getattr(request, 'remark', '')}")
+                remark = getattr(request, "remark", "")
+                raise _NotMadeError((), f"it cannot be made of this report: {remark}") from None
         except (PrepareError, ProductionError) as refused:
-            print_findings(refused.findings, indent="", file=sys.stderr)
-            raise SystemExit(FAILED) from None
+            raise _NotMadeError(refused.findings) from None
 
     return write
 
 
 def _refuse_without(ready: bool, judged: offline.Judged) -> None:
     if not ready:
-        print_findings(judged.decision.findings or judged.mapped.findings, indent="", file=sys.stderr)
-        fail("the message gives no such artefact: it is no report, or one that makes no document now")
+        why = judged.decision.findings or judged.mapped.findings
+        reason = "the message gives no such artefact: it is no report, or one that makes no document now"
+        raise _NotMadeError(why, reason)
 
 
 _WRITERS: dict[str, Callable[[offline.Judged], bytes]] = {

@@ -21,6 +21,7 @@ app.add_typer(sites_app, name="sites")
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Level = Annotated[str, typer.Option("--level", help="CDA body: n1 (PDF) or n3; default: the site's.")]
 SiteName = Annotated[
     str, typer.Option("--site", help="Site profile; default: the one that the message matches.")
 ]
@@ -45,28 +46,29 @@ def serve(config: Config = None) -> None:
 def convert(
     file: Annotated[Path, typer.Argument(help="A message file (HL7 v2 or FHIR JSON).")],
     to: Annotated[str, typer.Option("--to", help="canonical, cda, pdf, html, metadata, xdm or mail.")],
-    level: Annotated[
-        str, typer.Option("--level", help="CDA body: n1 (PDF) or n3; default: the site's.")
-    ] = "",
+    level: Level = "",
     site: SiteName = "",
     now: Annotated[
         str, typer.Option("--now", help="ISO 8601 time of the version: same bytes each time.")
     ] = "",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; default: stdout.")] = None,
+    number: Annotated[int, typer.Option("--number", min=0, help="The nth of the file; 0: all.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File (several: cda-1.xml, cda-2.xml); default: stdout.")
+    ] = None,
     config: Config = None,
 ) -> None:
-    """One message to one artefact, offline, without server or store."""
+    """A message to one artefact for each of its reports or orders, offline, without server or store."""
     from gateway.cli import converting
 
-    converting.convert(file, to, level, site, now, out, config)
+    converting.convert(file, to, level, number, site, now, out, config)
 
 
 @app.command()
 def check(files: Files, site: SiteName = "", json: Json = False, config: Config = None) -> None:
     """Findings of messages, without side effect. 1: one of them would be refused."""
-    from gateway.cli import converting
+    from gateway.cli import checking
 
-    converting.check(files, site, json, config)
+    checking.check(files, site, json, config)
 
 
 @app.command()
@@ -76,9 +78,7 @@ def explain(
     element: Annotated[
         str, typer.Option("--element", help="Only this element: recordTarget/patientRole/id[1].")
     ] = "",
-    level: Annotated[
-        str, typer.Option("--level", help="Document explained: n1 or n3; default: the site's.")
-    ] = "",
+    level: Level = "",
     site: SiteName = "",
     json: Json = False,
     config: Config = None,

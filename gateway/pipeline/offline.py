@@ -60,7 +60,7 @@ class Judged:
     version: ReportVersion | None
     """None when the input makes no version (rejected, held)."""
     asked: "Asked | None" = None
-    """The first order of an order message, which is no report."""
+    """An order, which is no report, where it can be named."""
     fed: bool = False
     """An order or an identity event: kept, and no report is expected of it."""
     convert_pdf: bool = False
@@ -97,7 +97,7 @@ def judge(
     `convert_pdf`: the policy for a received PDF, as in `production.compose`.
     """
     if recognise(data) is InputKind.HL7V2 and (fed := _feed(*_message(data, sites, site), environment, now)):
-        return (fed,)
+        return fed
     mapped, profile, deviations = _map(data, sites, site)
     judged = (_judge(one, profile, environment, now) for one in mapped)
     first, *others = (dataclasses.replace(one, convert_pdf=convert_pdf) for one in judged)
@@ -128,29 +128,38 @@ def _message(data: bytes, sites: Sites, site: str) -> tuple[hl7v2.Message, Profi
     return message, profile
 
 
-def _feed(message: hl7v2.Message, profile: Profile, environment: str, now: datetime) -> Judged | None:
-    """What becomes of an order or an identity event; None for a report. Nothing is known before."""
+def _feed(message: hl7v2.Message, profile: Profile, environment: str, now: datetime) -> tuple[Judged, ...]:
+    """What becomes of orders or an identity event; () for a report. Nothing is known before.
+
+    The findings are of the message as a whole, and stand with its first order.
+    """
     deciding = Deciding(environment, OFFLINE_DESTINATIONS)
-    read: MappedOrder | MappedIdentity
-    asked: Asked | None = None
+    read: tuple[MappedOrder, ...] | tuple[MappedIdentity, ...]
+    asked: tuple[Asked | None, ...] = (None,)
     if is_order(message):
-        mapped = orders(message, profile)
-        read = mapped[0]
+        read = mapped = orders(message, profile)
         verdict, found = deciding.judge_orders(mapped, profile.site)
-        asked = _asked(read.order, profile.site, environment, now)
+        asked = tuple(_asked(one.order, profile.site, environment, now) for one in mapped)
     elif is_identity(message):
-        read = identity_event(message, profile)
-        verdict, found = deciding.judge_identity(read, profile.site)
+        event = identity_event(message, profile)
+        read = (event,)
+        verdict, found = deciding.judge_identity(event, profile.site)
     else:
-        return None
+        return ()
     context = SubmissionContext(
         protocol=Protocol.HL7V2,
         site=profile.site.name,
         message_type=f"{message.message_code}^{message.trigger_event}",
         control_id=message.control_id,
     )
-    kept = Mapped(report=None, context=context, provenance=read.provenance, coverage=read.coverage)
-    return Judged(kept, Decision(verdict=verdict, findings=found), None, asked, fed=True)
+    kept = (
+        Mapped(report=None, context=context, provenance=one.provenance, coverage=one.coverage) for one in read
+    )
+    said = (found, *((),) * len(read))
+    return tuple(
+        Judged(one, Decision(verdict=verdict, findings=notes), None, order, fed=True)
+        for one, order, notes in zip(kept, asked, said, strict=False)
+    )
 
 
 def _asked(order: ImagingOrder | None, site: Site, environment: str, now: datetime) -> Asked | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from gateway.config import RetentionSettings
 from gateway.model.base import Value
 from gateway.model.canonical import Canonical
-from gateway.model.decision import Decision, KnownReport
+from gateway.model.decision import Decision, KnownReport, PlannedDelivery
 from gateway.model.delivery import DeliveryState, Destination, MessageState, Outcome
 from gateway.model.findings import Finding
 from gateway.model.identity import IdentityRecord, KeptReport
@@ -114,9 +114,14 @@ class Known(Protocol):
         """The report of the set's current version, None when it has none."""
         ...
 
-    def unsent(self, site: str, set_key: str, /) -> bool:
-        """Whether nothing of the set has left, may have left, or is being sent; and nothing will be handed
-        out before the commit has ended."""
+    def sent(self, site: str, set_key: str, /) -> tuple[PlannedDelivery, ...]:
+        """The deletions that a withdrawal of the set owes: one wherever something has left, may have left, or
+        is being sent, and is not deleted. Nothing will be handed out before the commit has ended."""
+        ...
+
+    def kept(self, site: str, set_key: str, /) -> KeptReport | None:
+        """The set's current version as it was taken, without its deliveries; None when it has none, or its
+        contents were let go."""
         ...
 
     def set_of(self, site: str, document_id: str, /) -> str:

@@ -372,7 +372,12 @@ def _dmp_route(settings: Settings) -> Route:
     registry = settings.dmp.registry
     return Route(
         lambda job: dmp.prepare(
-            job, cachet=files.current(), url=settings.dmp.url, now=datetime.now(UTC), ids=uuid4
+            job,
+            cachet=files.current(),
+            url=settings.dmp.url,
+            registry=registry,
+            now=datetime.now(UTC),
+            ids=uuid4,
         ),
         sender,
         concurrency=settings.dmp.concurrency,

@@ -8,6 +8,7 @@ from gateway.hl7v2 import read_ack
 from gateway.mapping import sites
 from gateway.model.report import ImagingReport
 from gateway.pipeline.intake import Intake
+from gateway.ports import Task
 from gateway.store import SqliteStore, StoreQueries, StoreReader
 from tests.rule_cases import ALL
 from tests.store_support import TickingClock
@@ -57,8 +58,18 @@ class House:
 
     def report(self, version: int = 1) -> ImagingReport:
         """The version that was made as the n-th of the store."""
-        found, _ = StoreReader.open(self.path, lambda name: self.profiles.named(name).site).version(version)
+        found, _ = self.reader().version(version)
         return found.report
+
+    def reader(self) -> StoreReader:
+        """What a worker reads."""
+        return StoreReader.open(self.path, lambda name: self.profiles.named(name).site)
+
+    def action(self, task: Task) -> str:
+        """Of the delivery that was handed out."""
+        row = self.queries.delivery(task.id)
+        assert row is not None
+        return str(row["action"])
 
     def deliveries(self) -> dict[str, tuple[str, str, str]]:
         """Destination → (action, state, reason) of its newest delivery."""

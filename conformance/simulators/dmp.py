@@ -1,8 +1,11 @@
-"""A DMP for tests: ITI-41 and ITI-18 with a VIHF over HTTP(S), judged by rules that share no gateway code."""
+"""A DMP for tests: ITI-41, ITI-18, deletion, with a VIHF over HTTP(S); its rules share no gateway code."""
 
 import asyncio
 import hashlib
+import json
 import ssl
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 from cryptography import x509
 from lxml import etree
 
-from conformance.simulators import ebrim, mtom, query, soap, vihf, xds_rules
+from conformance.simulators import ebrim, mtom, query, soap, update, vihf, xds_rules
 from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
@@ -30,6 +33,8 @@ CLOSED = Fault("DMPClosed", "patientId", "the DMP of this patient is closed")
 """TD0.2 names this state `DMPClosed`; no list of codes for ITI-41 is published."""
 METADATA_CHANGED = "MetadataChanged"
 """`result` of a ledger entry that no submission made."""
+DELETED = "Deleted"
+"""`result` of a ledger entry that a deletion made."""
 BUSY = Fault("XDSRegistryBusy", "registry", "too much activity")
 
 
@@ -73,24 +78,33 @@ class DmpSimulator:
         for entry in self.ledger.entries:
             if entry["result"] in ("Success", METADATA_CHANGED):
                 self.registry.restore(entry["submission_set"], entry["documents"])
+            elif entry["result"] == DELETED:
+                self.registry.delete(
+                    entry["submission_set"], [one["entryUUID"] for one in entry["documents"]]
+                )
 
     async def answer(self, request: Request) -> Response | None:
         ours = control(request, self.switch, self.ledger.entries)
         if ours is not None:
             return ours
+        if request.path == "/documents":
+            held = [asdict(one) for one in self.registry.by_uuid.values()]
+            return Response(200, "application/json", json.dumps(held).encode())
         serve = {
             "/repository": self._repository,
             "/registry": self._registry,
             "/metadata": self._change,
         }.get(request.path.rstrip("/"))
         if serve is None:
-            return Response(404, "text/plain", b"POST to /repository or /registry")
+            return Response(404, "text/plain", b"POST to /repository or /registry; GET /documents")
         if request.method != "POST":
             return Response(405, "text/plain", b"POST only")
         return await serve(request)
 
     async def _registry(self, request: Request) -> Response | None:
-        """ITI-18, in the mode of the moment, which a question does not use up."""
+        """ITI-18, in the mode of the moment, which a question does not use up; or a deletion, which does."""
+        if update.is_update(request):
+            return await self._changing(request, self._delete)
         mode = self.switch.mode
         if mode == "500":
             return Response(500, "text/plain", b"internal error (simulated)")
@@ -119,12 +133,18 @@ class DmpSimulator:
         return Response(200, "text/plain", record["entryUUID"].encode())
 
     async def _repository(self, request: Request) -> Response | None:
+        return await self._changing(request, self._submit)
+
+    async def _changing(
+        self, request: Request, serve: Callable[[Request, Fault | None], Response]
+    ) -> Response | None:
+        """What changes the registry, in the mode of the moment."""
         mode = self.switch.take()
         if mode == "500":
             return Response(500, "text/plain", b"internal error (simulated)")
         if mode == "lost":
             return None
-        response = self._submit(request, {"closed": CLOSED, "busy": BUSY}.get(mode))
+        response = serve(request, {"closed": CLOSED, "busy": BUSY}.get(mode))
         if mode == "slow":
             await asyncio.sleep(self.options.delay)
         if mode in FLAWS:
@@ -141,10 +161,64 @@ class DmpSimulator:
             self._record(request, response, "Fault", refusal.faults, None, [])
             return response
         faults = (imposed,) if imposed else self._judge(parsed)
-        records = [] if faults else self.registry.accept(parsed.submission)
+        owner = vihf.structure(parsed.security)
+        records = [] if faults else self.registry.accept(parsed.submission, owner)
         response = soap.registry_response(faults, parsed.message_id)
         self._record(request, response, "Failure" if faults else "Success", faults, parsed, records)
         return response
+
+    def _delete(self, request: Request, imposed: Fault | None) -> Response:
+        """Judge one deletion, keep request and answer, mark the entries."""
+        try:
+            asked = update.take_apart(request)
+            patients = frozenset(found.patient_id for found in asked.metadata.sets)
+            faults = vihf.check(asked.security, patients, self.options.authorities, datetime.now(UTC))
+            if faults:
+                raise query.QueryRefusedError(*faults)
+        except query.QueryRefusedError as refusal:
+            response = soap.soap_fault(refusal.faults)
+            self._exchange(request, response)
+            self.ledger.append(
+                {"result": "Fault", "errors": [one._asdict() for one in refusal.faults], "documents": []}
+            )
+            return response
+        faults = (imposed,) if imposed else self._judge_update(asked)
+        submission_set = asked.metadata.sets[0].unique_id if asked.metadata.sets else ""
+        targets = [target for target, _ in asked.targets]
+        records = [] if faults else self.registry.delete(submission_set, targets)
+        response = soap.plain_response(update.UPDATE_RESPONSE, faults, asked.message_id)
+        self._exchange(request, response)
+        self.ledger.append(
+            {
+                "result": "Failure" if faults else DELETED,
+                "errors": [fault._asdict() for fault in faults],
+                "submission_set": submission_set,
+                "patient": next(iter(patients), ""),
+                "uniqueId": records[0]["uniqueId"] if records else "",
+                "entryUUID": targets[0] if targets else "",
+                "message_id": asked.message_id,
+                "documents": records,
+            }
+        )
+        return response
+
+    def _judge_update(self, asked: update.Update) -> tuple[Fault, ...]:
+        faults = (*self._schema_faults(asked.request), *update.check(asked))
+        return faults or self.registry.undeletable(
+            asked.targets,
+            asked.metadata.sets[0].unique_id,
+            vihf.patient(asked.security),
+            vihf.structure(asked.security),
+        )
+
+    def _schema_faults(self, request: etree._Element) -> tuple[Fault, ...]:
+        if self.schema is None:
+            return ()
+        try:
+            self.schema.assertValid(request)
+        except etree.DocumentInvalid as error:
+            return (Fault(xds_rules.METADATA, "schema", str(error)),)
+        return ()
 
     def _authenticate(self, parsed: Parsed) -> None:
         metadata = parsed.submission.metadata
@@ -154,12 +228,10 @@ class DmpSimulator:
             raise RefusalError(*faults)
 
     def _judge(self, parsed: Parsed) -> tuple[Fault, ...]:
-        faults = xds_rules.check(parsed.submission)
-        if self.schema is not None:
-            try:
-                self.schema.assertValid(_without_bytes(parsed.request))
-            except etree.DocumentInvalid as error:
-                faults = (Fault(xds_rules.METADATA, "schema", str(error)), *faults)
+        faults = (
+            *self._schema_faults(_without_bytes(parsed.request)),
+            *xds_rules.check(parsed.submission),
+        )
         return faults or self.registry.conflicts(parsed.submission)
 
     def _record(
@@ -175,10 +247,7 @@ class DmpSimulator:
 
         Its flat keys are those of the first document, `documents` lists all that were registered.
         """
-        folder = self.options.folder / "requests" / f"{len(self.ledger.entries) + 1:06d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "request.mime").write_bytes(request.body)
-        (folder / "response.mime").write_bytes(response.body)
+        folder = self._exchange(request, response)
         submission = parsed.submission if parsed else None
         documents = [] if submission is None else self._keep(submission, folder, bool(records))
         for record, document in zip(records, documents, strict=False):
@@ -199,6 +268,14 @@ class DmpSimulator:
                 "documents": records,
             }
         )
+
+    def _exchange(self, request: Request, response: Response) -> Path:
+        """Keep both, under the number that the next line of the ledger gets."""
+        folder = self.options.folder / "requests" / f"{len(self.ledger.entries) + 1:06d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "request.mime").write_bytes(request.body)
+        (folder / "response.mime").write_bytes(response.body)
+        return folder
 
     def _keep(self, submission: Submission, folder: Path, registered: bool) -> list[dict[str, Any]]:
         """Write the documents (by uniqueId when registered, else beside the request); names and hashes."""

@@ -71,6 +71,7 @@ class Mailbox:
                 "to": list(recipients),
                 "subject": mail.subject,
                 "patient": mail.archive.patient if mail.archive else "",
+                "action": mail.archive.action if mail.archive else "",
                 "checks": [fault._asdict() for fault in mail.faults],
                 "sha256": documents[0]["sha256"] if documents else "",
                 "documents": documents,

@@ -7,7 +7,7 @@ from lxml import etree
 
 from conformance.simulators import ebrim, soap, vihf
 from conformance.simulators.http import Request, Response
-from conformance.simulators.registry import Held, Registry
+from conformance.simulators.registry import ARCHIVED, DELETED, Held, Registry
 from conformance.simulators.xds_rules import Fault
 from conformance.xml import XmlRefusedError, parse, text_of
 
@@ -17,6 +17,7 @@ STORED_QUERY_RESPONSE = "urn:ihe:iti:2007:RegistryStoredQueryResponse"
 FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
 GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
 STATUS_TYPE = "urn:oasis:names:tc:ebxml-regrep:StatusType:"
+FRENCH_STATUS_TYPE = "urn:asip:ci-sis:2010:StatusType:"
 _R = f"{{{ebrim.RIM}}}"
 _LIST = re.compile(r"\(\s*'(?:[^']|'')*'(?:\s*,\s*'(?:[^']|'')*')*\s*\)")
 _STRING = re.compile(r"'((?:[^']|'')*)'")
@@ -140,7 +141,7 @@ def _leaf(objects: etree._Element, entry: Held) -> None:
         f"{_R}ExtrinsicObject",
         id=entry.entry_uuid,
         lid=entry.logical_id,
-        status=STATUS_TYPE + entry.status,
+        status=(FRENCH_STATUS_TYPE if entry.status in (ARCHIVED, DELETED) else STATUS_TYPE) + entry.status,
         objectType=ebrim.STABLE_DOCUMENT,
         mimeType="text/xml",
     )

@@ -1,6 +1,7 @@
 """The memory of the DMP simulator: entries by entryUUID, their status, what they replace."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -10,12 +11,12 @@ from conformance.simulators.ebrim import RegistryObject, first
 from conformance.simulators.xds_rules import Fault, Submission
 
 UUID_URN = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-APPROVED, DEPRECATED = "Approved", "Deprecated"
+APPROVED, DEPRECATED, ARCHIVED, DELETED = "Approved", "Deprecated", "Archived", "Deleted"
 
 
 @dataclass
 class Held:
-    """One registered document entry; only its status ever changes.
+    """One registered document entry; only its status ever changes. `owner`: the structure that fed it.
 
     A change of metadata makes a new entry with the same `logical_id` and `unique_id`.
     """
@@ -25,6 +26,7 @@ class Held:
     sha1: str
     patient: str
     logical_id: str
+    owner: str = ""
     status: str = APPROVED
 
 
@@ -68,7 +70,37 @@ class Registry:
             return [Fault("XDSPatientIdDoesNotMatch", target, "the entry is of another patient")]
         return []
 
-    def accept(self, submission: Submission) -> list[dict[str, Any]]:
+    def undeletable(
+        self, targets: tuple[tuple[str, str], ...], submission_set: str, patient: str, owner: str
+    ) -> tuple[Fault, ...]:
+        """What forbids to delete `targets` (entryUUID, status): they must be known, of this patient, in that
+        status, and only the structure that fed a document may delete it."""
+        faults = []
+        if submission_set in self.submission_sets:
+            faults.append(Fault("XDSDuplicateUniqueIdInRegistry", submission_set, "was submitted before"))
+        for target, status in targets:
+            entry = self.by_uuid.get(target)
+            if entry is None:
+                faults.append(Fault("UnresolvedReferenceException", target, "the entry is not known"))
+            elif entry.patient != patient:
+                faults.append(Fault("XDSPatientIdDoesNotMatch", target, "the entry is of another patient"))
+            elif entry.status != status:
+                faults.append(Fault("XDSMetadataUpdateError", target, f"the entry is {entry.status}"))
+            elif entry.owner != owner:
+                faults.append(Fault("XDSMetadataUpdateError", target, "only its author may delete it"))
+        return tuple(faults)
+
+    def delete(self, submission_set: str, targets: Iterable[str]) -> list[dict[str, Any]]:
+        """Mark as Deleted what an update or an earlier run deleted; one record per document."""
+        self.submission_sets.add(submission_set)
+        records = []
+        for target in targets:
+            entry = self.by_uuid[target]
+            entry.status = DELETED
+            records.append({"uniqueId": entry.unique_id, "entryUUID": target, "sha1": entry.sha1})
+        return records
+
+    def accept(self, submission: Submission, owner: str = "") -> list[dict[str, Any]]:
         """Register; one plain record per document, as the ledger keeps them and `restore` reads them.
 
         An id of the form urn:uuid: stays the entryUUID, a symbolic one gets a fresh UUID (ITI TF-3 4.2.1.5).
@@ -81,6 +113,7 @@ class Registry:
                     "entryUUID": entry.id if UUID_URN.fullmatch(entry.id) else f"urn:uuid:{uuid4()}",
                     "sha1": first(entry.slots, "hash").lower(),
                     "patient": entry.patient_id,
+                    "owner": owner,
                     "replaces": list(submission.metadata.targets(entry.id, ebrim.RPLC)),
                     "duplicate": entry.unique_id in self.by_unique_id,
                 }
@@ -100,6 +133,7 @@ class Registry:
             "logicalId": old.logical_id,
             "sha1": old.sha1,
             "patient": old.patient,
+            "owner": old.owner,
             "replaces": [old.entry_uuid],
             "duplicate": True,
         }
@@ -119,6 +153,7 @@ class Registry:
                 record["sha1"],
                 record["patient"],
                 record.get("logicalId", record["entryUUID"]),
+                record.get("owner", ""),
             )
             self.by_uuid[held.entry_uuid] = held
             self.by_unique_id[held.unique_id] = held

@@ -23,11 +23,26 @@ _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 def registry_response(faults: tuple[Fault, ...], relates_to: str) -> Response:
     """Success without faults, Failure with one RegistryError each; an MTOM package, as ITI-41 demands."""
     root, body = envelope(PROVIDE_RESPONSE, relates_to)
+    _registry_answer(body, faults)
+    return _package(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
+
+
+def plain_response(action: str, faults: tuple[Fault, ...], relates_to: str) -> Response:
+    """As `registry_response`, but plain SOAP 1.2: for a request without documents."""
+    root, body = envelope(action, relates_to)
+    _registry_answer(body, faults)
+    return Response(
+        200,
+        f'application/soap+xml; charset=UTF-8; action="{action}"',
+        etree.tostring(root, xml_declaration=True, encoding="UTF-8"),
+    )
+
+
+def _registry_answer(body: etree._Element, faults: tuple[Fault, ...]) -> None:
     status = "Failure" if faults else "Success"
     answer = etree.SubElement(body, f"{_R}RegistryResponse", {"status": STATUS + status}, {"rs": RS})
     if faults:
         error_list(answer, faults)
-    return _package(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
 
 
 def error_list(answer: etree._Element, faults: tuple[Fault, ...]) -> None:

@@ -69,6 +69,12 @@ def patient(security: etree._Element | None) -> str:
     return "" if assertion is None else _values(assertion).get(RESOURCE_ID, [""])[0]
 
 
+def structure(security: etree._Element | None) -> str:
+    """Identifiant_Structure of a checked assertion: who speaks."""
+    assertion = None if security is None else security.find(f"{_S}Assertion")
+    return "" if assertion is None else _values(assertion).get("Identifiant_Structure", [""])[0]
+
+
 def _signature(
     assertion: etree._Element, authorities: tuple[x509.Certificate, ...], now: datetime
 ) -> Iterator[Fault]:

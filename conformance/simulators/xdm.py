@@ -32,11 +32,13 @@ class Inside(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """`patient` is the one DocumentEntry.patientId, "" when there is none or more than one."""
+    """`patient` is the one DocumentEntry.patientId, "" when there is none or more than one; `action` what the
+    mail says of the document, C (replaces another) or D (withdrawn), "" for a new one."""
 
     patient: str
     documents: tuple[Inside, ...]
     faults: tuple[Fault, ...]
+    action: str = ""
 
 
 def read(data: bytes) -> Archive:
@@ -76,7 +78,13 @@ def read(data: bytes) -> Archive:
     patients = {entry.patient_id for entry in metadata.entries}
     for document in documents:
         faults += _same_patient(document, patients)
-    return Archive(patients.pop() if len(patients) == 1 else "", documents, tuple(faults))
+    actions = {first(entry.slots, EXTRA_METADATA) for entry in metadata.entries}
+    return Archive(
+        patients.pop() if len(patients) == 1 else "",
+        documents,
+        tuple(faults),
+        actions.pop() if len(actions) == 1 else "",
+    )
 
 
 def _refused(text: str) -> Archive:

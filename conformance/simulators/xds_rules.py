@@ -269,6 +269,8 @@ METADATA_RULES: tuple[Rule, ...] = (
     formats,
     associations,
 )
+SET_RULES: tuple[Rule, ...] = (unique_ids, identifiers_well_formed, patient, codes, authors, slots, times)
+"""What holds for a submission set by itself, with or without entries."""
 RULES: tuple[Rule, ...] = (*METADATA_RULES, document_for_each_entry, hash_and_size)
 """ITI-41 to the DMP."""
 EXCHANGE_METADATA_RULES: tuple[Rule, ...] = tuple(

@@ -61,6 +61,10 @@ ERRORS: dict[str, Meaning] = {
     "XDSRegistryDeprecatedDocumentError": Meaning(_P, "the document to replace is already deprecated"),
     "XDSReplaceFailed": Meaning(_P, "the replacement failed: unknown or foreign original"),
     "UnresolvedReferenceException": Meaning(_P, "the entryUUID to replace is unknown to the DMP"),
+    "XDSMetadataUpdateError": Meaning(_P, "the registry refuses the change of metadata"),
+    "XDSMetadataUpdateOperationError": Meaning(_P, "the registry does not serve this change of metadata"),
+    "XDSMetadataIdentifierError": Meaning(_P, "the entry to change is not the one that was found"),
+    "XDSMetadataVersionError": Meaning(_P, "the entry was changed meanwhile"),
     "InvalidDocumentContent": Meaning(_P, "the content is not of the announced format"),
 }
 """RegistryError/@errorCode, also when it comes as the subcode of a fault."""

@@ -8,14 +8,13 @@ from datetime import datetime
 
 from gateway.cisis import submission as cisis_submission
 from gateway.dmp.claims import claims_for
-from gateway.dmp.values import DmpError, DmpRequest
+from gateway.dmp.values import DmpError, DmpRequest, same_patient
 from gateway.model.base import replace
-from gateway.model.findings import Severity, finding
+from gateway.model.findings import finding
 from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob, DocumentKind
 from gateway.security import Cachet, vihf
 from gateway.xds import Association, MetadataError, Submission, provide_and_register
-from gateway.xds.hl7types import cx
 from gateway.xds.model import REPLACES
 
 _UUID = "urn:uuid:"
@@ -36,9 +35,7 @@ def provide(
     document = job.document(DocumentKind.CDA).data
     submission = _linked(job, cisis_submission(job.version, document))
     entry = submission.entries[0]
-    if cx(entry.patient_id) != claims.patient:
-        # Feeding another patient's record is the one fault that nothing mends afterwards.
-        raise DmpError(finding("CDA-MISMATCH", "recordTarget/patientRole/id", "INS", Severity.ERROR))
+    same_patient(submission, claims)
     try:
         request = provide_and_register(
             submission,
@@ -64,8 +61,6 @@ def _linked(job: DeliveryJob, submission: Submission) -> Submission:
     """`submission` with what the action adds to it: RPLC from the new entry to the entryUUID of the old."""
     if job.action is Action.CREATE:
         return submission
-    if job.action is not Action.REPLACE:
-        raise DmpError(finding("DMP-ACTION-UNSERVED", "", str(job.action)))
     old = dict(job.previous_remote_ids).get("entryUUID", "")
     if not old.startswith(_UUID):
         raise DmpError(finding("DMP-ENTRY-UNKNOWN", "relatedDocument/parentDocument/id"))

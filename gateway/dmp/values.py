@@ -1,13 +1,18 @@
 """What leaves this room: a request ready to be posted, or the findings that say why there is none."""
 
 from gateway.model.base import Value
-from gateway.model.findings import Finding
+from gateway.model.findings import Finding, Severity, finding
+from gateway.security.vihf import VihfClaims
+from gateway.xds import Submission
+from gateway.xds.hl7types import cx
 
 
 class DmpRequest(Value):
-    """One HTTP POST to the DMP, complete. `document_hash` is the SHA-1 (hex) of the CDA inside `body`.
+    """One HTTP POST to the DMP, complete. `document_hash` is the SHA-1 (hex) of the CDA inside `body`, "" for
+    a deletion.
 
-    `entry_uuid` is the DocumentEntry.entryUUID that the submission proposes, "" when it is only symbolic.
+    `entry_uuid` is the DocumentEntry.entryUUID that the submission proposes, "" when it is only symbolic; of
+    a deletion that of the entry which goes.
     """
 
     url: str
@@ -15,7 +20,7 @@ class DmpRequest(Value):
     action: str
     body: bytes
     unique_id: str
-    document_hash: str
+    document_hash: str = ""
     entry_uuid: str = ""
 
     @property
@@ -47,3 +52,10 @@ class DmpError(Exception):
     def __init__(self, *findings: Finding) -> None:
         super().__init__("; ".join(str(found) for found in findings))
         self.findings = findings
+
+
+def same_patient(submission: Submission, claims: VihfClaims) -> None:
+    """Raises DmpError unless the document is about the patient whose record the VIHF opens: changing another
+    patient's record is the one fault that nothing mends afterwards."""
+    if cx(submission.submission_set.patient_id) != claims.patient:
+        raise DmpError(finding("CDA-MISMATCH", "recordTarget/patientRole/id", "INS", Severity.ERROR))

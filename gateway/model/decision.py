@@ -42,7 +42,8 @@ class KnownReport(Value):
 
 
 class PlannedDelivery(Value):
-    """One future row of the ledger. `state`: PLANNED, BLOCKED or WITHHELD; `reason`: its finding code."""
+    """One future row of the ledger. `state`: PLANNED, BLOCKED or WITHHELD, PENDING for a deletion, which
+    needs no new document; `reason`: its finding code."""
 
     destination: Destination
     action: Action
@@ -54,7 +55,8 @@ class PlannedDelivery(Value):
 class Decision(Value):
     """Outcome of `rules.decide`. `number` is the version that this message makes, 0 when it makes none.
 
-    `recalls`: the report is withdrawn before any of it left, and all that it still owes is cancelled.
+    `recalls`: the report is withdrawn, and all that it still owes is cancelled; with a number it has left,
+    and the plan deletes it wherever it arrived.
     """
 
     verdict: Verdict

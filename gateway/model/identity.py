@@ -78,10 +78,10 @@ class KeptDelivery(Value):
 
 
 class KeptReport(Value):
-    """The current version of a report set whose deliveries wait for an identity, as it was taken.
+    """The current version of a report set as it was taken.
 
     `report` and `context` are those of the version, `number` its number, `deliveries` those that are not
-    settled.
+    settled, where the identity feed asks for them.
     """
 
     report_id: int

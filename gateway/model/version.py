@@ -99,7 +99,11 @@ class Acknowledged(Value):
 
 
 class DeliveryJob(Value):
-    """One delivery to make now. `documents` are the artefacts of the version; `attempt` counts from 1."""
+    """One delivery to make now. `documents` are the artefacts of the version; `attempt` counts from 1.
+
+    Of a deletion `version` is the withdrawal (its ids, times, context) with the report that left and the id
+    of its document; `documents` are those that left.
+    """
 
     delivery_id: int
     destination: Destination
@@ -109,7 +113,11 @@ class DeliveryJob(Value):
     attempt: int = 1
     recipient: Recipient | None = None
     previous_remote_ids: tuple[tuple[str, str], ...] = ()
-    """What the peer named for the version that this one replaces."""
+    """What the peer named for the version that this one replaces or deletes."""
+    unanswered: bool = False
+    """An earlier attempt may have been carried out, nobody knows."""
+    recalled: bool = False
+    """The report was withdrawn meanwhile: what has not arrived is not sent any more."""
     acknowledges: Acknowledged | None = None
     """What a ZAM tells; None for every other destination."""
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.model.base import replace
-from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
+from gateway.model.decision import MESSAGE_STATES, Decision, KnownReport, Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, errors, finding
-from gateway.model.identity import MappedIdentity
+from gateway.model.identity import KeptReport, MappedIdentity
 from gateway.model.order import MappedOrder
 from gateway.model.people import Patient
+from gateway.model.report import ReportStatus
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped, Provenance
 from gateway.model.terms import Identifier
@@ -139,6 +140,8 @@ class Deciding:
         before = known.report(site.name, key) if key else None
         if before is None and (chained := _chained(mapped, site, known)) is not None:
             return self._settle(readout(chained), received, site, known)
+        if withdrawn(mapped):
+            return self._withdraw(mapped, received, site, key, known, before)
         current = None
         if before is not None and before.version and not before.status.withdrawn:
             current = known.current(site.name, key)
@@ -154,7 +157,6 @@ class Deciding:
             enabled=self.enabled,
             content_hash=digest,
             current=current,
-            unsent=withdrawn(mapped) and before is not None and known.unsent(site.name, key),
         )
         made = None
         if decision.number:
@@ -176,6 +178,44 @@ class Deciding:
             canonical=read.canonical,
         )
 
+    def _withdraw(
+        self,
+        mapped: Mapped,
+        received: Received,
+        site: Site,
+        key: str,
+        known: Known,
+        before: KnownReport | None,
+    ) -> Settled:
+        """The report of the version that is withdrawn goes into the one that says so, whatever else the
+        message brought: that is what left, and what is deleted."""
+        mapped = _gone(mapped)
+        kept = known.kept(site.name, key) if before is not None else None
+        decision = decide(
+            mapped,
+            before,
+            site=site,
+            environment=self.environment,
+            enabled=self.enabled,
+            content_hash="",
+            current=kept.report if kept is not None else None,
+            sent=known.sent(site.name, key) if before is not None else (),
+        )
+        if kept is None or not decision.number:
+            return Settled(mapped=mapped, decision=decision, set_key=key)
+        gone = _taken_back(mapped, kept)
+        made = identity(
+            gone,
+            environment=self.environment,
+            site=site,
+            key=key,
+            number=decision.number,
+            known=before,
+            now=received.received_at,
+            withdraws=True,
+        )
+        return Settled(mapped=gone, decision=decision, set_key=key, identity=made)
+
     def _ins(self, patient: Patient | None) -> tuple[Finding, ...]:
         """A matricule of the other environment, or with a wrong key, is never kept (REQ-13, REQ-14)."""
         if patient is None or patient.ins is None:
@@ -186,6 +226,27 @@ class Deciding:
         """Destination → why its deliveries must wait for the identity, "" when they need not."""
         rows = plan.make(mapped, enabled=self.enabled, site=site, action=Action.CREATE).rows
         return {row.destination: row.reason if row.reason in plan.IDENTITY_REASONS else "" for row in rows}
+
+
+def _gone(mapped: Mapped) -> Mapped:
+    """A withdrawal with a status that says so: a T04, or ORC-1 = CA, brings the document as it was."""
+    report = mapped.report
+    if report is None or report.status.withdrawn:
+        return mapped
+    return replace(mapped, report=replace(report, status=ReportStatus.ENTERED_IN_ERROR))
+
+
+def _taken_back(mapped: Mapped, kept: KeptReport) -> Mapped:
+    """`mapped`, a withdrawal, with the report that it withdraws and its own status."""
+    assert mapped.report is not None, "decided over a report"
+    own = tuple(one for one in mapped.provenance if one.path == "status")
+    came = Provenance(path="report", rule="the version that is withdrawn")
+    return replace(
+        mapped,
+        report=replace(kept.report, status=mapped.report.status),
+        context=replace(mapped.context, action=Action.DELETE),
+        provenance=(*own, came),
+    )
 
 
 def _chained(mapped: Mapped, site: Site, known: Known) -> Mapped | None:

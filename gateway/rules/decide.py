@@ -1,6 +1,6 @@
 """The decision over one report of a message: reject, hold, block or accept; its version number; its plan."""
 
-from gateway.model.decision import Decision, KnownReport, Verdict
+from gateway.model.decision import Decision, KnownReport, PlannedDelivery, Verdict
 from gateway.model.delivery import DeliveryState, Destination
 from gateway.model.findings import Finding, Severity, errors, finding
 from gateway.model.report import ImagingReport, ReportStatus
@@ -30,10 +30,10 @@ def decide(
     enabled: frozenset[Destination],
     content_hash: str,
     current: ImagingReport | None = None,
-    unsent: bool = False,
+    sent: tuple[PlannedDelivery, ...] = (),
 ) -> Decision:
     """What becomes of `mapped`, given what the store knows of its report set: `current` is the report of its
-    current version, `unsent` says that nothing of it has left (asked for a withdrawal only).
+    current version, `sent` what a withdrawal has to delete (asked for a withdrawal only).
 
     `number` is the version that this message makes, 0 when it makes none (rejected, held, unchanged).
     All findings stand in the answer, of mapping and of the rules, with the site's severities.
@@ -47,7 +47,7 @@ def decide(
     if errors(found):
         return Decision(verdict=Verdict.REJECT, findings=found)
     if withdrawn(mapped):
-        return _withdraw(mapped, known, found, unsent=unsent)
+        return _withdraw(mapped, known, found, kept=current is not None, sent=sent)
     if not report.status.validated:
         found = (*found, finding("NOT-VALIDATED", locate(mapped.provenance, "status")))
         return Decision(verdict=Verdict.HOLD, findings=found)
@@ -98,18 +98,40 @@ def _action(mapped: Mapped, report: ImagingReport, sent: int) -> tuple[Action, t
 
 
 def _withdraw(
-    mapped: Mapped, known: KnownReport | None, found: tuple[Finding, ...], *, unsent: bool
+    mapped: Mapped,
+    known: KnownReport | None,
+    found: tuple[Finding, ...],
+    *,
+    kept: bool,
+    sent: tuple[PlannedDelivery, ...],
 ) -> Decision:
-    """A report that never left needs no deletion: what it owes is cancelled, and nothing is sent. One that
-    left cannot be withdrawn yet, and is never acknowledged as if it were."""
+    """What never left is cancelled; where it arrived, one more version deletes it: whatever the flags of the
+    message say of destinations, since what is wrong must go wherever it went.
+
+    `kept`: the contents of the current version are there. Without them nobody could be told what to delete,
+    and it is never acknowledged as if it had been.
+    """
     place = locate(mapped.provenance, "status")
     if known is None or known.version == 0:
         held = finding("NOT-VALIDATED", place, "withdrawn")
         return Decision(verdict=Verdict.HOLD, findings=(*found, held))
-    if not unsent:
+    if not sent:
+        code = "REPORT-WITHDRAWN-BEFORE" if known.status.withdrawn else "REPORT-RECALLED"
+        return Decision(
+            verdict=Verdict.ACCEPT,
+            findings=(*found, finding(code, place)),
+            recalls=not known.status.withdrawn,
+        )
+    if not kept:
         return Decision(verdict=Verdict.REJECT, findings=(*found, finding("WITHDRAWAL-UNSERVED", place)))
-    told = finding("REPORT-RECALLED", place)
-    return Decision(verdict=Verdict.ACCEPT, findings=(*found, told), recalls=True)
+    where = ", ".join(sorted({row.destination.value for row in sent}))
+    return Decision(
+        verdict=Verdict.ACCEPT,
+        findings=(*found, finding("REPORT-TAKEN-BACK", place, where)),
+        plan=sent,
+        number=known.version + 1,
+        recalls=True,
+    )
 
 
 def withdrawn(mapped: Mapped) -> bool:

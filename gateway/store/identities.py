@@ -26,6 +26,8 @@ _SETTLED: tuple[ColumnElement[str], ...] = tuple(
 )
 _OPPOSITION = {True: "opposed", False: "not opposed", None: ""}
 _CHANGING = ("ins", "status", "opposition", "merged_into", "message_id", "updated_at", "record")
+_NO_DELETION = delivery.c.action != literal_column("'delete'")
+"""A withdrawal goes whatever the feed says of the patient: it takes back what went under that identity."""
 _ADD, _ADD_PATIENT = insert(identity), insert(report_patient)
 _SET = (
     update(identity)
@@ -65,6 +67,7 @@ _OPEN = (
         report_patient.c.site == bindparam("site"),
         report_patient.c.key == bindparam("key"),
         delivery.c.state.not_in(_SETTLED),
+        _NO_DELETION,
     )
     .order_by(report.c.id, delivery.c.id)
 )
@@ -73,7 +76,11 @@ _CURRENT = select(report_version.c.report, report_version.c.context, report_vers
 )
 _ROWS = (
     select(delivery.c.id, delivery.c.state, delivery.c.reason, delivery.c.version_id)
-    .where(delivery.c.report_id == bindparam("report_id"), delivery.c.destination == bindparam("destination"))
+    .where(
+        delivery.c.report_id == bindparam("report_id"),
+        delivery.c.destination == bindparam("destination"),
+        _NO_DELETION,
+    )
     .order_by(delivery.c.id)
 )
 
@@ -149,10 +156,11 @@ def waiting(session: Session, site: str, identifiers: Iterable[Identifier]) -> t
                     recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
                 )
             )
-    return tuple(
-        _kept(session, number, set_key, version, tuple(rows))
+    reports = (
+        kept(session, number, set_key, version, tuple(rows))
         for number, (set_key, version, rows) in found.items()
     )
+    return tuple(one for one in reports if one is not None)
 
 
 def _with_merged(session: Session, site: str, identifiers: Iterable[Identifier]) -> tuple[str, ...]:
@@ -167,11 +175,13 @@ def _with_merged(session: Session, site: str, identifiers: Iterable[Identifier])
     return tuple(keys)
 
 
-def _kept(
-    session: Session, number: int, set_key: str, version: int, rows: tuple[KeptDelivery, ...]
-) -> KeptReport:
+def kept(
+    session: Session, number: int, set_key: str, version: int, rows: tuple[KeptDelivery, ...] = ()
+) -> KeptReport | None:
+    """A version as it was taken; None when the retention policy let its contents go."""
     row = session.row(_CURRENT, {"report_id": number, "number": version})
-    assert row is not None, "the version was joined right before"
+    if row is None or not row[0]:
+        return None
     canonical, context, trace = row
     read = decode(trace.encode(), Trace)
     return KeptReport(

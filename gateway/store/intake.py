@@ -18,9 +18,9 @@ from gateway.store import statements as named
 from gateway.store.audit import Entry, Pseudonym
 from gateway.store.known import KnownReports
 from gateway.store.moments import to_micros
-from gateway.store.recall import recall
 from gateway.store.session import Session
 from gateway.store.supersede import SUPERSEDED, Withdraw, make_way
+from gateway.store.withdrawal import recall
 
 _UNREPEATED = frozenset({MessageState.REJECTED, MessageState.DUPLICATE})
 PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
@@ -210,7 +210,7 @@ def _settle(
         },
     )
     if decision.recalls:
-        recall(session, report_id, now)
+        recall(session, report_id, withdraw, now)
     if identity is None:
         return _Wrote()
     mapped = settled.mapped
@@ -278,7 +278,7 @@ def _report(
         return row.id
     values = {
         "status": report.status.value,
-        "version": row.version if recalls and row else identity.number if identity else 0,
+        "version": identity.number if identity else row.version if recalls and row else 0,
         "content_hash": "" if recalls else settled.content_hash,
         "document_id": row.document_id if recalls and row else identity.document_id if identity else "",
         "updated_at": now,
@@ -297,6 +297,7 @@ def _report(
 
 def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now: int) -> dict[str, Any]:
     recipient = planned.recipient
+    due = now if planned.state is DeliveryState.PENDING else None
     return {
         "version_id": version_id,
         "report_id": report_id,
@@ -308,8 +309,8 @@ def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now
         "reason": planned.reason,
         "attempts": 0,
         "tries": 0,
-        "due_since": None,
-        "next_try": None,
+        "due_since": due,
+        "next_try": due,
         "outcome": None,
         "created_at": now,
         "updated_at": now,

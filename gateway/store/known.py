@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gateway.model.base import decode
-from gateway.model.decision import KnownReport
+from gateway.model.decision import KnownReport, PlannedDelivery
 from gateway.model.identity import IdentityRecord, KeptReport
 from gateway.model.order import KnownOrder
 from gateway.model.report import ImagingReport, ReportStatus
@@ -11,9 +11,9 @@ from gateway.model.terms import Identifier
 from gateway.store import identities, orders
 from gateway.store import statements as named
 from gateway.store.moments import from_micros
-from gateway.store.recall import unsent
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw
+from gateway.store.withdrawal import sent
 
 
 class SetRow(NamedTuple):
@@ -65,9 +65,15 @@ class KnownReports:
         # A report that the retention policy let go has no content any more.
         return decode(found[0].encode(), ImagingReport) if found is not None and found[0] else None
 
-    def unsent(self, site: str, set_key: str) -> bool:
+    def sent(self, site: str, set_key: str) -> tuple[PlannedDelivery, ...]:
         row = self.row(site, set_key)
-        return row is None or unsent(self._session, row.id, self._withdraw)
+        return sent(self._session, row.id, self._withdraw) if row is not None else ()
+
+    def kept(self, site: str, set_key: str) -> KeptReport | None:
+        row = self.row(site, set_key)
+        if row is None or not row.version:
+            return None
+        return identities.kept(self._session, row.id, set_key, row.version)
 
     def set_of(self, site: str, document_id: str) -> str:
         row = self._session.row(named.SET_OF_DOCUMENT, {"site": site, "document_id": document_id})

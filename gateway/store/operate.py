@@ -8,6 +8,7 @@ from gateway.store import statements as named
 from gateway.store.move import move
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw
+from gateway.store.withdrawal import drop_idle
 
 Act = Callable[[Session, int, int, Withdraw, str], DeliveryState]
 """(session, delivery id, now in microseconds, withdraw, actor) → state after."""
@@ -41,7 +42,7 @@ def _apply(
         raise LookupError(f"no delivery {delivery_id}")
     if not withdraw(delivery_id):
         raise IllegalTransitionError(DeliveryState.IN_FLIGHT, event)
-    state, destination, version_id, report_id = row[0], row[1], row[5], row[6]
+    state, destination, version_id, report_id, lane_recipient = row[0], row[1], *row[5:]
     if event is DeliveryEvent.RETRY_DUE and state == DeliveryState.BLOCKED:
         if not judgement.refused(session, delivery_id):
             raise IllegalTransitionError(DeliveryState.BLOCKED, event)
@@ -50,6 +51,9 @@ def _apply(
     if after is DeliveryState.PLANNED and session.row(named.VERSION_PRODUCED, {"version_id": version_id}):
         after = next_state(after, DeliveryEvent.PRODUCED)
     move(session, delivery_id, after, now)
+    if after is DeliveryState.CANCELLED:
+        lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}
+        drop_idle(session, lane, now)
     action, actor = by
     told = audit.Entry(
         action,

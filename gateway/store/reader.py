@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gateway.model.base import decode
+from gateway.model.base import decode, replace
 from gateway.model.delivery import (
     DELIVERY_TRANSITIONS,
     DeliveryEvent,
@@ -24,6 +24,7 @@ from gateway.store import statements as named
 from gateway.store.acknowledge import told
 from gateway.store.place import Where, reading
 from gateway.store.supersede import left, place
+from gateway.store.withdrawal import RemoteIds, to_delete
 
 if TYPE_CHECKING:
     from gateway.store.marks import Marks
@@ -95,8 +96,13 @@ class StoreReader:
                 "lane_recipient": lane_recipient,
                 "delivery_id": delivery_id,
             }
-            placed, remote_ids = self._place(Action(action), lane)
-            version, documents = self._made(version_id)
+            if action == Action.DELETE and destination != Destination.ZAM:
+                placed = Action.DELETE
+                version, documents, remote_ids = self._withdrawal(version_id, lane)
+            else:
+                placed, remote_ids = self._place(Action(action), lane)
+                version, documents = self._made(version_id)
+            again = destination == Destination.DMP and attempt > 1
             return DeliveryJob(
                 delivery_id=delivery_id,
                 destination=Destination(destination),
@@ -106,6 +112,8 @@ class StoreReader:
                 attempt=attempt,
                 recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
                 previous_remote_ids=remote_ids,
+                unanswered=again and left(self._session, delivery_id),
+                recalled=again and self._session.row(named.WITHDRAWN_BEHIND, lane) is not None,
                 acknowledges=told(self._session, delivery_id) if destination == Destination.ZAM else None,
             )
 
@@ -118,13 +126,24 @@ class StoreReader:
         was being sent may have arrived.
         """
         before = self._session.rows(named.PREDECESSORS, lane)
-        for _, _, outcome in before:
+        for _, made, outcome, _ in before:
             last = decode(outcome.encode(), Outcome) if outcome is not None else None
             if last is not None and last.kind is OutcomeKind.DELIVERED:
-                return place(action, ((action, True),)), last.remote_ids
+                ids = last.remote_ids if made != Action.DELETE else ()
+                return place(action, ((Action(made), True),)), ids
         return place(
-            action, ((Action(made), left(self._session, number)) for number, made, _ in reversed(before))
+            action, ((Action(made), left(self._session, number)) for number, made, *_ in reversed(before))
         ), ()
+
+    def _withdrawal(
+        self, version_id: int, lane: dict[str, Any]
+    ) -> tuple[ReportVersion, tuple[Document, ...], RemoteIds]:
+        """What left in the lane, under the ids and in the name of the version that withdraws it."""
+        gone_id, remote_ids = to_delete(self._session, lane)
+        own = self._version(version_id)
+        gone, documents = self._made(gone_id)
+        identity = replace(own.identity, document_id=gone.identity.document_id, set_id=gone.identity.set_id)
+        return replace(own, identity=identity, report=gone.report), documents, remote_ids
 
     def _made(self, version_id: int) -> tuple[ReportVersion, tuple[Document, ...]]:
         """A version with its documents; both never change once there are documents."""

@@ -27,6 +27,7 @@ from gateway.store.move import move
 from gateway.store.policy import Retry
 from gateway.store.session import Session
 from gateway.store.supersede import STANDING, SUPERSEDED, overtaken
+from gateway.store.withdrawal import drop_idle
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
     state, destination, attempts, tries, due_since, _, report_id, lane_recipient = row
     if result.attempt <= attempts:
         return _resolved(session, result, row, now)  # known already
+    lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}
     ended = to_micros(result.ended_at)
     session.run(
         named.ADD_ATTEMPT,
@@ -140,7 +142,6 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
         values |= {"new_state": state, "new_reason": "DELIVERY-LEFT" if left else "", "new_next_try": None}
     else:
         wait, reason = following.wait, following.reason
-        lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}
         if after in STANDING and overtaken(session, result.delivery_id, lane):
             after, wait, reason = next_state(after, DeliveryEvent.CANCEL), None, SUPERSEDED
         values |= {
@@ -149,6 +150,8 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
             "new_next_try": None if wait is None else ended + int(wait * 1e6),
         }
     session.run(named.SETTLE_DELIVERY, values)
+    if values["new_state"] in (DeliveryState.CANCELLED, DeliveryState.REFUSED):
+        drop_idle(session, lane, now)
     told = audit.Entry(
         "attempt",
         report_id=report_id,

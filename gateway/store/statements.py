@@ -141,9 +141,11 @@ DUE = (
         delivery.c.attempts,
         delivery.c.report_id,
         delivery.c.lane_recipient,
-        # A production that failed and was retried by hand: pending, but nothing to send yet. A ZAM has none.
+        # A production that failed and was retried by hand: pending, but nothing to send yet. A ZAM has none,
+        # a deletion is about the document of a version before.
         or_(
             delivery.c.destination == literal_column("'zam'"),
+            delivery.c.action == literal_column("'delete'"),
             select(_ONE).where(document.c.version_id == delivery.c.version_id).correlate(delivery).exists(),
         ).label("produced"),
     )
@@ -181,11 +183,26 @@ _in_lane = and_(
 LANE = select(delivery.c.id, delivery.c.state, delivery.c.action).where(_in_lane).order_by(delivery.c.id)
 DELIVERIES_OF_SET = (
     # A ZAM tells the creator of an end; it is nothing that the report owes.
-    select(delivery.c.id, delivery.c.destination, delivery.c.state).where(
-        delivery.c.report_id == bindparam("report_id"), delivery.c.destination != literal_column("'zam'")
-    )
+    select(
+        delivery.c.id,
+        delivery.c.destination,
+        delivery.c.state,
+        delivery.c.lane_recipient,
+        delivery.c.action,
+        delivery.c.recipient,
+    ).where(delivery.c.report_id == bindparam("report_id"), delivery.c.destination != literal_column("'zam'"))
 )
 NEWER_IN_LANE = select(_ONE).where(_in_lane, delivery.c.id > bindparam("delivery_id")).limit(1)
+WITHDRAWN_BEHIND = (
+    select(_ONE)
+    .where(
+        _in_lane,
+        delivery.c.id > bindparam("delivery_id"),
+        delivery.c.action == literal_column("'delete'"),
+        delivery.c.state.not_in(_SETTLED),
+    )
+    .limit(1)
+)
 OUTCOMES = select(attempt.c.outcome).where(attempt.c.delivery_id == bindparam("delivery_id"))
 
 # --- settling
@@ -276,7 +293,7 @@ JOB = select(
     delivery.c.state,
 ).where(delivery.c.id == bindparam("delivery_id"))
 PREDECESSORS = (
-    select(delivery.c.id, delivery.c.action, delivery.c.outcome)
+    select(delivery.c.id, delivery.c.action, delivery.c.outcome, delivery.c.version_id)
     .where(_in_lane, delivery.c.id < bindparam("delivery_id"))
     .order_by(delivery.c.id.desc())
 )

@@ -73,12 +73,20 @@ def place(action: Action, before: Iterable[tuple[Action, bool]]) -> Action:
     """The action of a row after those of `before`, oldest first: (action, whether it left or may have).
 
     The first that arrives takes over what the first of all was to do: a creation, or the replacement of a
-    document that came from elsewhere.
+    document that came from elsewhere. After a deletion that left nothing is there: a creation.
     """
-    rows = tuple(before)
-    if action is Action.DELETE or not rows:
+    rows: list[tuple[Action, bool]] = []
+    deleted = False
+    for made, gone in before:
+        if made is not Action.DELETE:
+            rows.append((made, gone))
+        elif gone:
+            rows, deleted = [], True
+    if action is Action.DELETE:
         return action
-    return Action.REPLACE if any(gone for _, gone in rows) else rows[0][0]
+    if any(gone for _, gone in rows):
+        return Action.REPLACE
+    return Action.CREATE if deleted else rows[0][0] if rows else action
 
 
 def left(session: Session, delivery_id: int) -> bool:

@@ -22,7 +22,7 @@ from gateway.xds.response import (
     SoapFault,
     read_registry_response,
 )
-from gateway.xds.soap import SoapRequest, provide_and_register
+from gateway.xds.soap import SoapRequest, provide_and_register, update_document_set
 from gateway.xds.xdm import XdmSender
 from gateway.xds.xdm import archive as xdm_archive
 
@@ -48,5 +48,6 @@ __all__ = [
     "read_query_response",
     "read_registry_response",
     "submit_objects_request",
+    "update_document_set",
     "xdm_archive",
 ]

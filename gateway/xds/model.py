@@ -8,6 +8,9 @@ from gateway.model.base import Value
 from gateway.model.terms import Code
 
 APPROVED = "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved"
+ARCHIVED = "urn:asip:ci-sis:2010:StatusType:Archived"
+DELETED = "urn:asip:ci-sis:2010:StatusType:Deleted"
+"""availabilityStatus, JDV_J52."""
 
 
 class Xcn(Value):

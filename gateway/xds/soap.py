@@ -15,6 +15,7 @@ from gateway.xds.mtom import XOP_XML, part, write
 from gateway.xds.xml import SOAP12, WSA, WSSE, XDSB, XOP
 
 PROVIDE_AND_REGISTER = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
+UPDATE_DOCUMENT_SET = "urn:ihe:iti:2010:UpdateDocumentSet"
 ANONYMOUS = "http://www.w3.org/2005/08/addressing/anonymous"
 _SOAP_XML = "application/soap+xml"
 
@@ -86,8 +87,20 @@ def provide_and_register(
     return package(root, attachments, action=PROVIDE_AND_REGISTER, seed=seed)
 
 
+def update_document_set(
+    submission: Submission, *, assertion: etree._Element | None, message_id: str, to: str
+) -> SoapRequest:
+    """A change of metadata, for the registry (ITI-57; spec dmp-mss.md §1.5): no document, so no MTOM.
+
+    Raises MetadataError.
+    """
+    body = submit_objects_request(submission)
+    root = envelope(body, action=UPDATE_DOCUMENT_SET, message_id=message_id, to=to, assertion=assertion)
+    return plain(root, action=UPDATE_DOCUMENT_SET)
+
+
 def plain(root: etree._Element, *, action: str) -> SoapRequest:
-    """A SOAP 1.2 message without attachments (ITI-18)."""
+    """A SOAP 1.2 message without attachments (ITI-18, ITI-57)."""
     return SoapRequest(
         content_type=f'{_SOAP_XML}; charset=UTF-8; action="{action}"',
         action=action,

@@ -30,7 +30,7 @@ async def deliver(dmp: Way, made: DeliveryJob) -> Outcome:
         known = answer if isinstance(answer, Outcome) else resolve(made, query, answer)
     if isinstance(known, Outcome):
         return known
-    request = prepare(known, cachet=cachet(), url=dmp.url, now=datetime.now(UTC), ids=uuid4)
+    request = prepare(known, cachet=cachet(), url=dmp.url, registry="", now=datetime.now(UTC), ids=uuid4)
     return await dmp.sender.send(request)
 
 

@@ -32,7 +32,9 @@ class Way:
         self.simulator, self.sender, self.url = simulator, sender, url
 
     async def deliver(self, made: DeliveryJob, key: Cachet | None = None) -> Outcome:
-        request = prepare(made, cachet=key or cachet(), url=self.url, now=datetime.now(UTC), ids=uuid4)
+        request = prepare(
+            made, cachet=key or cachet(), url=self.url, registry="", now=datetime.now(UTC), ids=uuid4
+        )
         return await self.sender.send(request)
 
 

@@ -1,11 +1,11 @@
-"""Withdrawals through the intake (T04, D, X): what never left is recalled, what left is refused (§4.4)."""
+"""Withdrawals through the intake (T04, D, X): what never left is recalled, what left is deleted (§4.4)."""
 
 import pytest
 
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
 from gateway.ports import Produced, Settlement, Task
 from tests.contract.test_intake_life import NEW_WORDS, document, state, status
-from tests.intake_house import House
+from tests.intake_house import House, fixture
 from tests.store_support import NOW
 from tests.store_support import document as made
 from tests.unit.mapping_messages import changed, with_field
@@ -31,6 +31,25 @@ async def sent(house: House, destination: Destination) -> None:
     )
 
 
+async def settle(
+    house: House, tasks: tuple[Task, ...], kind: OutcomeKind, destination: Destination | None = None
+) -> None:
+    """These attempts ended so; of `destination` only."""
+    await house.store.settle(
+        tuple(
+            Settlement(
+                delivery_id=task.id,
+                outcome=Outcome(kind=kind),
+                attempt=task.attempt,
+                started_at=NOW,
+                ended_at=NOW,
+            )
+            for task in tasks
+            if destination in (None, task.destination)
+        )
+    )
+
+
 def states(house: House) -> set[str]:
     return {row["state"] for row in house.queries.deliveries(limit=100)}
 
@@ -50,21 +69,105 @@ async def test_what_never_left_is_recalled(house: House, code: str) -> None:
     assert await house.store.claim(50) == (), "nothing is handed out any more"
 
 
-async def test_one_delivery_that_left_keeps_all(house: House) -> None:
+@pytest.mark.req("REQ-40", "REQ-29")
+async def test_what_left_is_deleted_and_the_rest_recalled(house: House) -> None:
     await house.take(status("F"))
     await sent(house, Destination.FOLDER)
-    before = house.deliveries()
-    assert await state(house, status("D")) == ("AE", "rejected")
-    assert "WITHDRAWAL-UNSERVED" in house.codes()
-    assert house.deliveries() == before
+    assert await state(house, status("D")) == ("AA", "accepted")
+    assert "REPORT-TAKEN-BACK" in house.codes()
+    newest = house.deliveries()
+    assert newest["folder"] == ("delete", "pending", "")
+    assert newest["dmp"] == ("create", "cancelled", "REPORT-RECALLED")
+    report = house.queries.report("1")
+    assert report is not None
+    assert (report["status"], report["version"]) == ("entered-in-error", 2)
+    assert house.report(2).sections == house.report(1).sections, "the version names what it takes back"
+    assert house.queries.balanced() and not house.queries.problems()
 
 
-async def test_what_is_being_sent_counts_as_sent(house: House) -> None:
+@pytest.mark.req("REQ-40")
+async def test_a_second_withdrawal_deletes_nothing_twice(house: House) -> None:
+    await house.take(status("F"))
+    await sent(house, Destination.FOLDER)
+    await house.take(status("D"))
+    before = house.queries.deliveries(limit=100)
+    assert await state(house, status("X")) == ("AA", "accepted")
+    assert "REPORT-WITHDRAWN-BEFORE" in house.codes()
+    assert house.queries.deliveries(limit=100) == before
+
+
+@pytest.mark.req("REQ-40", "REQ-44")
+async def test_a_deletion_waits_for_what_is_being_sent(house: House) -> None:
     await house.take(status("F"))
     tasks = await produced(house)
-    assert await state(house, status("D")) == ("AE", "rejected")
-    await house.store.surrender(tasks)
     assert await state(house, status("D")) == ("AA", "accepted")
+    assert await house.store.claim(50) == (), "every lane is busy"
+    await settle(house, tasks, OutcomeKind.DELIVERED)
+    assert {house.action(task) for task in await house.store.claim(50)} == {"delete"}
+
+
+async def test_what_did_not_arrive_after_all_needs_no_deletion(house: House) -> None:
+    await house.take(status("F"))
+    tasks = await produced(house)
+    await house.take(status("D"))
+    await settle(house, tasks, OutcomeKind.PERMANENT)
+    assert await house.store.claim(50) == ()
+    assert states(house) == {"cancelled"}
+
+
+async def test_a_deletion_behind_a_mail_of_unknown_end_waits_for_a_person(house: House) -> None:
+    await house.take(status("F"))
+    tasks = await produced(house)
+    await settle(house, tasks, OutcomeKind.AMBIGUOUS, Destination.MSSANTE_PS)
+    await house.store.surrender(tuple(one for one in tasks if one.destination != Destination.MSSANTE_PS))
+    assert await state(house, status("D")) == ("AA", "accepted")
+    assert house.deliveries()["mssante-ps"] == ("delete", "pending", "")
+    assert await house.store.claim(50) == ()
+    (unknown,) = house.queries.deliveries(state="ambiguous", limit=10)
+    await house.store.cancel(unknown["id"])
+    (task,) = await house.store.claim(50)
+    assert house.action(task) == "delete", "it may have arrived"
+
+
+async def test_the_job_of_a_deletion_is_about_the_document_that_left(house: House) -> None:
+    await house.take(status("F"))
+    await sent(house, Destination.DMP)
+    await house.take(status("D", control="CA"))
+    (task,) = await house.store.claim(50)
+    job = house.reader().job(task.id, 1)
+    first = house.reader().version(1)[0]
+    assert job.action == "delete"
+    assert job.version.report == first.report
+    assert job.version.identity.document_id == first.identity.document_id
+    assert job.version.identity.number == 2
+    assert [one.sha256 for one in job.documents] == [made().sha256]
+    assert job.version.context.message_type == "ORU^R01" and job.version.context.action == "delete"
+
+
+@pytest.mark.req("REQ-29")
+async def test_after_a_deletion_the_report_validated_again_is_new_everywhere(house: House) -> None:
+    await house.take(status("F"))
+    await sent(house, Destination.DMP)
+    await house.take(status("X"))
+    (task,) = await house.store.claim(50)
+    await settle(house, (task,), OutcomeKind.DELIVERED)
+    assert await state(house, status("F", LATER)) == ("AA", "accepted")
+    assert house.deliveries()["dmp"] == ("create", "planned", "")
+
+
+async def test_before_its_deletion_the_report_validated_again_replaces(house: House) -> None:
+    """The deletion that did not begin makes way: at that place the report is replaced, as it stands there."""
+    await house.take(status("F"))
+    await sent(house, Destination.DMP)
+    await house.take(status("X"))
+    assert await state(house, status("F", LATER)) == ("AA", "accepted")
+    assert house.deliveries()["dmp"] == ("replace", "planned", "")
+    rows = house.queries.deliveries(destination="dmp", limit=10)
+    assert [(row["action"], row["state"]) for row in reversed(rows)] == [
+        ("create", "delivered"),
+        ("delete", "cancelled"),
+        ("replace", "planned"),
+    ]
 
 
 async def test_the_same_report_validated_again_goes_out_again(house: House) -> None:
@@ -109,10 +212,28 @@ async def test_a_received_document_is_recalled_by_its_third_version(house: House
     assert states(house) == {"cancelled"}
 
 
-async def test_a_received_document_that_left_stays(house: House) -> None:
+@pytest.mark.req("REQ-40")
+async def test_a_received_document_that_left_is_deleted(house: House) -> None:
     await house.take(document(1))
     await sent(house, Destination.DMP)
-    assert await state(house, deletion(document(1))) == ("AE", "rejected")
+    assert await state(house, deletion(document(1))) == ("AA", "accepted")
+    assert house.deliveries()["dmp"] == ("delete", "pending", "")
+
+
+async def test_a_deletion_that_comes_before_its_document_holds_it_back(house: House) -> None:
+    assert await state(house, deletion(document(1))) == ("AA", "held")
+    assert await state(house, document(1)) == ("AA", "held")
+    assert "REPORT-WITHDRAWN" in house.codes()
+
+
+@pytest.mark.req("REQ-40")
+async def test_the_identity_feed_does_not_hold_a_deletion_back(house: House) -> None:
+    """A wrong identity may be the very reason for it."""
+    await house.take(status("F"))
+    await sent(house, Destination.DMP)
+    await house.take(status("D"))
+    assert await house.take(fixture("adt_a31_opposed")) == "AA"
+    assert house.deliveries()["dmp"] == ("delete", "pending", "")
 
 
 async def test_an_original_document_behind_its_replacement_does_not_undo_it(house: House) -> None:

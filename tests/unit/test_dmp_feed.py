@@ -9,7 +9,6 @@ from signxml import XMLVerifier
 
 from gateway.dmp import DmpError, DmpRequest, provide
 from gateway.model.base import replace
-from gateway.model.submission import Action
 from gateway.model.terms import INS_NIR_DEMO, Identifier
 from gateway.model.version import DeliveryJob
 from gateway.pipeline.destinations import PrepareError
@@ -131,10 +130,6 @@ def test_a_replacement_whose_entry_is_unknown_is_refused(previous: tuple[tuple[s
     assert refused(replacement(*previous)) == [("DMP-ENTRY-UNKNOWN", "error")]
 
 
-def test_a_deletion_is_not_a_feed() -> None:
-    assert refused(replace(job(), action=Action.DELETE)) == [("DMP-ACTION-UNSERVED", "error")]
-
-
 @pytest.mark.req("REQ-36")
 def test_a_document_of_another_patient_than_the_report_s_never_leaves() -> None:
     other = replace(PATIENT, ins=Identifier(value="279035121518989", system=INS_NIR_DEMO))
@@ -161,7 +156,7 @@ def test_the_body_fits_the_xds_b_schema(made: DeliveryJob) -> None:
 
 
 def test_prepare_takes_fresh_ids_and_makes_the_saml_id_an_ncname() -> None:
-    request = prepare(job(), cachet=cachet(), url=URL, now=NOW, ids=ids())
+    request = prepare(job(), cachet=cachet(), url=URL, registry="", now=NOW, ids=ids())
     root = envelope(request)
     assert root.findtext(".//wsa:MessageID", namespaces=N) == "urn:uuid:00000000-0000-0000-0000-000000000001"
     assert root.find(".//saml:Assertion", N).get("ID") == "_00000000-0000-0000-0000-000000000002"
@@ -179,7 +174,7 @@ def test_prepare_takes_fresh_ids_and_makes_the_saml_id_an_ncname() -> None:
 )
 def test_prepare_turns_every_reason_into_findings(made: DeliveryJob, code: str) -> None:
     with pytest.raises(PrepareError) as error:
-        prepare(made, cachet=cachet(), url=URL, now=NOW, ids=ids())
+        prepare(made, cachet=cachet(), url=URL, registry="", now=NOW, ids=ids())
     assert [found.code for found in error.value.findings] == [code]
 
 

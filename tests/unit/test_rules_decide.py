@@ -5,12 +5,13 @@ from datetime import datetime
 import pytest
 
 from gateway.model.base import replace
-from gateway.model.decision import KnownReport
+from gateway.model.decision import KnownReport, PlannedDelivery
+from gateway.model.delivery import DeliveryState, Destination
 from gateway.model.findings import Severity, errors, finding
 from gateway.model.people import IdentityStatus
 from gateway.model.report import ReportStatus
 from gateway.model.site import Site
-from gateway.model.submission import Action, Mapped, Provenance
+from gateway.model.submission import Action, Flags, Mapped, Provenance
 from gateway.model.terms import INS_NIR, Identifier
 from tests.reports import CONTEXT
 from tests.rule_cases import SITE, codes, decided, message, rows
@@ -107,9 +108,40 @@ WITHDRAWALS = [
 
 @pytest.mark.parametrize("withdrawal", WITHDRAWALS)
 def test_the_withdrawal_of_a_version_that_never_left_recalls_it(withdrawal: Mapped) -> None:
-    decision = decided(withdrawal, known(), unsent=True)
+    decision = decided(withdrawal, known())
     assert (decision.verdict, decision.number, decision.recalls) == ("accept", 0, True)
     assert codes(decision) == ["REPORT-RECALLED"]
+
+
+DELETIONS = (
+    PlannedDelivery(destination=Destination.FOLDER, action=Action.DELETE, state=DeliveryState.PENDING),
+    PlannedDelivery(destination=Destination.DMP, action=Action.DELETE, state=DeliveryState.PENDING),
+)
+
+
+@pytest.mark.req("REQ-40")
+@pytest.mark.parametrize("withdrawal", WITHDRAWALS)
+def test_the_withdrawal_of_what_left_is_one_more_version_that_deletes_it(withdrawal: Mapped) -> None:
+    decision = decided(withdrawal, known(2), sent=DELETIONS, current=message().report)
+    assert (decision.verdict, decision.number, decision.recalls) == ("accept", 3, True)
+    assert decision.plan == DELETIONS
+    assert codes(decision) == ["REPORT-TAKEN-BACK"]
+
+
+@pytest.mark.req("REQ-40")
+def test_the_flags_of_a_withdrawal_limit_nothing() -> None:
+    """A wrong report must go wherever it went, also where the message does not send it."""
+    flags = Flags(to_dmp=False, to_professionals=False, to_patient=False)
+    quiet = message(context=replace(CONTEXT, action=Action.DELETE, flags=flags))
+    assert decided(quiet, known(), sent=DELETIONS, current=message().report).plan == DELETIONS
+
+
+@pytest.mark.parametrize("withdrawal", WITHDRAWALS)
+def test_a_second_withdrawal_changes_nothing(withdrawal: Mapped) -> None:
+    gone = replace(known(), status=ReportStatus.ENTERED_IN_ERROR)
+    decision = decided(withdrawal, gone)
+    assert (decision.verdict, decision.number, decision.recalls) == ("accept", 0, False)
+    assert codes(decision) == ["REPORT-WITHDRAWN-BEFORE"]
 
 
 # --- late
@@ -158,8 +190,8 @@ def test_a_report_validated_before_its_withdrawal_is_not_sent(version: int) -> N
 
 
 @pytest.mark.parametrize("withdrawal", WITHDRAWALS)
-def test_the_withdrawal_of_a_sent_report_is_never_acknowledged(withdrawal: Mapped) -> None:
-    decision = decided(withdrawal, known())
+def test_the_withdrawal_of_what_is_no_longer_kept_is_never_acknowledged(withdrawal: Mapped) -> None:
+    decision = decided(withdrawal, known(), sent=DELETIONS)
     assert (decision.verdict, decision.number, decision.plan) == ("reject", 0, ())
     assert codes(decision) == ["WITHDRAWAL-UNSERVED"]
 

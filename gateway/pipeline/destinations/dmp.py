@@ -9,7 +9,8 @@ from uuid import UUID
 
 from gateway.cda import CdaError
 from gateway.cisis import CisisError
-from gateway.dmp import DmpError, DmpQuery, DmpRequest, look_up, provide
+from gateway.dmp import DmpError, DmpQuery, DmpRequest, delete, look_up, provide
+from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob
 from gateway.pipeline.destinations import PrepareError
 from gateway.security import Cachet, CachetError
@@ -28,9 +29,14 @@ def question(job: DeliveryJob, *, cachet: Cachet, url: str, now: datetime, ids: 
         return look_up(job, cachet=cachet, url=url, now=now, **_names(ids))
 
 
-def prepare(job: DeliveryJob, *, cachet: Cachet, url: str, now: datetime, ids: Ids) -> DmpRequest:
-    """The request of this attempt; `now` and `ids` are fresh at each. Raises PrepareError with findings."""
+def prepare(
+    job: DeliveryJob, *, cachet: Cachet, url: str, registry: str, now: datetime, ids: Ids
+) -> DmpRequest:
+    """The request of this attempt, a deletion to the `registry`, all else to the repository at `url`; `now`
+    and `ids` are fresh at each. Raises PrepareError with findings."""
     with _findings():
+        if job.action is Action.DELETE:
+            return delete(job, cachet=cachet, url=registry, now=now, **_names(ids))
         return provide(job, cachet=cachet, url=url, now=now, **_names(ids))
 
 

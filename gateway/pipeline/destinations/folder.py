@@ -11,6 +11,7 @@ from gateway.cisis import CisisError
 from gateway.model.base import replace
 from gateway.model.findings import Finding, finding
 from gateway.model.folder import FolderRequest
+from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob, DocumentKind, ReportVersion, derive_uuid
 from gateway.pipeline.destinations import PrepareError, package
 from gateway.xds import MetadataError, Submission, submit_objects_request
@@ -26,6 +27,8 @@ def prepare(job: DeliveryJob) -> FolderRequest:
     """cda.xml and report.pdf always; metadata.xml and IHE_XDM.ZIP where the CDA gives all they need, else
     `remark` and summary.json name the findings: the folder keeps what there is.
 
+    Of a withdrawn report only summary.json, which names the document: nobody shall take it for a new one.
+
     Raises PrepareError when the CDA cannot be read; LookupError when the version has no CDA or PDF.
     """
     cda, pdf = job.document(DocumentKind.CDA).data, job.document(DocumentKind.PDF).data
@@ -33,6 +36,9 @@ def prepare(job: DeliveryJob) -> FolderRequest:
         header = read(cda)
     except CdaError as error:
         raise PrepareError(error.findings) from error
+    if job.action is Action.DELETE:
+        told = (SUMMARY_NAME, _summary(job, header, (), ()))
+        return FolderRequest(name=folder_name(job.version), files=(told,))
     files: tuple[tuple[str, bytes], ...] = ((CDA_NAME, cda), (PDF_NAME, pdf))
     missing: tuple[Finding, ...] = ()
     try:
@@ -79,7 +85,7 @@ def _summary(
         "report_set": identity.set_key,
         "version": identity.number,
         "action": str(job.action),
-        "status": str(job.version.report.status),
+        "status": "withdrawn" if job.action is Action.DELETE else str(job.version.report.status),
         "created_at": identity.created_at.isoformat(),
         "document_id": header.unique_id,
         "replaces": ["^".join(filter(None, (one.system, one.value))) for one in header.replaces],

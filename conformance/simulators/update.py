@@ -1,0 +1,94 @@
+"""Deleting in the DMP simulator (TD3.3c): UpdateAvailabilityStatus taken apart, and the rules it must keep.
+
+A SubmitObjectsRequest to the registry, plain SOAP 1.2 with the action UpdateDocumentSet: one submission set,
+no entry, one association from the set to each entry that changes (spec dmp-mss.md §1.1, §1.5).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lxml import etree
+
+from conformance.simulators import ebrim, soap, vihf, xds_rules
+from conformance.simulators.ebrim import Metadata, first
+from conformance.simulators.http import Request
+from conformance.simulators.query import QueryRefusedError
+from conformance.simulators.registry import APPROVED, ARCHIVED, UUID_URN
+from conformance.simulators.xds_rules import METADATA, Fault, Submission
+from conformance.xml import XmlRefusedError, parse, text_of
+
+UPDATE = "urn:ihe:iti:2010:UpdateDocumentSet"
+UPDATE_RESPONSE = "urn:ihe:iti:2010:UpdateDocumentSetResponse"
+LINK = "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus"
+STATUSES = {
+    "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved": APPROVED,
+    "urn:asip:ci-sis:2010:StatusType:Archived": ARCHIVED,
+}
+"""OriginalStatus that an entry may have when it is deleted."""
+DELETED = "urn:asip:ci-sis:2010:StatusType:Deleted"
+
+
+class Update(NamedTuple):
+    message_id: str
+    security: etree._Element | None
+    request: etree._Element
+    metadata: Metadata
+
+    @property
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """(entryUUID, status that the sender takes it to have)."""
+        return tuple(
+            (link.target, STATUSES.get(first(link.slots, "OriginalStatus"), ""))
+            for link in self.metadata.associations
+            if link.type == LINK
+        )
+
+
+def is_update(request: Request) -> bool:
+    """By the action of the Content-Type, where SOAP 1.2 names it."""
+    return f'action="{UPDATE}"' in request.headers.get("content-type", "")
+
+
+def take_apart(request: Request) -> Update:
+    """Raises QueryRefusedError for anything that is no UpdateDocumentSet."""
+    if not request.headers.get("content-type", "").startswith("application/soap+xml"):
+        raise QueryRefusedError(Fault("", "Content-Type", "is not application/soap+xml"))
+    try:
+        envelope = parse(request.body)
+    except XmlRefusedError as error:
+        raise QueryRefusedError(Fault("", "request", str(error))) from None
+    header = envelope.find(f"{{{soap.ENV}}}Header")
+    submit = envelope.find(f"{{{soap.ENV}}}Body/{{{ebrim.LCM}}}SubmitObjectsRequest")
+    if header is None or submit is None:
+        raise QueryRefusedError(Fault("", "Body", "holds no SubmitObjectsRequest"))
+    if text_of(header.find(f"{{{soap.WSA}}}Action")) != UPDATE:
+        raise QueryRefusedError(Fault("", "wsa:Action", f"is not {UPDATE}"))
+    return Update(
+        text_of(header.find(f"{{{soap.WSA}}}MessageID")),
+        header.find(f"{{{vihf.WSSE}}}Security"),
+        submit,
+        ebrim.read(submit),
+    )
+
+
+def check(update: Update) -> tuple[Fault, ...]:
+    """The rules of a submission set, and those of this change."""
+    submission = Submission(update.metadata, {})
+    return (*xds_rules.check(submission, xds_rules.SET_RULES), *_links(update.metadata))
+
+
+def _links(metadata: Metadata) -> Iterator[Fault]:
+    sets = {found.id for found in metadata.sets}
+    if len(sets) != 1 or metadata.entries:
+        yield Fault(METADATA, "RegistryObjectList", "must hold one submission set and no entry")
+    if not metadata.associations:
+        yield Fault(METADATA, "UpdateAvailabilityStatus", "missing")
+    for link in metadata.associations:
+        if link.type != LINK:
+            yield Fault(METADATA, "Association", "its type is not taken here")
+        elif link.source not in sets or not UUID_URN.fullmatch(link.target):
+            yield Fault(METADATA, "UpdateAvailabilityStatus", "must lead from the set to an entryUUID")
+        elif first(link.slots, "OriginalStatus") not in STATUSES:
+            yield Fault(METADATA, "OriginalStatus", "is neither Approved nor Archived")
+        elif first(link.slots, "NewStatus") != DELETED:
+            yield Fault("XDSMetadataUpdateOperationError", "NewStatus", "only Deleted is served")

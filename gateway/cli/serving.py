@@ -11,7 +11,7 @@ def serve(config: Path | None) -> None:
     from gateway import telemetry
     from gateway.config import load
     from gateway.reload import StartError
-    from gateway.service import run
+    from gateway.service.node import run
 
     telemetry.configure()
     try:

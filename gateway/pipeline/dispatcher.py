@@ -49,7 +49,7 @@ class Dispatcher:
         settings: Settings,
         clock: Clock,
         *,
-        factory: str = "gateway.service:worker_parts",
+        factory: str = "gateway.service.workers:worker_parts",
     ) -> None:
         """`factory`: dotted path of the WorkerFactory that each worker calls."""
         self._store, self._settings, self._clock, self._factory = store, settings, clock, factory

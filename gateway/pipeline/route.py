@@ -1,4 +1,4 @@
-"""What a worker is made of: reader, producer, one route a destination. `service.py` puts it together."""
+"""What a worker is made of: reader, producer, one route a destination. `service` puts it together."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ BREAKS = (
     ),
     Break(
         "sends each mail twice",
-        "gateway/pipeline/worker.py",
+        "gateway/pipeline/worker_delivery.py",
         "                outcome = await route.send(request, begun)\n",
         "                await route.send(request, begun)\n"
         "                outcome = await route.send(request, begun)\n",
@@ -66,7 +66,7 @@ BREAKS = (
     ),
     Break(
         "calls delivered what it did not send",
-        "gateway/pipeline/worker.py",
+        "gateway/pipeline/worker_delivery.py",
         "                outcome = await route.send(request, begun)\n",
         "                outcome = Outcome(kind=OutcomeKind.DELIVERED)\n",
         "after settling",

@@ -57,9 +57,9 @@ POINTS = (
     Point("before settling", "gateway.pipeline.dispatcher:Dispatcher._settle", "before", short=True),
     Point("after settling", "gateway.pipeline.dispatcher:Dispatcher._settle", "after"),
     # a worker
-    Point("before production", "gateway.pipeline.worker:Worker._produce", "before"),
-    Point("after production", "gateway.pipeline.worker:Worker._produce", "after"),
-    Point("before the send", "gateway.pipeline.worker:Worker._send", "before"),
+    Point("before production", "gateway.pipeline.worker_production:Production.produce", "before"),
+    Point("after production", "gateway.pipeline.worker_production:Production.produce", "after"),
+    Point("before the send", "gateway.pipeline.worker_delivery:Delivery._send", "before"),
     Point("send journalled", "gateway.pipeline.journal:Journal.started", "after"),
     Point("mail begins to leave", "gateway.pipeline.journal:Journal.begun", "after", None, True, short=True),
     Point("after the send", "gateway.pipeline.journal:Journal.ended", "before", None, True, short=True),
@@ -197,5 +197,6 @@ def _shift(offset: Path) -> None:
                 seconds = 0.0
             return datetime.now(tz) + timedelta(seconds=seconds)
 
-    for module in ("gateway.store.store", "gateway.pipeline.route", "gateway.service"):
+    clocks = ("store.store", "pipeline.route", "service.parts", "service.workers")
+    for module in (f"gateway.{name}" for name in clocks):
         import_module(module).datetime = Moved  # type: ignore[attr-defined]  # that is the purpose

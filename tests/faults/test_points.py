@@ -15,7 +15,7 @@ from tests.support import PATIENCE
 
 VICTIMS = (False, True) if LONG else (False,)
 """Who dies: the process that comes by, or gateway and workers together."""
-WORKER = ("gateway.pipeline.worker:", "gateway.pipeline.journal:Journal")
+WORKER = ("gateway.pipeline.worker_", "gateway.pipeline.journal:Journal")
 
 
 @pytest.mark.req("REQ-43", "REQ-78")

@@ -1,0 +1,105 @@
+"""Verbs that show what the store holds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.verbs.common import Config, Json
+
+app = typer.Typer()
+
+
+@app.command()
+def messages(
+    state: Annotated[str, typer.Option("--state", help="rejected, duplicate, held, blocked, accepted.")] = "",
+    control_id: Annotated[str, typer.Option("--control-id", help="MSH-10.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List received messages, newest first."""
+    from gateway.cli import listing
+
+    listing.messages(state, control_id, limit, json, config)
+
+
+@app.command()
+def message(
+    identifier: Annotated[int, typer.Argument(metavar="ID", help="Message id, as `messages` shows it.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Only the received bytes, to stdout.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """One message: findings, reports, deliveries."""
+    from gateway.cli import listing
+
+    listing.message(identifier, raw, json, config)
+
+
+@app.command()
+def deliveries(
+    state: Annotated[str, typer.Option("--state", help="pending, waiting, delivered, failed, blocked…")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List deliveries: destination, recipient, state, attempts, last outcome."""
+    from gateway.cli import listing
+
+    listing.deliveries(state, limit, json, config)
+
+
+@app.command()
+def orders(
+    status: Annotated[
+        str, typer.Option("--status", help="requested, scheduled, in-progress, completed, cancelled…")
+    ] = "",
+    site: Annotated[str, typer.Option("--site", help="Only orders of this profile.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List orders (ORM, OMG, OMI): their numbers, by which reports find them, and their status."""
+    from gateway.cli import listing
+
+    listing.orders(status, site, limit, json, config)
+
+
+@app.command()
+def order(
+    identifier: Annotated[int, typer.Argument(metavar="ID", help="Order id, as `orders` shows it.")],
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """One order: what it asks for, and the messages that spoke of it."""
+    from gateway.cli import listing
+
+    listing.order(identifier, json, config)
+
+
+@app.command()
+def identities(
+    number: Annotated[str, typer.Option("--number", help="Only this local number or matricule INS.")] = "",
+    site: Annotated[str, typer.Option("--site", help="Profile; default: that of the settings.")] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, by identifier.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List what the identity feed (ADT) said: matricule, status, opposition to the DMP, merges."""
+    from gateway.cli import listing
+
+    listing.identities(site, number, limit, json, config)
+
+
+@app.command()
+def evidence(
+    report: Annotated[int, typer.Argument(metavar="REPORT", help="Report id, as `messages` shows it.")],
+    out: Annotated[Path, typer.Option("--out", help="Archive to write (zip).")],
+    redact: Annotated[bool, typer.Option("--redact", help="Hashes instead of contents and names.")] = False,
+    config: Config = None,
+) -> None:
+    """The proof chain of a report: received bytes, mapping, documents, checks, submissions, answers."""
+    from gateway.cli import evidence as proof
+
+    proof.evidence(report, out, redact, config)

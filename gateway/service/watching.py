@@ -1,0 +1,54 @@
+"""What is looked at while a node runs: queues, destinations, certificates, disk, ledger."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.config import Settings
+from gateway.connectors.webhook import Webhook
+from gateway.pipeline.dispatcher import Dispatcher
+from gateway.pipeline.watch import Certificate, Waiting, Watch
+from gateway.reload import Configuration
+from gateway.store import Store, StoreQueries, SystemClock
+
+
+def watch(configuration: Configuration, store: Store, dispatcher: Dispatcher, clock: SystemClock) -> Watch:
+    settings = configuration.settings
+    queries = StoreQueries.open(settings.database)  # its own: a look must not wait for the API
+    return Watch(
+        settings.alerts,
+        clock,
+        queues=lambda: (Waiting(*row) for row in queries.queues()),
+        condition=lambda: condition(store, dispatcher),
+        certificates=lambda: certificates(configuration.settings),
+        tell=Webhook(settings.alerts).tell if settings.alerts.webhook else None,
+        balanced=queries.balanced,
+    )
+
+
+def certificates(settings: Settings) -> tuple[Certificate, ...]:
+    """Every certificate of ours that ends one day, by its role."""
+    files = (
+        ("mllp", settings.mllp.tls_certificate),
+        ("http", settings.http.tls_certificate),
+        ("dmp", settings.dmp.client_certificate),
+        ("dmp cachet", settings.dmp.cachet_certificate),
+        ("mssante", settings.mssante.client_certificate),
+    )
+    return tuple(Certificate(role, _end(path)) for role, path in files if path is not None)
+
+
+def _end(path: Path) -> datetime | None:
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
+
+
+def condition(store: Store, dispatcher: Dispatcher) -> dict[str, Any]:
+    """Of the delivery engine and the store; paused by hand counts like paused by settings."""
+    status = dispatcher.status() | store.status()
+    paused = status.pop("paused")
+    return status | {"destinations": status["destinations"] | dict.fromkeys(paused, "paused")}

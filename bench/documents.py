@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from unittest import mock
 
@@ -21,6 +22,7 @@ from conformance.schematron.official import Official
 from conformance.xml import parse
 from gateway import pdf
 from gateway.cda import build_n1, build_n3
+from gateway.model.base import replace
 from tests.n3_cases import FULL
 from tests.reports import VERSION
 from tests.support import KIT
@@ -34,8 +36,13 @@ def run(*, seconds: float) -> None:
     _line("N1 built, PDF given", _cpu(lambda: build_n1(VERSION, page), seconds))
     _line("N3 built (everything filled), PDF given", _cpu(lambda: build_n3(FULL, page), seconds))
 
+    numbers = count()
+
     def n1_with_its_page() -> object:
-        return build_n1(VERSION, pdf.typeset(pdf.letter(VERSION), now))
+        """Each a report of its own: typst keeps what it has set before."""
+        title = f"{VERSION.report.title} {next(numbers)}"
+        version = replace(VERSION, report=replace(VERSION.report, title=title))
+        return build_n1(version, pdf.typeset(pdf.letter(version), now))
 
     _line("N1 with its PDF typeset", _cpu(n1_with_its_page, seconds))
     if not KIT.is_dir():

@@ -2,8 +2,9 @@
 
 Nothing lost: every message that was acknowledged AA is in the store, every delivery that the store calls
 delivered is at its peer. Nothing twice (a message taken, a document delivered), nothing in the wrong order,
-nothing at a peer that the store does not answer for. Messages are known by their control id, which a sender
-must not use twice for this; documents by the SHA-256 of their CDA, which all three hold.
+nothing at a peer that the store does not answer for; what was withdrawn is deleted. Messages are known by
+their control id, which a sender must not use twice for this; documents by the SHA-256 of their CDA, which all
+three hold.
 """
 
 import hashlib
@@ -41,8 +42,13 @@ class Reconciled(NamedTuple):
         return "\n".join((figures, *found))
 
 
+GONE = " (deleted)"
+"""Of a place: not the document, but its deletion."""
+
+
 class Row(NamedTuple):
-    """One delivery of the store, with what is sent: place = (destination or mailbox, SHA-256 of the CDA)."""
+    """One delivery of the store, with what is sent: place = (destination or mailbox, SHA-256 of the CDA); of
+    a deletion the mark `GONE` stands behind the place."""
 
     id: int
     destination: str
@@ -164,12 +170,20 @@ def _rows(queries: StoreQueries, reports: Iterable[str]) -> Iterator[Row]:
             )
             for version in report["versions"]
         }
-        for one in report["deliveries"]:
+        last: dict[str, str] = {}
+        for one in sorted(report["deliveries"], key=lambda one: int(one["id"])):
+            if one["destination"] == "zam":
+                continue
             where = one["recipient"] if one["destination"] in MAIL else one["destination"]
+            place = where, hashes[one["version"]]
+            if one["action"] == "delete":
+                place = where + GONE, last.get(where, "")
+            elif _there(one):
+                last[where] = place[1]
             yield Row(
                 id=one["id"],
                 destination=one["destination"],
-                place=(where, hashes[one["version"]]),
+                place=place,
                 lane=(report_id, where),
                 version=one["version"],
                 state=one["state"],
@@ -177,21 +191,41 @@ def _rows(queries: StoreQueries, reports: Iterable[str]) -> Iterator[Row]:
             )
 
 
+def _there(row: Mapping[str, Any]) -> bool:
+    """It arrived, or may have."""
+    return row["state"] in ("delivered", "ambiguous") or row["reason"] == "DELIVERY-LEFT"
+
+
 def _documents(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    known: dict[str, str] = {}
     for entry in entries:
         if entry["result"] == "Success":
+            known |= {one.get("uniqueId", ""): one["sha256"] for one in entry["documents"]}
             yield from (("dmp", one["sha256"]) for one in entry["documents"] if not one["duplicate"])
+        elif entry["result"] == "Deleted":
+            yield from (("dmp" + GONE, known.get(one["uniqueId"], "")) for one in entry["documents"])
 
 
 def _mails(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for entry in entries:
-        yield from ((mailbox, entry["sha256"]) for mailbox in entry["to"])
+        mark = GONE if entry.get("action") == "D" else ""
+        yield from ((mailbox + mark, entry["sha256"]) for mailbox in entry["to"])
 
 
 def _folders(outbox: Path) -> Iterator[tuple[str, str]]:
-    """What lies in the outbox; the hash is that of the file, whatever its summary says."""
-    for document in sorted(outbox.glob("[!.]*/cda.xml")):
-        yield "folder", hashlib.sha256(document.read_bytes()).hexdigest()
+    """What lies in the outbox; the hash is that of the file, whatever its summary says. A withdrawn report
+    has a summary alone, which names the document that another folder holds."""
+    known: dict[str, str] = {}
+    gone: list[str] = []
+    for folder in sorted(outbox.glob("[!.]*/")):
+        document, summary = folder / "cda.xml", folder / "summary.json"
+        named = str(json.loads(summary.read_text())["document_id"]) if summary.is_file() else ""
+        if document.is_file():
+            known[named] = hashlib.sha256(document.read_bytes()).hexdigest()
+            yield "folder", known[named]
+        else:
+            gone.append(named)
+    yield from (("folder" + GONE, known.get(named, "")) for named in gone)
 
 
 def _compare(rows: list[Row], arrived: list[tuple[str, str]], looked_at: set[str]) -> Iterator[Problem]:
@@ -203,6 +237,8 @@ def _compare(rows: list[Row], arrived: list[tuple[str, str]], looked_at: set[str
         if row.state in ANSWERED_FOR or row.reason == "DELIVERY-LEFT":
             answered.add(row.place)
         if row.state == "delivered" and row.destination in looked_at and row.place not in times:
+            if (row.place[0].removesuffix(GONE), row.place[1]) not in times and row.place[0].endswith(GONE):
+                continue  # it had never arrived after all: nothing was there to be deleted
             yield Problem("missing", f"delivery {row.id} is delivered here and unknown at the peer")
     for place, number in times.items():
         if number > 1:
@@ -217,7 +253,7 @@ def _order(rows: list[Row], arrived: list[tuple[str, str]]) -> Iterator[Problem]
     newest: dict[tuple[str, str], int] = {}
     for place in arrived:
         row = by_place.get(place)
-        if row is None or place[0] == "folder":
+        if row is None or place[0].removesuffix(GONE) == "folder":
             continue
         if row.version < newest.get(row.lane, 0):
             yield Problem("order", f"delivery {row.id}: version {row.version} came after a newer one")

@@ -74,7 +74,8 @@ def planned(
     state: DeliveryState = DeliveryState.PLANNED,
     action: Action = Action.CREATE,
 ) -> PlannedDelivery:
-    reason = "" if state is DeliveryState.PLANNED else "INS-NOT-QUALIFIED"
+    due = state in (DeliveryState.PLANNED, DeliveryState.PENDING)
+    reason = "" if due else "INS-NOT-QUALIFIED"
     return PlannedDelivery(
         destination=destination, action=action, recipient=recipient, state=state, reason=reason
     )

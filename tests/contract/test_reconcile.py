@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from conformance.reconcile import Reconciled, reconcile, run
-from gateway.model.delivery import Outcome, OutcomeKind
+from gateway.model.delivery import DeliveryState, Outcome, OutcomeKind
+from gateway.model.submission import Action
 from gateway.ports import Produced, Settlement
 from gateway.store import SqliteStore
 from tests.store_support import (
@@ -36,8 +37,13 @@ def sha(version: int) -> str:
 
 def dmp(*versions: int) -> list[dict[str, Any]]:
     return [
-        {"result": "Success", "documents": [{"sha256": sha(one), "duplicate": False}]} for one in versions
+        {"result": "Success", "documents": [{"uniqueId": str(one), "sha256": sha(one), "duplicate": False}]}
+        for one in versions
     ]
+
+
+def deleted(version: int) -> dict[str, Any]:
+    return {"result": "Deleted", "documents": [{"uniqueId": str(version)}]}
 
 
 def mails(*versions: int) -> list[dict[str, Any]]:
@@ -197,3 +203,74 @@ def test_the_command_says_what_does_not_add_up(case: Case, capsys: pytest.Captur
 
 def test_a_peer_without_account_is_not_looked_at(case: Case) -> None:
     assert reconcile(case.told, case.path).problems == ()
+
+
+# --- a report that was withdrawn
+
+
+@pytest.fixture
+async def withdrawn(case: Case) -> Case:
+    """Version 2 is deleted wherever it was."""
+    store = SqliteStore.open(case.path, clock=TickingClock())
+    gone = (planned(one, who, DeliveryState.PENDING, Action.DELETE) for one, who in LANES)
+    await store.commit(received("3"), concluding(*gone))
+    for task in await store.claim(10):
+        outcome = Outcome(kind=OutcomeKind.DELIVERED)
+        await store.settle(
+            (Settlement(delivery_id=task.id, outcome=outcome, attempt=1, started_at=NOW, ended_at=NOW),)
+        )
+    await store.close()
+    case.told["3"] = "AA"
+    case.dmp.append(deleted(2))
+    case.mails.append({"to": [BOX], "sha256": sha(2), "action": "D"})
+    for version in (1, 2, 3):
+        folder = case.outbox / f"CR1_v{version}"
+        folder.mkdir(exist_ok=True)
+        (folder / "summary.json").write_text(json.dumps({"document_id": str(min(version, 2))}))
+    return case
+
+
+LANES = ((DMP, None), (FOLDER, None), (MAIL, DOCTOR))
+
+
+@pytest.mark.req("REQ-40", "REQ-78")
+async def test_a_withdrawn_report_is_deleted_at_every_peer(withdrawn: Case) -> None:
+    assert withdrawn.compare().problems == ()
+
+
+def never_deleted(case: Case) -> None:
+    case.dmp.pop()
+
+
+def cancelled_twice(case: Case) -> None:
+    case.mails.append(case.mails[-1])
+
+
+def another_deleted(case: Case) -> None:
+    case.dmp[-1] = deleted(1)
+
+
+def no_notice_in_the_folder(case: Case) -> None:
+    (case.outbox / "CR1_v3").rename(case.outbox / ".CR1_v3.new")
+
+
+def mailed_after_its_cancellation(case: Case) -> None:
+    case.mails.append(case.mails.pop(1))
+
+
+@pytest.mark.req("REQ-40", "REQ-78")
+@pytest.mark.parametrize(
+    ("fault", "kinds"),
+    [
+        (never_deleted, {"missing"}),
+        (cancelled_twice, {"twice"}),
+        (another_deleted, {"missing", "unknown"}),
+        (no_notice_in_the_folder, {"missing"}),
+        (mailed_after_its_cancellation, {"order"}),
+    ],
+)
+async def test_each_fault_of_a_withdrawal_is_found(
+    withdrawn: Case, fault: Callable[[Case], None], kinds: set[str]
+) -> None:
+    fault(withdrawn)
+    assert {one.kind for one in withdrawn.compare().problems} == kinds

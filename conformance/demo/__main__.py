@@ -135,7 +135,7 @@ def _peers_agree(stage: Stage) -> bool:
     agreed = True
     for kind, count in wanted.items():
         entries = stage.ledger(kind)
-        refused = [one for one in entries if one.get("result") not in ("Success", "ok")]
+        refused = [one for one in entries if one.get("result") not in ("Success", "Deleted", "ok")]
         agreed = agreed and len(entries) == count and not refused
         said = f"simulated {kind}: {len(entries)} received, {len(refused)} refused"
         console.print(f"{said}; files: {stage.folder / kind}", soft_wrap=True)  # a path is copied whole

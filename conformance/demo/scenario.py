@@ -34,4 +34,10 @@ STEPS = (
         "blocked",
         {"dmp": "blocked", "mssante-patient": "blocked", "mssante-ps": "delivered", "folder": "delivered"},
     ),
+    Step(
+        "oru_withdrawn.er7",
+        "ORU^R01 withdrawing the report with a PDF: deleted in the DMP, cancelled by mail",
+        "accepted",
+        ALL,
+    ),
 )

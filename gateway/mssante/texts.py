@@ -7,7 +7,7 @@ from gateway.mssante.naming import french_date
 
 # Both hold for a reader who never got an earlier version, too (first mail after an announcement).
 REPLACEMENT = "Ce compte rendu annule et remplace toute version antérieure."
-WITHDRAWAL = "Le compte rendu joint est annulé : merci de ne plus en tenir compte."
+WITHDRAWAL = "Ce compte rendu est annulé : merci de ne plus en tenir compte."
 NOTICES: dict[Action, str] = {Action.CREATE: "", Action.REPLACE: REPLACEMENT, Action.DELETE: WITHDRAWAL}
 """The body states a replacement or a cancellation (REQ-55; volet Transmission 2.1, examples MSSanté)."""
 
@@ -36,6 +36,33 @@ Pour toute question, adressez-vous au médecin qui a demandé l'examen ou au cen
 {signature}
 """
 
+PROFESSIONAL_WITHDRAWAL = """\
+Bonjour,
+
+Le document « {title} » que nous vous avons adressé est annulé : merci de ne plus en tenir compte.
+Il concerne :
+
+{patient}
+{exam}
+
+Il est rappelé en pièce jointe ; l'archive IHE_XDM.ZIP indique son annulation à votre logiciel métier.
+
+{signature}
+"""
+
+PATIENT_WITHDRAWAL = """\
+Bonjour,
+
+Le document « {title} » que nous vous avons adressé est annulé : merci de ne plus en tenir compte.
+Il est rappelé en pièce jointe (fichier PDF).
+
+{exam}
+
+Pour toute question, adressez-vous au médecin qui a demandé l'examen ou au centre qui l'a réalisé.
+{no_reply}
+{signature}
+"""
+
 NO_REPLY = "\nMerci de ne pas répondre à ce message.\n"
 
 
@@ -44,8 +71,9 @@ def professional(header: CdaHeader, site: Site, action: Action, own: str = "") -
     notice = NOTICES[action]
     if own:
         return _with_notice(own, notice)
+    template = PROFESSIONAL_WITHDRAWAL if action is Action.DELETE else PROFESSIONAL
     return _tidy(
-        PROFESSIONAL.format(
+        template.format(
             title=header.title or header.code.display,
             patient=_patient(header),
             exam=_exam(header),
@@ -60,8 +88,9 @@ def patient(header: CdaHeader, site: Site, action: Action, own: str = "", *, may
     notice = NOTICES[action]
     if own:
         return _with_notice(own, notice)
+    template = PATIENT_WITHDRAWAL if action is Action.DELETE else PATIENT
     return _tidy(
-        PATIENT.format(
+        template.format(
             title=header.title or header.code.display,
             exam=_exam(header),
             notice=f"\n{notice}\n" if notice else "",

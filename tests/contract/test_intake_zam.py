@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.model.delivery import DeliveryState, Destination
+from gateway.model.delivery import DeliveryState, Destination, Outcome, OutcomeKind
 from gateway.model.version import Acknowledged
-from gateway.ports import Produced
+from gateway.ports import Produced, Settlement, Task
 from gateway.store import StoreReader
 from tests.intake_house import House, fixture
+from tests.store_support import NOW, document
 
 ASKS = "OBX|9|CE|ACK_RECEPTION^Accusé de réception^MetaDMPMSS||Y^^expandedYes-NoIndicator||||||F\r"
 
@@ -62,6 +63,37 @@ async def test_an_operator_who_gives_up_is_told_and_a_retry_is_not(telling: Hous
     (dmp,) = telling.queries.deliveries(state="", destination="dmp", cursor=0, limit=10)
     await telling.store.cancel(dmp["id"])
     assert told(telling) == [(Destination.DMP, DeliveryState.CANCELLED, "")]
+
+
+@pytest.mark.req("REQ-41", "REQ-40")
+async def test_the_end_of_a_deletion_is_told_about_the_message_that_asked_for_it(telling: House) -> None:
+    """The report's own message had not asked."""
+    await telling.take(fixture("oru_pdf"))
+    versions = [task.id for task in await telling.store.claim(50) if task.kind == "produce"]
+    await telling.store.settle(tuple(Produced(version_id=one, documents=(document(),)) for one in versions))
+    await arrive(telling, *await telling.store.claim(50))
+    assert told(telling) == []
+    await telling.take(asking("oru_withdrawn"))
+    control_id = telling.last()["control_id"]
+    deletions = await telling.store.claim(50)
+    await arrive(telling, *deletions)
+    assert sorted(told(telling)) == [
+        (Destination.DMP, DeliveryState.DELIVERED, ""),
+        (Destination.MSSANTE_PATIENT, DeliveryState.DELIVERED, ""),
+        (Destination.MSSANTE_PS, DeliveryState.DELIVERED, ""),
+    ]
+    (zam, *_) = telling.queries.deliveries(destination="zam", limit=10)
+    assert telling.reader().job(zam["id"], 1).version.context.control_id == control_id
+
+
+async def arrive(house: House, *tasks: Task) -> None:
+    outcome = Outcome(kind=OutcomeKind.DELIVERED)
+    await house.store.settle(
+        tuple(
+            Settlement(delivery_id=one.id, outcome=outcome, attempt=1, started_at=NOW, ended_at=NOW)
+            for one in tasks
+        )
+    )
 
 
 async def test_what_is_told_stays_as_it_was_and_a_failed_production_does_not_stop_it(telling: House) -> None:

@@ -68,6 +68,18 @@ POINTS = (
     Point("outcomes recovered", "gateway.pipeline.journal:forget", "before", short=True),
 )
 
+WITHDRAWAL_POINTS = (
+    # the intake process, amidst the transaction
+    Point("deletions planned", "gateway.store.intake:recall", "after", "", short=True),
+    # a worker
+    Point("before the question", "gateway.connectors.dmp:DmpSender.ask", "before"),
+    Point("after the question", "gateway.connectors.dmp:DmpSender.ask", "after"),
+    Point("before the deletion is sent", "gateway.connectors.dmp:DmpSender.send", "before"),
+    Point("after the deletion was answered", "gateway.connectors.dmp:DmpSender.send", "after", short=True),
+    Point("before the cancellation mail", "gateway.connectors.smtp:SmtpSender.send", "before"),
+)
+"""On the way of a withdrawal, beside the points that every delivery passes."""
+
 
 def environment(folder: Path) -> dict[str, str]:
     """For the processes of a stage that shall die at points (`arm`)."""
@@ -106,7 +118,7 @@ def install() -> None:
     """Wrap what the environment names. Ends the process when that does not exist."""
     try:
         if armed := os.environ.get("FAULT_ARMED"):
-            for point in POINTS:
+            for point in (*POINTS, *WITHDRAWAL_POINTS):
                 _wrap(point, Path(armed))
         if offset := os.environ.get("FAULT_CLOCK"):
             _shift(Path(offset))

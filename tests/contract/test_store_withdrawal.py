@@ -67,7 +67,7 @@ async def lanes(engine: Engine) -> AsyncIterator[Lanes]:
     await one.close()
 
 
-@pytest.mark.req("REQ-40", "REQ-44", "REQ-67")
+@pytest.mark.req("REQ-40", "REQ-44")
 async def test_each_lane_is_cleared_by_what_became_of_it(lanes: Lanes) -> None:
     await lanes.version(planned(DMP), planned(FOLDER), planned(MAIL, DOCTOR), planned(MAIL, OTHER))
     await lanes.produce()
@@ -86,7 +86,7 @@ async def test_each_lane_is_cleared_by_what_became_of_it(lanes: Lanes) -> None:
     assert lanes.queries.balanced()
 
 
-@pytest.mark.req("REQ-40", "REQ-67")
+@pytest.mark.req("REQ-40")
 async def test_what_is_in_hand_is_not_pulled_away_and_then_deleted(lanes: Lanes) -> None:
     await lanes.version(planned(DMP), planned(MAIL, DOCTOR))
     await lanes.produce()

@@ -22,7 +22,18 @@ from gateway.model.report import (
     Section,
     SectionKind,
 )
-from gateway.model.terms import DCM, LOINC, SNOMED_CT, Address, Code, Identifier, Telecom
+from gateway.model.terms import (
+    ATC,
+    CIM10,
+    CISIS_TERMS,
+    DCM,
+    LOINC,
+    SNOMED_CT,
+    Address,
+    Code,
+    Identifier,
+    Telecom,
+)
 from gateway.model.version import ReportVersion
 from tests.reports import (
     BIDEAULT,
@@ -42,8 +53,6 @@ from tests.reports import (
     with_report,
 )
 
-TERMS = "1.2.250.1.213.1.1.4.322"
-ATC = "2.16.840.1.113883.6.73"
 CIP = "1.2.250.1.213.2.3.2"
 IV = Code(code="20045000", system="0.4.0.127.0.16.1.1.2.1", display="Voie intraveineuse")
 UID = "1.2.250.1.925.994044785528.27.123."
@@ -157,7 +166,7 @@ FULL = with_report(
     pregnancy=Code(code="60001007", system=SNOMED_CT, display="Absence de grossesse"),
     contraindications=(
         ContraIndication(
-            code=Code(code="MED-1105", system=TERMS, display="Hypersensibilité au produit iodé"),
+            code=Code(code="MED-1105", system=CISIS_TERMS, display="Hypersensibilité au produit iodé"),
             comment="Urticaire en 2015, prémédication faite.",
         ),
         ContraIndication(comment="Ne supporte pas le bruit."),
@@ -380,6 +389,29 @@ SITUATIONS: dict[str, ReportVersion] = {
             ),
         ),
     ),
+    "coded reasons and allergies": with_report(
+        orders=(
+            replace(
+                REPORT.orders[0],
+                reasons=(
+                    Code(code="R51", system=CIM10, display="Céphalée"),
+                    Code(code="25064002", system=SNOMED_CT, display="Céphalée"),
+                    Code(code="Z99.99", system=CIM10),
+                ),
+            ),
+        ),
+        contraindications=(
+            ContraIndication(
+                code=Code(code="MED-1105", system=CISIS_TERMS, display="Hypersensibilité au PDC iodé"),
+                comment="Allergie médicamenteuse : PDC iodé ; sévérité : sévère ; réaction : urticaire",
+            ),
+            ContraIndication(
+                code=Code(code="J01CA04", system=ATC, display="Amoxicilline"),
+                comment="Allergie médicamenteuse",
+            ),
+            ContraIndication(comment="Allergie alimentaire : Arachide"),
+        ),
+    ),
     "pregnant": with_report(pregnancy=Code(code="77386006", system=SNOMED_CT, display="Enceinte")),
     "no LOINC": with_act(code=None, sites=(HEAD_SITE,)),
     "no code at all": with_act(code=None, ccam=None, sites=(HEAD_SITE,)),
@@ -405,7 +437,9 @@ SITUATIONS: dict[str, ReportVersion] = {
                 ),
             ),
         ),
-        contraindications=(ContraIndication(code=Code(code="X1", system=TERMS, display="Autre souci")),),
+        contraindications=(
+            ContraIndication(code=Code(code="X1", system=CISIS_TERMS, display="Autre souci")),
+        ),
     ),
 }
 

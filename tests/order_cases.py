@@ -8,9 +8,9 @@ from gateway.model.order import ImagingOrder, OrderStatus
 from gateway.model.people import Organization
 from gateway.model.report import Act
 from gateway.model.site import Site
-from gateway.model.terms import SNOMED_CT, Address, Code, Identifier
+from gateway.model.terms import CIM10, CISIS_TERMS, SNOMED_CT, Address, Code, Identifier
 from gateway.model.version import VersionIdentity, derive_oid
-from tests.n3_cases import ABDOMEN, CHEST_SITE, CONTRAST, HEART, KNEE, SKELETON, TERMS, WHOLE
+from tests.n3_cases import ABDOMEN, CHEST_SITE, CONTRAST, HEART, KNEE, SKELETON, WHOLE
 from tests.reports import DUPONT, GENERAL, PARIS, PATIENT, modality, region
 
 SURGERY = Organization(
@@ -60,6 +60,11 @@ ORDER = ImagingOrder(
 )
 
 ORDERS: dict[str, ImagingOrder] = {
+    "coded reasons and an allergy": replace(
+        ORDER,
+        reasons=(Code(code="M25.5", system=CIM10, display="Douleur articulaire"),),
+        contraindications=(ContraIndication(comment="Allergie alimentaire : Arachide"),),
+    ),
     "MR knee": ORDER,
     "several acts and sites, urgent": replace(
         ORDER,
@@ -72,7 +77,7 @@ ORDERS: dict[str, ImagingOrder] = {
         pregnancy=Code(code="60001007", system=SNOMED_CT),
         contraindications=(
             ContraIndication(
-                code=Code(code="MED-1109", system=TERMS, display="Claustrophobe"), comment="Sévère."
+                code=Code(code="MED-1109", system=CISIS_TERMS, display="Claustrophobe"), comment="Sévère."
             ),
         ),
         height=Quantity(value="1.70", unit="m"),

@@ -5,7 +5,6 @@ from datetime import datetime
 from gateway.cda.header_people import address, entity
 from gateway.cda.tree import Element
 from gateway.cda.vocabulary import (
-    CIM10,
     ENCOUNTER_KINDS,
     FACILITY_TYPE,
     QUALIFIER_MODALITY,
@@ -16,7 +15,7 @@ from gateway.model.base import replace
 from gateway.model.people import Organization, Practitioner
 from gateway.model.report import Act, ImagingReport, OrderReference
 from gateway.model.site import Site
-from gateway.model.terms import CCAM, CCAM_OLD, DCM, LOINC, SNOMED_CT, STRUCT_IDNAT, Code, Identifier
+from gateway.model.terms import CCAM, CCAM_OLD, CIM10, DCM, LOINC, SNOMED_CT, STRUCT_IDNAT, Code, Identifier
 
 _MODALITY = Code(code=QUALIFIER_MODALITY, system=DCM, display="Modalité d'imagerie")
 _SCREENING = Code(code="Z13.9", system=CIM10, display="Examen spécial de dépistage, sans précision")

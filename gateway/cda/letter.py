@@ -6,11 +6,11 @@ from gateway.cda.reader import body_text, document, header
 from gateway.cda.reader_body import BodySection, body_sections
 from gateway.cda.reader_parts import parse_ts
 from gateway.cda.values import CdaHeader, Party, ServiceEvent
-from gateway.cda.vocabulary import CIM10
 from gateway.model import wording
 from gateway.model.letter import Letter, LetterSection
 from gateway.model.narrative import Block
 from gateway.model.people import Organization
+from gateway.model.terms import CIM10
 from gateway.model.wording import NBSP, Rows
 
 _ORDER = "55115-0"

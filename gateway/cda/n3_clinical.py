@@ -8,6 +8,7 @@ from gateway.cda.narrative import Cell, Narrative, open_section, reference, titl
 from gateway.cda.tree import Element
 from gateway.cda.vocabulary_n3 import CLINICAL, CONTRAINDICATIONS, HISTORY, REQUEST
 from gateway.cda.writer import Writer
+from gateway.model import wording
 from gateway.model.imaging import ContraIndication
 from gateway.model.narrative import Block
 from gateway.model.report import ImagingReport, Section, SectionKind
@@ -18,6 +19,7 @@ UNKNOWN = "Non renseigné"
 
 _MEDICAL = Code(code="11348-0", system=LOINC, display="Antécédents médicaux")
 _SURGICAL = Code(code="47519-4", system=LOINC, display="Antécédents chirurgicaux")
+_INDICATION = Code(code="59768-2", system=LOINC, display="Indication de l'acte")
 _CONTRAINDICATION = Code(code="64100-1", system=LOINC, display="Contre-indications")
 
 
@@ -73,15 +75,36 @@ def _request(
 ) -> None:
     """What the requester wrote; a reason that stands in the order alone is not lost."""
     title = title_of(texts)
-    text = Narrative(out, open_section(out, parent, REQUEST, identity, title=title))
+    section = open_section(out, parent, REQUEST, identity, title=title)
+    text = Narrative(out, section)
     text.sections(texts, title)
     words = "\n".join(section.text for section in texts)
+    coded = [
+        (code, f"orders[{place}].reasons[{number}]")
+        for place, order in enumerate(report.orders)
+        for number, code in enumerate(order.reasons)
+    ]
+    shown = {code.display for code, _ in coded}
     reasons = dict.fromkeys(order.reason for order in report.orders if order.reason)
     for reason in reasons:
-        if reason not in words:
+        if reason not in words and reason not in shown:
             text.paragraph(reason)
-    if not texts and not reasons:
+    for number, (code, _) in enumerate(coded, 1):
+        text.paragraph(wording.coded(code), f"motif-{number}")
+    if not texts and not reasons and not coded:
         text.paragraph(UNKNOWN)
+    for number, (code, source) in enumerate(coded, 1):
+        _reason(Place(out, section, identity), code, source, number)
+
+
+def _reason(place: Place, code: Code, source: str, number: int) -> None:
+    """What was asked in words, which the sender's code translates: no value set of the volet holds it."""
+    target = f"motif-{number}"
+    node = observation(place, f"reason/{number}", _INDICATION, target)
+    value = typed(place.out, node, "value", "CD")
+    reference(place.out, value, target, "originalText")
+    place.out.code(value, "translation", code, source)
+    place.out.null(node, "targetSiteCode", "NA")
 
 
 def history(

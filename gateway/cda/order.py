@@ -101,7 +101,7 @@ def _as_report(order: ImagingOrder, identity: VersionIdentity, site: Site) -> Re
         custodian=requester.organization,
         performer=requester.organization,
         encounter=order.encounter,
-        orders=(OrderReference(placer=order.placer, requested_at=order.requested_at),),
+        orders=(OrderReference(placer=order.placer, requested_at=order.requested_at, reasons=order.reasons),),
         contraindications=order.contraindications,
     )
     context = SubmissionContext(protocol=Protocol.HL7V2, site=site.name)

@@ -6,11 +6,11 @@ from gateway.cda.entries import Place, coded_value, comment, entry_act, site, ty
 from gateway.cda.narrative import Cell, Narrative, open_section, reference
 from gateway.cda.products import sites_of
 from gateway.cda.tree import Element
-from gateway.cda.vocabulary_n3 import CISIS_TERMS, EDUCATION, ENTRIES, PLAN, SIDES
+from gateway.cda.vocabulary_n3 import EDUCATION, ENTRIES, PLAN, SIDES
 from gateway.cda.writer import Writer
 from gateway.model.order import ImagingOrder
 from gateway.model.report import Act
-from gateway.model.terms import DCM, SNOMED_CT, Code
+from gateway.model.terms import CISIS_TERMS, DCM, SNOMED_CT, Code
 from gateway.model.version import VersionIdentity
 
 _SIMPLE: Final = ("1.3.6.1.4.1.19376.1.5.3.1.4.13", ENTRIES + "48")

@@ -6,6 +6,8 @@ The tables hold codes only as far as the header needs them; value sets of the se
 
 from typing import Final
 
+from gateway.model.terms import CIM10
+
 HL7: Final = "urn:hl7-org:v3"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 PS3_20: Final = "urn:dicom-org:ps3-20"
@@ -30,7 +32,6 @@ PRACTICE_SETTING: Final = "1.2.250.1.213.1.1.4.9"
 PROFESSION: Final = "1.2.250.1.213.1.1.4.5"
 FACILITY_TYPE: Final = "1.2.250.1.71.4.2.4"
 ENCOUNTER_FRENCH: Final = "1.2.250.1.213.1.1.4.2.291"
-CIM10: Final = "2.16.840.1.113883.6.3"
 
 QUALIFIER_MODALITY: Final = "121139"
 """DCM « Modality »: names the translation that holds a modality."""

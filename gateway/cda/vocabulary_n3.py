@@ -5,11 +5,10 @@ Labels are French; each table names its value set (JDV). Codes only: the labels 
 
 from typing import Final, NamedTuple
 
-from gateway.model.terms import DCM, LOINC, SNOMED_CT, Code, Identifier
+from gateway.model.terms import CISIS_TERMS, DCM, LOINC, SNOMED_CT, Code, Identifier
 
 SECTIONS: Final = "1.2.250.1.213.1.1.2."
 ENTRIES: Final = "1.2.250.1.213.1.1.3."
-CISIS_TERMS: Final = "1.2.250.1.213.1.1.4.322"
 SOP_CLASSES: Final = "1.2.840.10008.2.6.1"
 EMDN: Final = "1.2.250.1.213.2.68"
 

@@ -12,12 +12,10 @@ from gateway.mapping.trail import Trail
 from gateway.model.base import replace
 from gateway.model.people import Organization, Patient, Practitioner
 from gateway.model.report import Act, Encounter, ImagingReport, OrderReference, ReportStatus
-from gateway.model.terms import Code, Identifier
+from gateway.model.terms import CIM10, Code, Identifier
 
 IMAGING_REPORT = "18748-4"
 """ClinicalDocument/code of every imaging report (cda.md §0)."""
-ICD10 = "2.16.840.1.113883.6.3"
-"""A documentationOf with an ICD-10 code says that the exam is a screening: it is no act (cda.md §3.6)."""
 ENCOUNTER_CODES = frozenset({"AMB", "IMP", "EMER", "FLD", "HH", "VR"})
 """ActEncounterCode within JDV_J142; its French codes (EXTERNE, SEANCE) are ambulatory care."""
 _PCP = "PCP"
@@ -140,4 +138,4 @@ def _act(event: ServiceEvent, accession: Identifier | None, tz: tzinfo) -> Act:
 
 def _is_screening(event: ServiceEvent) -> bool:
     code: Code | None = event.code
-    return code is not None and code.system == ICD10
+    return code is not None and code.system == CIM10

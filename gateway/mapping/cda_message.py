@@ -11,7 +11,7 @@ from gateway.cda.values import join_id
 from gateway.hl7v2 import Message, Segment, cisis, parse_date
 from gateway.mapping import cda
 from gateway.mapping import hl7_documents as documents
-from gateway.mapping.codes import fold
+from gateway.mapping.code_rows import fold
 from gateway.mapping.finish import finish
 from gateway.mapping.hl7_context import context
 from gateway.mapping.hl7_events import document_action

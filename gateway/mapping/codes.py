@@ -5,127 +5,17 @@ case, accents and punctuation. A site adds or overrides rows with tables of its 
 """
 
 import difflib
-import unicodedata
-from collections.abc import Callable, Mapping
-from enum import StrEnum
-from functools import lru_cache
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
+from gateway.mapping import code_tables as tables
+from gateway.mapping.code_rows import CodeError, Hit, Row, TableKind, fold
+from gateway.mapping.code_tables import ActCodes, Observed, SiteCode
 from gateway.model.people import Sex
 from gateway.model.report import ReportStatus, SectionKind
-from gateway.model.terms import CCAM, DCM, LOINC, SNOMED_CT, Code
+from gateway.model.terms import CCAM, CISIS_TERMS, DCM, LOINC, SNOMED_CT, Code
 
 T = TypeVar("T")
-
-
-class TableKind(StrEnum):
-    """The tables by the name that `[codes]` of a profile uses."""
-
-    CCAM = "ccam"
-    LOCAL = "local"
-    MODALITY = "modality"
-    REGION = "region"
-    SITE = "site"
-    SIDE = "side"
-    OBSERVATION = "observation"
-    STATUS = "status"
-    PATIENT_CLASS = "patient_class"
-    SEX = "sex"
-    TITLES = "titles"
-    SECTIONS = "sections"
-
-
-_ABOUT_ACT = ("site", "side", "screening")
-OPTIONAL_COLUMNS = frozenset(_ABOUT_ACT)
-"""Columns that a table may leave out."""
-COLUMNS: dict[TableKind, tuple[str, ...]] = {
-    TableKind.CCAM: ("ccam", "label", "loinc", "loinc_label", "modality", "region", *_ABOUT_ACT, "source"),
-    TableKind.LOCAL: ("local", "label", "ccam", "loinc", "modality", "region", *_ABOUT_ACT, "source"),
-    TableKind.MODALITY: ("word", "code", "display", "source"),
-    TableKind.REGION: ("word", "code", "display", "source"),
-    TableKind.SITE: ("word", "code", "display", "region", "source"),
-    TableKind.SIDE: ("word", "code", "display", "source"),
-    TableKind.OBSERVATION: ("key", "kind", "code", "display", "unit", "source"),
-    TableKind.STATUS: ("code", "status", "source"),
-    TableKind.PATIENT_CLASS: ("class", "encounter", "source"),
-    TableKind.SEX: ("code", "sex", "source"),
-    TableKind.TITLES: ("word", "field", "code", "source"),
-    TableKind.SECTIONS: ("by", "key", "section", "source"),
-}
-"""Columns of each table, in order; the first ones are its key (`sections`: `by` and `key`)."""
-
-
-class Row(NamedTuple):
-    """One row as read. `place` is `modality.csv:12`."""
-
-    cells: Mapping[str, str]
-    file: str
-    line: int
-
-    @property
-    def place(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-class CodeError(ValueError):
-    """A cell that its table does not allow; carries the row for file and line."""
-
-    def __init__(self, row: Row, message: str) -> None:
-        super().__init__(message)
-        self.row = row
-
-
-class Hit(NamedTuple, Generic[T]):
-    """A value and the row that gave it, as provenance names it (`ccam.csv:ACQH004`)."""
-
-    value: T
-    rule: str
-
-
-class ActCodes(NamedTuple):
-    """What an act code tells: the codes a document needs. Absent codes are None."""
-
-    ccam: Code | None
-    loinc: Code | None
-    modality: Code | None
-    region: Code | None
-    label: str
-    site: Code | None = None
-    side: Code | None = None
-    screening: bool = False
-    """An act of organised screening."""
-
-
-class SiteCode(NamedTuple):
-    """An anatomic site (JDV 5.694) with the region it lies in (JDV 5.695)."""
-
-    site: Code
-    region: Code | None
-
-
-class ObservationKind(StrEnum):
-    """What an observation beside the narrative says of the exam."""
-
-    DOSE = "dose"
-    CONTRAINDICATION = "contraindication"
-    PRODUCT = "product"
-    DEVICE = "device"
-
-
-class Observed(NamedTuple):
-    """A row of the table `observation`: `code` is DCM (a dose), `unit` UCUM, meant where none is sent."""
-
-    kind: ObservationKind
-    code: Code
-    unit: str
-
-
-@lru_cache(maxsize=4096)
-def fold(text: str) -> str:
-    """Upper case, without accents; other characters than letters and digits become single spaces."""
-    plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "OE"))
-    kept = "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
-    return " ".join(kept.upper().split())
 
 
 class CodeMaps:
@@ -140,16 +30,17 @@ class CodeMaps:
         headings: Mapping[str, SectionKind] | None = None,
         rule: str = "",
     ) -> None:
-        self._modality = _coded(rows.get(TableKind.MODALITY, ()), DCM)
-        self._region = _coded(rows.get(TableKind.REGION, ()), SNOMED_CT)
+        self._modality = tables.coded(rows.get(TableKind.MODALITY, ()), DCM)
+        self._region = tables.coded(rows.get(TableKind.REGION, ()), SNOMED_CT)
         self._site = self._sites(rows.get(TableKind.SITE, ()))
-        self._side = _coded(rows.get(TableKind.SIDE, ()), SNOMED_CT)
-        self._observation = _observations(rows.get(TableKind.OBSERVATION, ()))
-        self._status = _keyed(rows.get(TableKind.STATUS, ()), "code", "status", ReportStatus)
-        self._encounter = _keyed(rows.get(TableKind.PATIENT_CLASS, ()), "class", "encounter", str)
-        self._sex = _keyed(rows.get(TableKind.SEX, ()), "code", "sex", Sex)
-        self._titles = _titles(rows.get(TableKind.TITLES, ()))
-        self._sections = _sections(rows.get(TableKind.SECTIONS, ()))
+        self._side = tables.coded(rows.get(TableKind.SIDE, ()), SNOMED_CT)
+        self._allergy = tables.coded(rows.get(TableKind.ALLERGY, ()), CISIS_TERMS)
+        self._observation = tables.observations(rows.get(TableKind.OBSERVATION, ()))
+        self._status = tables.keyed(rows.get(TableKind.STATUS, ()), "code", "status", ReportStatus)
+        self._encounter = tables.keyed(rows.get(TableKind.PATIENT_CLASS, ()), "class", "encounter", str)
+        self._sex = tables.keyed(rows.get(TableKind.SEX, ()), "code", "sex", Sex)
+        self._titles = tables.titles(rows.get(TableKind.TITLES, ()))
+        self._sections = tables.sections(rows.get(TableKind.SECTIONS, ()))
         for text, kind in (headings or {}).items():
             self._sections["heading", fold(text)] = Hit(kind, rule)
         self._loinc: dict[str, Hit[Code]] = {}
@@ -187,6 +78,10 @@ class CodeMaps:
     def side(self, word: str) -> Hit[Code] | None:
         """SNOMED CT code of a side: right, left, both, one."""
         return self._side.get(fold(word))
+
+    def allergy(self, word: str) -> Hit[Code] | None:
+        """CI-SIS code of JDV 1.2.250.1.213.1.1.5.659 for what a patient does not bear (word or ATC group)."""
+        return self._allergy.get(fold(word))
 
     def observation(self, *keys: str) -> Hit[Observed] | None:
         """What an observation is about, by the first of its codes that has a row."""
@@ -248,7 +143,7 @@ class CodeMaps:
                     label=cells["label"],
                     site=site.site if site else base.site,
                     side=self._known(row, self._side, "side") or base.side,
-                    screening=_yes(row, "screening") or base.screening,
+                    screening=tables.yes(row, "screening") or base.screening,
                 ),
                 f"{row.file}:{cells[key]}",
             )
@@ -257,7 +152,7 @@ class CodeMaps:
     def _sites(self, rows: tuple[Row, ...]) -> dict[str, Hit[SiteCode]]:
         return {
             word: Hit(SiteCode(hit.value, self._known(row, self._region, "region")), hit.rule)
-            for row, (word, hit) in zip(rows, _coded_rows(rows, SNOMED_CT), strict=True)
+            for row, (word, hit) in zip(rows, tables.coded_rows(rows, SNOMED_CT), strict=True)
         }
 
     def _declare_loinc(self, row: Row) -> Code:
@@ -274,81 +169,3 @@ class CodeMaps:
         if (hit := table.get(fold(word))) is None:
             raise CodeError(row, f"{column} {word} has no row in the table {column}")
         return hit.value
-
-
-def _coded(rows: tuple[Row, ...], system: str) -> dict[str, Hit[Code]]:
-    return dict(_coded_rows(rows, system))
-
-
-def _coded_rows(rows: tuple[Row, ...], system: str) -> list[tuple[str, Hit[Code]]]:
-    """(folded word, code) of each row."""
-    return [
-        (
-            fold(row.cells["word"]),
-            Hit(
-                Code(code=row.cells["code"], system=system, display=row.cells["display"]),
-                f"{row.file}:{row.cells['word']}",
-            ),
-        )
-        for row in rows
-    ]
-
-
-def _yes(row: Row, column: str) -> bool:
-    word = row.cells.get(column, "")
-    if word not in ("", "yes"):
-        raise CodeError(row, f"{column} {word} is neither empty nor yes")
-    return bool(word)
-
-
-def _observations(rows: tuple[Row, ...]) -> dict[str, Hit[Observed]]:
-    table: dict[str, Hit[Observed]] = {}
-    for row in rows:
-        key, name, code, display, unit = (row.cells[column] for column in _OBSERVED)
-        try:
-            kind = ObservationKind(name)
-        except ValueError:
-            raise CodeError(row, f"{name} is none of {', '.join(ObservationKind)}") from None
-        meant = Code(code=code, system=DCM, display=display)
-        table[fold(key)] = Hit(Observed(kind, meant, unit), f"{row.file}:{key}")
-    return table
-
-
-_OBSERVED = ("key", "kind", "code", "display", "unit")
-
-
-def _keyed(rows: tuple[Row, ...], key: str, column: str, kind: Callable[[str], T]) -> dict[str, Hit[T]]:
-    table: dict[str, Hit[T]] = {}
-    for row in rows:
-        try:
-            value = kind(row.cells[column])
-        except ValueError:
-            raise CodeError(row, f"{row.cells[column]} is no {column} the model knows") from None
-        table[fold(row.cells[key])] = Hit(value, f"{row.file}:{row.cells[key]}")
-    return table
-
-
-def _titles(rows: tuple[Row, ...]) -> dict[str, Hit[tuple[str, str]]]:
-    for row in rows:
-        if row.cells["field"] not in ("prefix", "suffix"):
-            raise CodeError(row, f"field {row.cells['field']} is neither prefix nor suffix")
-    return {
-        fold(row.cells["word"]): Hit(
-            (row.cells["field"], row.cells["code"]), f"{row.file}:{row.cells['word']}"
-        )
-        for row in rows
-    }
-
-
-def _sections(rows: tuple[Row, ...]) -> dict[tuple[str, str], Hit[SectionKind]]:
-    table: dict[tuple[str, str], Hit[SectionKind]] = {}
-    for row in rows:
-        by, key, section = (row.cells[name] for name in ("by", "key", "section"))
-        if by not in ("loinc", "suffix", "heading"):
-            raise CodeError(row, f"{by} is neither loinc, suffix nor heading")
-        try:
-            kind = SectionKind(section)
-        except ValueError:
-            raise CodeError(row, f"{section} is no section of the volet IMG-CR-IMG") from None
-        table[(by, key if by == "loinc" else fold(key))] = Hit(kind, f"{row.file}:{key}")
-    return table

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.fhir import Node
-from gateway.mapping.codes import TableKind
+from gateway.mapping.code_rows import TableKind
+from gateway.mapping.fhir_clinical import reasons
 from gateway.mapping.fhir_walk import Walk, code, codes, identifier, type_codes
 from gateway.model.findings import Severity
 from gateway.model.report import Act, Encounter, ImagingSeries, ImagingStudy, OrderReference
@@ -68,12 +69,14 @@ def _order(walk: Walk, path: str, node: Node, identifiers: tuple[Node, ...]) -> 
         )
         if name and name not in found:
             found[name] = identifier(walk, f"{path}.{name}", one)
+    reason, coded = reasons(walk, node, f"{path}.")
     return OrderReference(
         placer=found.get("placer"),
         filler=found.get("filler"),
         accession=found.get("accession"),
         requested_at=walk.moment(f"{path}.requested_at", node, "authoredOn"),
-        reason=walk.take(f"{path}.reason", node, "reasonCode", "text"),
+        reason=reason,
+        reasons=coded,
     )
 
 

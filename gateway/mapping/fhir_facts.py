@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from gateway.fhir import Node
-from gateway.mapping.codes import Hit, ObservationKind, Observed
+from gateway.mapping.code_rows import Hit
+from gateway.mapping.code_tables import ObservationKind, Observed
+from gateway.mapping.fhir_clinical import allergies
 from gateway.mapping.fhir_exam import Order
 from gateway.mapping.fhir_walk import Walk, codes
-from gateway.mapping.hl7_exam import ATC, ATC_NAMES, PREGNANCY, RADIOPHARMACEUTICALS
+from gateway.mapping.hl7_exam import ATC_NAMES, PREGNANCY, RADIOPHARMACEUTICALS
 from gateway.model.base import replace
 from gateway.model.imaging import (
     AdministeredProduct,
@@ -22,12 +24,11 @@ from gateway.model.imaging import (
     RadiationExposure,
 )
 from gateway.model.report import Act
-from gateway.model.terms import DCM, LOINC, SNOMED_CT, Code, Identifier
+from gateway.model.terms import ATC, DCM, LOINC, SNOMED_CT, Code, Identifier
 
 VOID: Final = frozenset({"entered-in-error", "cancelled"})
 _PREGNANCY: Final = frozenset({(LOINC, "82810-3"), (SNOMED_CT, "364320009")})
 _CONTRAINDICATION: Final = (LOINC, "64100-1")
-_ATC_URL: Final = "http://www.whocc.no/atc"
 
 
 class Facts(NamedTuple):
@@ -63,6 +64,7 @@ def facts(walk: Walk, report: Node, orders: tuple[Order, ...], acts: tuple[Act, 
         at = _act_of(walk, node, acts)
         walk.trail.source(f"acts[{at}].products", node.path)
         made[at] = _given(made[at], _product(walk, node))
+    against += allergies(walk, report, len(against))
     devices = tuple(_devices(walk, report))
     return Facts(tuple(made), devices, pregnancy, tuple(against), frozenset(taken))
 
@@ -173,8 +175,7 @@ def _product(walk: Walk, node: Node) -> AdministeredProduct:
     medication = walk.follow(node.get("medicationReference"))
     concept = node.get("medicationCodeableConcept") if medication is None else medication.get("code")
     dosage = node.get("dosage")
-    every = (replace(one, system=ATC) if one.system == _ATC_URL else one for one in codes(concept))
-    named = tuple(one for one in every if "://" not in one.system)
+    named = tuple(one for one in codes(concept) if "://" not in one.system)
     displays = (one.display for one in named if one.display)
     label = concept.text("text") or next(displays, "") or ATC_NAMES.get(_group(named), "Produit")
     dose = dosage.get("dose")

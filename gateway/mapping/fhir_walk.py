@@ -10,13 +10,28 @@ from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.findings import Severity
 from gateway.model.submission import Coverage
-from gateway.model.terms import CCAM, CCAM_OLD, DCM, LOINC, SNOMED_CT, Address, Code, Identifier, Telecom
+from gateway.model.terms import (
+    ATC,
+    CCAM,
+    CCAM_OLD,
+    CIM10,
+    DCM,
+    LOINC,
+    SNOMED_CT,
+    Address,
+    Code,
+    Identifier,
+    Telecom,
+)
 from gateway.model.version import derive_oid
 
 SYSTEMS = {
     "http://loinc.org": LOINC,
     "http://snomed.info/sct": SNOMED_CT,
     "http://dicom.nema.org/resources/ontology/DCM": DCM,
+    "http://www.whocc.no/atc": ATC,
+    "http://hl7.org/fhir/sid/icd-10": CIM10,
+    "https://smt.esante.gouv.fr/terminologie-cim-10": CIM10,
     f"urn:oid:{CCAM_OLD}": CCAM,
 }
 """CodeSystem URL → OID; `urn:oid:` needs no row. The older CCAM OID is read, never written."""

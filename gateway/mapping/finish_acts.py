@@ -1,6 +1,8 @@
 """Acts and studies of a report, brought to the codes of the documents (REQ-27, REQ-28)."""
 
-from gateway.mapping.codes import ActCodes, CodeMaps, Hit, TableKind
+from gateway.mapping.code_rows import Hit, TableKind
+from gateway.mapping.code_tables import ActCodes
+from gateway.mapping.codes import CodeMaps
 from gateway.mapping.trail import Trail
 from gateway.model.base import replace
 from gateway.model.report import Act, ImagingReport, ImagingStudy

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from gateway.hl7v2 import Segment
-from gateway.mapping.codes import Hit, ObservationKind, Observed
+from gateway.mapping.code_rows import Hit
+from gateway.mapping.code_tables import ObservationKind, Observed
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.model.base import replace
 from gateway.model.imaging import (
@@ -21,18 +22,17 @@ from gateway.model.imaging import (
     RadiationExposure,
 )
 from gateway.model.report import Act
-from gateway.model.terms import SNOMED_CT, Code, Identifier
+from gateway.model.terms import ATC, CIM10, CISIS_TERMS, SNOMED_CT, Code, Identifier
 
-ATC: Final = "2.16.840.1.113883.6.73"
 RADIOPHARMACEUTICALS: Final = ("V09", "V10")
 """ATC groups of radiopharmaceuticals, diagnostic and therapeutic (volet Téléradiologie)."""
 SYSTEMS: Final = {
     **dict.fromkeys(("SCT", "SNM3", "SNOMED", "SNOMED-CT", SNOMED_CT), SNOMED_CT),
-    **dict.fromkeys(("I10", "CIM10", "CIM-10", "2.16.840.1.113883.6.3"), "2.16.840.1.113883.6.3"),
+    **dict.fromkeys(("I10", "ICD10", "CIM10", "CIM-10", CIM10), CIM10),
     **dict.fromkeys(("ATC", "WC", ATC), ATC),
     **dict.fromkeys(("CIP", "CIP13", "1.2.250.1.213.2.3.2"), "1.2.250.1.213.2.3.2"),
     **dict.fromkeys(("UCD", "1.2.250.1.213.2.3.1"), "1.2.250.1.213.2.3.1"),
-    **dict.fromkeys(("TA_CISIS", "1.2.250.1.213.1.1.4.322"), "1.2.250.1.213.1.1.4.322"),
+    **dict.fromkeys(("TA_CISIS", CISIS_TERMS), CISIS_TERMS),
 }
 """CE.3 (HL7 table 0396 and French usage) → OID."""
 _TERMS: Final = re.compile(r"(?:MED|GEN)-[\d.]+")
@@ -155,7 +155,7 @@ def _coded(segment: Segment) -> Code | None:
     code, display, system = segment.leaf(5), segment.leaf(5, 2), segment.leaf(5, 3).upper()
     known = SYSTEMS.get(system, "")
     if not known and _TERMS.fullmatch(code):
-        known = SYSTEMS["TA_CISIS"]
+        known = CISIS_TERMS
     elif not known and not system and _ATC.fullmatch(code):
         known = ATC
     return Code(code=code, system=known, display=display) if code and known else None

@@ -4,6 +4,7 @@ from gateway.hl7v2 import Message, cisis
 from gateway.mapping import hl7_types as types
 from gateway.mapping.coverage import coverage
 from gateway.mapping.finish import finish
+from gateway.mapping.hl7_clinical import allergies, reasons
 from gateway.mapping.hl7_exam import exam
 from gateway.mapping.hl7_order_acts import order_acts
 from gateway.mapping.hl7_order_parts import OrderParts, order_status, parts
@@ -80,12 +81,14 @@ def _one(
     reader = Reader(scope, profile, Trail(profile.site.name), used)
     status, control = order_status(reader)
     answer = scope.first("OBR") is not None and reader.scope.all("OBR")[0].value(4).strip() == ANSWER
+    reason, codes = reasons(reader, "request.reason", "orders[0].")
     reference = OrderReference(
         placer=order_number(reader, "request.placer", "orders[0].placer"),
         filler=order_number(reader, "request.filler", "orders[0].filler"),
         accession=order_number(reader, "request.accession", "orders[0].accession"),
         requested_at=reader.time("orders[0].requested_at", "request.requested_at"),
-        reason=reader.text("orders[0].reason", "request.reason"),
+        reason=reason,
+        reasons=codes,
     )
     seen = exam(bundle, order_acts(bundle, reference.accession, reader), reader, frozenset())
     # The last step of reports, on a report that holds only what an order has: same codes, times, authorities.
@@ -100,7 +103,10 @@ def _one(
         orders=(reference,),
         acts=seen.acts,
         pregnancy=seen.pregnancy,
-        contraindications=seen.contraindications,
+        contraindications=(
+            *seen.contraindications,
+            *allergies(reader, len(seen.contraindications)),
+        ),
         devices=seen.devices,
     )
     extra = parts(reader)
@@ -155,6 +161,7 @@ def _order(
         encounter=draft.encounter,
         requested_at=reference.requested_at,
         reason=reference.reason,
+        reasons=reference.reasons,
         priority=extra.priority,
         question=extra.question,
         history=extra.history,

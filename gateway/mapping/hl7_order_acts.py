@@ -2,7 +2,7 @@
 
 from gateway.hl7v2 import Segment
 from gateway.mapping import hl7_types as types
-from gateway.mapping.codes import Hit
+from gateway.mapping.code_rows import Hit
 from gateway.mapping.hl7_orders import acts
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.model.base import replace

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.mapping import hl7_types as types
-from gateway.mapping.codes import TableKind
+from gateway.mapping.code_rows import TableKind
+from gateway.mapping.hl7_clinical import reasons
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.mapping.hl7_studies import study_uid
 from gateway.model.findings import Finding, finding
@@ -57,12 +58,14 @@ def orders(groups: tuple[Group, ...], reader: Reader) -> Orders:
     accessions: list[Identifier | None] = []
     for group in groups:
         own, path = reader.over(group), f"orders[{len(made)}]"
+        reason, codes = reasons(own, "order.reason", f"{path}.")
         order = OrderReference(
             placer=order_number(own, "order.placer", f"{path}.placer"),
             filler=order_number(own, "order.filler", f"{path}.filler"),
             accession=_accession(own, f"{path}.accession"),
             requested_at=_requested(own, f"{path}.requested_at"),
-            reason=own.text(f"{path}.reason", "order.reason"),
+            reason=reason,
+            reasons=codes,
         )
         accessions.append(order.accession)
         known = {(one.placer, one.filler, one.accession) for one in made}

@@ -2,7 +2,7 @@
 
 from gateway.hl7v2 import Segment, parse_date
 from gateway.mapping import hl7_types as types
-from gateway.mapping.codes import TableKind
+from gateway.mapping.code_rows import TableKind
 from gateway.mapping.hl7_guardians import guardians
 from gateway.mapping.hl7_reader import Reader
 from gateway.mapping.locator import Found

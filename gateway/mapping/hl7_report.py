@@ -4,6 +4,7 @@ from gateway.hl7v2 import Message, Segment
 from gateway.mapping import hl7_documents as documents
 from gateway.mapping import hl7_types as types
 from gateway.mapping.finish import finish
+from gateway.mapping.hl7_clinical import allergies
 from gateway.mapping.hl7_context import context
 from gateway.mapping.hl7_events import action, contradiction, is_addendum
 from gateway.mapping.hl7_exam import exam
@@ -130,7 +131,7 @@ def _report(
         attachments=attached,
         replaces=_replaces(reader),
         pregnancy=told.pregnancy,
-        contraindications=told.contraindications,
+        contraindications=(*told.contraindications, *allergies(reader, len(told.contraindications))),
         devices=told.devices,
     ), blobs
 

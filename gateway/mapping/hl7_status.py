@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.hl7v2 import Segment
-from gateway.mapping.codes import Hit
+from gateway.mapping.code_rows import Hit
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.model.findings import Severity
 from gateway.model.report import ReportStatus

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.hl7v2.charsets import codec_of
-from gateway.mapping.codes import COLUMNS, OPTIONAL_COLUMNS, Row, TableKind
+from gateway.mapping.code_rows import COLUMNS, OPTIONAL_COLUMNS, Row, TableKind
 from gateway.mapping.locator import LocatorError, parse
 from gateway.model.findings import CATALOGUE, Severity
 from gateway.model.report import SectionKind

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from gateway.hl7v2 import Message
-from gateway.mapping.codes import CodeError, CodeMaps, Row, TableKind
+from gateway.mapping.code_rows import CodeError, Row, TableKind
+from gateway.mapping.codes import CodeMaps
 from gateway.mapping.locator import Locator, LocatorError, parse
 from gateway.mapping.profile_file import (
     CONSTANTS,

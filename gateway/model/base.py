@@ -1,5 +1,6 @@
 """The one base of all values that travel between rooms."""
 
+from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import msgspec
@@ -38,6 +39,20 @@ def replace(value: V, **changes: object) -> V:
     """A copy of `value` with some fields changed."""
     changed: V = msgspec.structs.replace(value, **changes)  # type: ignore[type-var]
     return changed
+
+
+def changed(value: V, **fields: object) -> V:
+    """A copy where a field became another object, else `value`: most steps change little, and a copy costs
+    more than the looks."""
+    for name, field in fields.items():
+        if getattr(value, name) is not field:
+            return replace(value, **fields)
+    return value
+
+
+def same(before: tuple[V, ...], after: tuple[V, ...]) -> tuple[V, ...]:
+    """`before` when nothing in it became another object."""
+    return before if all(map(is_, before, after)) else after
 
 
 def encode(value: Value) -> bytes:

@@ -48,7 +48,7 @@ class RadiationExposure(Value):
 
 
 class ContraIndication(Value):
-    """A contra-indication: `code` of JDV 1.2.250.1.213.1.1.5.659, or only what was written of it."""
+    """A contra-indication or an allergy: `code` of JDV 1.2.250.1.213.1.1.5.659, or only what was written."""
 
     code: Code | None = None
     comment: str = ""

@@ -60,6 +60,8 @@ class ImagingOrder(Value):
     """HL7 table 0485 (S, A, R, …), as received; R or "" is routine."""
     reason: str = ""
     """Justification of the exam (OBR-31, OBR-13)."""
+    reasons: tuple[Code, ...] = ()
+    """The same as codes (OBR-31, DG1-3): CIM-10, SNOMED CT."""
     question: str = ""
     """What the requester wants to know; in téléradiologie the purpose (FINALITE_EXAMEN)."""
     history: str = ""

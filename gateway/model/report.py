@@ -138,6 +138,8 @@ class OrderReference(Value):
     requested_at: datetime | None = None
     reason: str = ""
     """Justification given by the requester."""
+    reasons: tuple[Code, ...] = ()
+    """The same, or more of it, as codes: CIM-10, SNOMED CT."""
 
 
 class Encounter(Value):

@@ -20,6 +20,10 @@ DCM = "1.2.840.10008.2.16.4"
 CCAM = "1.2.250.1.215.300.1"
 """Current CCAM OID (since February 2025); the older one is read, never written."""
 CCAM_OLD = "1.2.250.1.213.2.5"
+CIM10 = "2.16.840.1.113883.6.3"
+ATC = "2.16.840.1.113883.6.73"
+CISIS_TERMS = "1.2.250.1.213.1.1.4.322"
+"""The CI-SIS terminology (MED-…, GEN-…, ORG-…)."""
 
 
 class Identifier(Value):

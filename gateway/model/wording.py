@@ -8,11 +8,14 @@ from gateway.model.imaging import Quantity
 from gateway.model.people import Patient, Practitioner, Sex
 from gateway.model.report import SectionKind
 from gateway.model.terms import (
+    CIM10,
     INS_NIA,
     INS_NIR,
     INS_NIR_DEMO,
     INS_NIR_TEST,
+    SNOMED_CT,
     Address,
+    Code,
     Identifier,
     Telecom,
 )
@@ -192,6 +195,14 @@ def identity(who: Patient, ins: Identifier | None) -> Rows:
 
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+_SYSTEMS: Final = {CIM10: "CIM-10 ", SNOMED_CT: "SNOMED CT "}
+
+
+def coded(code: Code) -> str:
+    """`Céphalée [CIM-10 R51]`: what it means, and the code for who looks it up."""
+    return " ".join(filter(None, (code.display, f"[{_SYSTEMS.get(code.system, '')}{code.code}]")))
 
 
 def quantity(found: Quantity | None) -> str:

@@ -50,7 +50,9 @@ def _rows(report: ImagingReport) -> wording.Rows:
         ": ".join(filter(None, (_words(one.code) if one.code else "", one.comment)))
         for one in report.contraindications
     ]
+    reasons = (wording.coded(code) for order in report.orders for code in order.reasons)
     rows += [
+        ("Motif codé de la demande", "\n".join(dict.fromkeys(reasons))),
         ("Statut de grossesse", _words(report.pregnancy) if report.pregnancy else ""),
         ("Contre-indications", "\n".join(against)),
         ("Dispositifs et appareils", "\n".join(map(_device, report.devices))),

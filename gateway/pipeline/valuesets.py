@@ -13,7 +13,7 @@ from pathlib import Path
 from lxml import etree
 
 from gateway import cda
-from gateway.mapping.codes import fold
+from gateway.mapping.code_rows import fold
 from gateway.model.findings import Finding, Severity, finding
 from gateway.model.terms import LOINC, Code
 from gateway.ports import Validator

@@ -18,7 +18,7 @@ _STATE = ("pregnancy", "contraindications", "devices")
 _GIVEN = ("products", "radiopharmaceuticals", "exposure")
 """What was given is told after the exam (téléradiologie flux 4). Site and side are not taken: what was asked
 for need not be what was done."""
-_NUMBERS = ("placer", "filler", "accession", "requested_at", "reason")
+_NUMBERS = ("placer", "filler", "accession", "requested_at", "reason", "reasons")
 
 
 class Joined(NamedTuple):

@@ -51,6 +51,7 @@ def clinical(version: ReportVersion) -> Iterator[tuple[str, str]]:
         study["series"] = study.get("series", ())[:1]  # one series stands for all (SCH)
     for index, order in enumerate(plain.get("orders", ())):
         yield from leaves(order.get("reason", ""), f"orders[{index}].reason")
+        yield from leaves(order.get("reasons", ()), f"orders[{index}].reasons")
     for field in CLINICAL:
         for path, text in leaves(plain.get(field, ()), field):
             for line in text.splitlines():
@@ -195,7 +196,10 @@ STUDY = filled(
     acts=st.lists(ACT, min_size=1, max_size=3).map(tuple),
     sections=st.lists(SECTION, max_size=6).map(tuple),
     studies=st.lists(STUDY, max_size=2).map(tuple),
-    reasons=st.lists(st.builds(OrderReference, reason=WORD), max_size=2).map(tuple),
+    reasons=st.lists(
+        st.builds(OrderReference, reason=st.just("") | WORD, reasons=st.lists(CODES, max_size=2).map(tuple)),
+        max_size=2,
+    ).map(tuple),
     contraindications=st.lists(
         filled(ContraIndication, code=st.none() | CODES, comment=WORD), max_size=2
     ).map(tuple),

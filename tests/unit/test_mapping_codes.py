@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from gateway.mapping.codes import COLUMNS, TableKind, fold
+from gateway.mapping.code_rows import COLUMNS, TableKind, fold
 from gateway.model.people import Sex
 from gateway.model.report import ReportStatus, SectionKind
 from tests.support import KIT, needs_kit

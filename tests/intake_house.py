@@ -9,7 +9,8 @@ from gateway.mapping import sites
 from gateway.model.report import ImagingReport
 from gateway.pipeline.intake import Intake
 from gateway.ports import Task
-from gateway.store import SqliteStore, StoreQueries, StoreReader
+from gateway.store import StoreReader
+from tests.postgres_support import Engine
 from tests.rule_cases import ALL
 from tests.store_support import TickingClock
 from tests.support import FIXTURES
@@ -26,16 +27,17 @@ def fixture(name: str, *pairs: tuple[str, str]) -> str:
 
 
 class House:
-    """An intake on an embedded store, without workers."""
+    """An intake on a store, without workers."""
 
-    def __init__(self, folder: Path, *, acknowledging: bool = False) -> None:
-        """`acknowledging`: creators who ask are told ends (ZAM)."""
+    def __init__(self, folder: Path, *, acknowledging: bool = False, engine: Engine | None = None) -> None:
+        """`acknowledging`: creators who ask are told ends (ZAM); `engine` None: embedded."""
         self.path = folder / "gateway.db"
+        self.engine = engine or Engine(self.path, folder)
         self.clock = TickingClock(datetime(2021, 1, 8, 11, 0, tzinfo=UTC))
-        self.store = SqliteStore.open(self.path, clock=self.clock, acknowledging=acknowledging)
+        self.store = self.engine.open(clock=self.clock, acknowledging=acknowledging)
         self.profiles = sites.load()
         self.intake = Intake(self.store, self.profiles, self.clock, environment="test", enabled=ALL)
-        self.queries = StoreQueries.open(self.path)
+        self.queries = self.engine.queries()
         self._count = 0
 
     async def take(self, message: str) -> str:
@@ -63,7 +65,7 @@ class House:
 
     def reader(self) -> StoreReader:
         """What a worker reads."""
-        return StoreReader.open(self.path, lambda name: self.profiles.named(name).site)
+        return StoreReader.open(self.engine.where, lambda name: self.profiles.named(name).site)
 
     def action(self, task: Task) -> str:
         """Of the delivery that was handed out."""

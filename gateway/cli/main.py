@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__
-from gateway.cli.verbs import looking, offline, operating, sending, store
+from gateway.cli.verbs import commanding, looking, offline, operating, sending, store
 from gateway.cli.verbs.common import Config, Json
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ def serve(config: Config = None) -> None:
     serving.serve(config)
 
 
-for part in (offline, sending, looking, operating, store):
+for part in (offline, sending, looking, operating, commanding, store):
     app.add_typer(part.app)
 
 

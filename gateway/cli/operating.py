@@ -24,7 +24,7 @@ def deliveries(verb: str, identifiers: Iterable[int], as_json: bool, config: Pat
     targets = {
         str(one): (f"/api/deliveries/{one}/{verb}", _delivery_change(verb, one)) for one in identifiers
     }
-    _apply(verb, current, targets, as_json)
+    apply(verb, current, targets, as_json)
 
 
 def destinations(verb: str, names: Iterable[str], as_json: bool, config: Path | None) -> None:
@@ -36,7 +36,7 @@ def destinations(verb: str, names: Iterable[str], as_json: bool, config: Path | 
         if name not in set(Destination):
             fail(f"no destination {name}: {', '.join(Destination)}", 2)
     targets = {name: (f"/api/destinations/{name}/{verb}", _destination_change(verb, name)) for name in wanted}
-    _apply(verb, current, targets, as_json)
+    apply(verb, current, targets, as_json)
 
 
 def purge(dry_run: bool, exported: bool, as_json: bool, config: Path | None) -> None:
@@ -62,7 +62,7 @@ def purge(dry_run: bool, exported: bool, as_json: bool, config: Path | None) -> 
         return True, str(await store.purge(policy, actor=me(), exported=exported))
 
     path = f"/api/purge?exported={'true' if exported else 'false'}"
-    _apply("purge", current, {"purged": (path, change)}, as_json)
+    apply("purge", current, {"purged": (path, change)}, as_json)
 
 
 def note(current: "Settings", action: str, **about: Any) -> None:
@@ -79,7 +79,7 @@ def note(current: "Settings", action: str, **about: Any) -> None:
         fail(f"not told to the audit trail: {text}")
 
 
-def _apply(verb: str, current: "Settings", targets: dict[str, tuple[str, Change]], as_json: bool) -> None:
+def apply(verb: str, current: "Settings", targets: dict[str, tuple[str, Change]], as_json: bool) -> None:
     from gateway.store import exists
 
     if not exists(current.database):
@@ -142,7 +142,9 @@ def _ask(current: "Settings", path: str) -> Outcome:
         fail(f"the gateway that serves {current.data_dir} does not answer at {base}: {wrong}")
     body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else {}
     if answer.is_success:
-        return True, str(body.get("state") or ("paused" if body.get("paused") else "working"))
+        return True, str(
+            body.get("detail") or body.get("state") or ("paused" if body.get("paused") else "working")
+        )
     return False, str(body.get("detail") or f"HTTP {answer.status_code}")
 
 

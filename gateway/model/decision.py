@@ -7,7 +7,7 @@ from gateway.model.base import Value
 from gateway.model.delivery import DeliveryState, Destination, MessageState
 from gateway.model.findings import Finding
 from gateway.model.report import ReportStatus
-from gateway.model.submission import Action, Recipient
+from gateway.model.submission import Action, Recipient, RecipientKind
 
 
 class Verdict(StrEnum):
@@ -41,6 +41,9 @@ class KnownReport(Value):
     changed_at: datetime | None = None
 
 
+PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
+
+
 class PlannedDelivery(Value):
     """One future row of the ledger. `state`: PLANNED, BLOCKED or WITHHELD, PENDING for a deletion, which
     needs no new document; `reason`: its finding code."""
@@ -50,6 +53,17 @@ class PlannedDelivery(Value):
     recipient: Recipient | None = None
     state: DeliveryState = DeliveryState.PLANNED
     reason: str = ""
+
+    @property
+    def lane(self) -> str:
+        """Mails wait for each other by recipient: by id, since a mailbox may change between versions; "" for
+        what has no recipient of its own."""
+        recipient = self.recipient
+        if recipient is None or self.destination not in PER_RECIPIENT:
+            return ""
+        if recipient.kind is RecipientKind.PATIENT:
+            return str(recipient.kind)  # a report has one patient, whose number may be known only later
+        return f"{recipient.kind}:{recipient.id or recipient.address or recipient.name}"
 
 
 class Decision(Value):

@@ -130,6 +130,15 @@ class IllegalTransitionError(ValueError):
         self.state, self.event = state, event
 
 
+class NotAnnouncedError(IllegalTransitionError):
+    """The patient's mail waits for the announcement: its document still says that the patient may not see
+    it, and only a new version, which the announcement makes, may be mailed."""
+
+    def __init__(self, report_id: int) -> None:
+        super().__init__(DeliveryState.WITHHELD, DeliveryEvent.RELEASE)
+        self.report_id = report_id
+
+
 def next_state(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
     """The state after `event`; raises IllegalTransitionError for a pair that is not in the table."""
     try:

@@ -157,8 +157,10 @@ def _mss_headers(job: DeliveryJob, header: CdaHeader) -> Headers:
 
 
 def effective_action(job: DeliveryJob, header: CdaHeader) -> Action:
-    """What the mail says: a CDA that replaces another is a replacement, even where the job creates."""
-    return Action.REPLACE if job.action is Action.CREATE and header.replaces else job.action
+    """What the mail says: a CDA that replaces another is a replacement, even where the job creates, unless
+    this recipient never got the one before (the patient's first mail, after the announcement)."""
+    elsewhere = bool(header.replaces) and job.version.identity.number == 1
+    return Action.REPLACE if job.action is Action.CREATE and elsewhere else job.action
 
 
 def _text(job: DeliveryJob, header: CdaHeader) -> str:

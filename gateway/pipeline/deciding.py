@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.model.base import replace
+from gateway.model.command import Command
 from gateway.model.decision import MESSAGE_STATES, Decision, KnownReport, Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, errors, finding
@@ -14,6 +15,7 @@ from gateway.model.report import ReportStatus
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped, Provenance
 from gateway.model.terms import Identifier
+from gateway.pipeline import commands
 from gateway.pipeline.feed import completed, order_entries, speak
 from gateway.pipeline.identity import identity, set_key
 from gateway.pipeline.reading import Readout, readout
@@ -112,6 +114,16 @@ class Deciding:
                 findings=told,
                 identities=spoken.records,
                 changes=spoken.changes,
+            )
+
+        return conclude
+
+    def command(self, command: Command, received: Received, site: Site) -> Conclude:
+        """What a person orders for a kept report."""
+
+        def conclude(known: Known) -> Conclusion:
+            return commands.conclude(
+                command, known, lambda one: self._settle(readout(one), received, site, known)
             )
 
         return conclude

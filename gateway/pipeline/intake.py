@@ -14,9 +14,11 @@ from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping.sites import Sites
 from gateway.model.base import replace
+from gateway.model.command import Command
 from gateway.model.decision import Verdict
 from gateway.model.delivery import Destination, MessageState
 from gateway.model.findings import Finding, Severity, errors, finding
+from gateway.pipeline import commands
 from gateway.pipeline.deciding import Conclude, Deciding
 from gateway.pipeline.reading import Reading, read, readout
 from gateway.ports import (
@@ -127,6 +129,17 @@ class Intake:
         finally:
             metrics.ACKNOWLEDGE_SECONDS.labels("fhir").observe(time.perf_counter() - started)
             metrics.MESSAGES.labels("fhir", state).inc()
+
+    async def command(self, command: Command) -> commands.CommandAnswer:
+        """Carry out what a person orders for a kept report, after it is stored. Raises
+        StoreUnavailableError."""
+        received = commands.received(command, self._clock)
+        profile = self._sites.profiles.get(command.site)
+        if profile is None:
+            refused = commands.refused(command, finding("SITE-UNKNOWN", detail=command.site))
+            return commands.answered((await self._store.commit(received, lambda _: refused)).answer)
+        conclude = self._deciding.command(command, received, profile.site)
+        return commands.answered((await self._store.commit(received, conclude)).answer)
 
     # --- HL7 v2
 

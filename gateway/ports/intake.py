@@ -40,6 +40,8 @@ class Received(Value):
     control_id: str = ""
     sending_application: str = ""
     sending_facility: str = ""
+    report_id: int = 0
+    """Of a command: what it is about; 0 for a message."""
 
 
 class Settled(Value):

@@ -49,7 +49,8 @@ def make(mapped: Mapped, *, enabled: frozenset[Destination], site: Site, action:
             row, problem = _mail(recipient, place, action, site)
             rows.append(row)
             found.extend(problem)
-    if Destination.MSSANTE_PATIENT in enabled and flags.to_patient is not False:
+    # Beside INVISIBLE_PATIENT the volet demands DESTMSSANTEPAT = N: the mail is owed after the announcement.
+    if Destination.MSSANTE_PATIENT in enabled and (flags.to_patient is not False or flags.invisible_patient):
         rows.append(_patient(mapped, report, action, site))
     rows = _halted(rows, {one.code for one in mapped.findings})
     if any(row.reason == "INS-NOT-QUALIFIED" for row in rows):

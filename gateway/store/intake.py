@@ -8,10 +8,10 @@ import msgspec
 from gateway.model.base import encode
 from gateway.model.canonical import canonical
 from gateway.model.decision import PlannedDelivery, Verdict
-from gateway.model.delivery import DeliveryState, Destination, MessageState
+from gateway.model.delivery import DeliveryState, MessageState
 from gateway.model.findings import finding
 from gateway.model.report import ImagingReport
-from gateway.model.submission import Action, Blob, Recipient, RecipientKind
+from gateway.model.submission import Action, Blob
 from gateway.ports import Conclusion, Known, Receipt, Received, Settled
 from gateway.store import acknowledge, audit, identities, orders
 from gateway.store import statements as named
@@ -19,11 +19,10 @@ from gateway.store.audit import Entry, Pseudonym
 from gateway.store.known import KnownReports
 from gateway.store.moments import to_micros
 from gateway.store.session import Session
-from gateway.store.supersede import SUPERSEDED, Withdraw, make_way
+from gateway.store.supersede import SUPERSEDED, Withdraw, announced, make_way
 from gateway.store.withdrawal import recall
 
 _UNREPEATED = frozenset({MessageState.REJECTED, MessageState.DUPLICATE})
-PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
 
 
 def take(
@@ -92,6 +91,10 @@ def _told(
         result=conclusion.state.value,
         patient=pseudonym(patient) if patient is not None else "",
     )
+    if received.report_id:  # a command: what was done, to which report, and who said so
+        entry = entry._replace(
+            action=received.message_type, actor=received.peer, report_id=received.report_id
+        )
     audit.record(session, entry, to_micros(received.received_at))
 
 
@@ -236,7 +239,7 @@ def _settle(
         },
     )
     rows = [_delivery_row(report_id, version_id, planned, now) for planned in plan]
-    given_up = _make_way(session, rows, withdraw, now) if number > 1 else []
+    given_up = _make_way(session, report_id, rows, withdraw, now) if number > 1 else []
     if rows:
         session.run_many(named.ADD_DELIVERY, rows)
     if all(row["state"] != DeliveryState.BLOCKED for row in rows):
@@ -252,8 +255,11 @@ def _name_document(session: Session, site: str, document_id: str, report_id: int
         session.run(named.ADD_REPORT_DOCUMENT, name | {"report_id": report_id})
 
 
-def _make_way(session: Session, rows: list[dict[str, Any]], withdraw: Withdraw, now: int) -> list[str]:
+def _make_way(
+    session: Session, report_id: int, rows: list[dict[str, Any]], withdraw: Withdraw, now: int
+) -> list[str]:
     """Give up what never left of older versions, and set the actions of `rows` by what did leave."""
+    announced(session, report_id, {(row["destination"], row["lane_recipient"]) for row in rows}, now)
     given_up = []
     for row in rows:
         lane = {name: row[name] for name in ("report_id", "destination", "lane_recipient")}
@@ -302,7 +308,7 @@ def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now
         "version_id": version_id,
         "report_id": report_id,
         "destination": planned.destination.value,
-        "lane_recipient": _lane(planned.destination, recipient),
+        "lane_recipient": planned.lane,
         "recipient": encode(recipient).decode() if recipient is not None else None,
         "action": planned.action.value,
         "state": DeliveryState(planned.state).value,
@@ -315,15 +321,6 @@ def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now
         "created_at": now,
         "updated_at": now,
     }
-
-
-def _lane(destination: Destination, recipient: Recipient | None) -> str:
-    """Mails wait for each other by recipient: by id, since a mailbox may change between versions."""
-    if recipient is None or destination not in PER_RECIPIENT:
-        return ""
-    if recipient.kind is RecipientKind.PATIENT:
-        return str(recipient.kind)  # a report has one patient, whose number may be known only later
-    return f"{recipient.kind}:{recipient.id or recipient.address or recipient.name}"
 
 
 def _json(value: object) -> str:

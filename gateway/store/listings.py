@@ -123,6 +123,7 @@ VERSIONS_OF_REPORT = (
         report_version.c.status,
         report_version.c.message_id,
         report_version.c.created_at,
+        report_version.c.context,
     )
     .where(report_version.c.report_id == bindparam("report_id"))
     .order_by(report_version.c.number)

@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 
-from gateway.model.delivery import DeliveryEvent, DeliveryState, IllegalTransitionError, next_state
+from gateway.model.delivery import (
+    DeliveryEvent,
+    DeliveryState,
+    IllegalTransitionError,
+    NotAnnouncedError,
+    next_state,
+)
 from gateway.store import audit, judgement
 from gateway.store import statements as named
 from gateway.store.move import move
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw
 from gateway.store.withdrawal import drop_idle
+
+AWAITING = "AWAITING-ANNOUNCEMENT"
 
 Act = Callable[[Session, int, int, Withdraw, str], DeliveryState]
 """(session, delivery id, now in microseconds, withdraw, actor) → state after."""
@@ -42,7 +50,9 @@ def _apply(
         raise LookupError(f"no delivery {delivery_id}")
     if not withdraw(delivery_id):
         raise IllegalTransitionError(DeliveryState.IN_FLIGHT, event)
-    state, destination, version_id, report_id, lane_recipient = row[0], row[1], *row[5:]
+    state, destination, version_id, report_id, lane_recipient, reason = row[0], row[1], *row[5:]
+    if event is DeliveryEvent.RELEASE and reason == AWAITING:
+        raise NotAnnouncedError(report_id)
     if event is DeliveryEvent.RETRY_DUE and state == DeliveryState.BLOCKED:
         if not judgement.refused(session, delivery_id):
             raise IllegalTransitionError(DeliveryState.BLOCKED, event)

@@ -12,7 +12,7 @@ import msgspec
 from gateway.model.base import decode
 from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
-from gateway.model.submission import Recipient
+from gateway.model.submission import Flags, Recipient, SubmissionContext
 from gateway.ports import Row
 from gateway.store import audit, identities, judgement, listings, nodes, orders
 from gateway.store import statements as named
@@ -152,7 +152,7 @@ class StoreQueries:
             }
 
     def _version(self, row: tuple[Any, ...]) -> Row:
-        number, version, status, message_id, created_at = row
+        number, version, status, message_id, created_at, context = row
         documents = self._session.rows(listings.DOCUMENTS_OF_VERSION, {"version_id": number})
         return {
             "id": number,
@@ -160,6 +160,7 @@ class StoreQueries:
             "status": status,
             "message_id": message_id,
             "created_at": iso(created_at),
+            "masks": _masks(context),
             "documents": [dict(zip(_DOCUMENT_FIELDS, one, strict=True)) for one in documents],
             "judgement": judgement.of_version(self._session, number),
         }
@@ -295,6 +296,20 @@ class StoreQueries:
 _MESSAGE_FIELDS = tuple(column.name for column in listings.MESSAGE_COLUMNS)
 _DELIVERY_FIELDS = (*(column.name for column in listings.DELIVERY_COLUMNS), "version")
 _DOCUMENT_FIELDS = ("kind", "title", "media_type", "sha256", "size")
+
+
+_MASKS = (
+    ("masked_ps", "MASQUE_PS"),
+    ("invisible_patient", "INVISIBLE_PATIENT"),
+    ("invisible_legal_representatives", "INVISIBLE_REPRESENTANTS_LEGAUX"),
+)
+"""Field of `Flags` → how the DMP names it."""
+
+
+def _masks(context: str) -> list[str]:
+    """From whom the document of a version is hidden; none of one whose contents were let go."""
+    flags = decode(context.encode(), SubmissionContext).flags if context else Flags()
+    return [name for field, name in _MASKS if getattr(flags, field)]
 
 
 def _delivery(row: tuple[Any, ...]) -> Row:

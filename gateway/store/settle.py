@@ -102,7 +102,7 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
     if row is None:
         log.warning("settlement of an unknown delivery", extra={"delivery": result.delivery_id})
         return ()
-    state, destination, attempts, tries, due_since, _, report_id, lane_recipient = row
+    state, destination, attempts, tries, due_since, _, report_id, lane_recipient, _ = row
     if result.attempt <= attempts:
         return _resolved(session, result, row, now)  # known already
     lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-from gateway.model.delivery import DeliveryState
+from gateway.model.delivery import DeliveryState, Destination
 from gateway.store.tables import (
     acknowledgement,
     artifact,
@@ -192,6 +192,12 @@ DELIVERIES_OF_SET = (
         delivery.c.recipient,
     ).where(delivery.c.report_id == bindparam("report_id"), delivery.c.destination != literal_column("'zam'"))
 )
+UNANNOUNCED = select(delivery.c.id, delivery.c.destination, delivery.c.lane_recipient).where(
+    delivery.c.report_id == bindparam("report_id"),
+    delivery.c.destination == literal_column(f"'{Destination.MSSANTE_PATIENT}'"),
+    delivery.c.state == literal_column(f"'{DeliveryState.WITHHELD}'"),
+    delivery.c.reason == literal_column("'AWAITING-ANNOUNCEMENT'"),
+)
 NEWER_IN_LANE = select(_ONE).where(_in_lane, delivery.c.id > bindparam("delivery_id")).limit(1)
 WITHDRAWN_BEHIND = (
     select(_ONE)
@@ -216,6 +222,7 @@ DELIVERY_STATE = select(
     delivery.c.version_id,
     delivery.c.report_id,
     delivery.c.lane_recipient,
+    delivery.c.reason,
 ).where(delivery.c.id == bindparam("delivery_id"))
 VERSION_DELIVERIES = select(delivery.c.id, delivery.c.state).where(
     delivery.c.version_id == bindparam("version_id"), delivery.c.destination != literal_column("'zam'")

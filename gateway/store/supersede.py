@@ -69,6 +69,24 @@ def make_way(session: Session, lane: dict[str, Any], action: Action, withdraw: W
     return Placed(place(action, before), superseded)
 
 
+def announced(session: Session, report_id: int, lanes: set[tuple[str, str]], now: int) -> None:
+    """Give up mails of older versions that waited for the announcement and that the newer one, which has rows
+    in `lanes` (destination, recipient), does not owe: it may be seen, and no mail is wanted."""
+    for number, destination, lane in session.rows(named.UNANNOUNCED, {"report_id": report_id}):
+        if (destination, lane) in lanes:
+            continue
+        after = next_state(DeliveryState.WITHHELD, DeliveryEvent.CANCEL)
+        move(session, number, after, now, reason=SUPERSEDED)
+        told = audit.Entry(
+            "superseded",
+            report_id=report_id,
+            delivery_id=number,
+            destination=destination,
+            result=DeliveryState.WITHHELD.value,
+        )
+        audit.record(session, told, now)
+
+
 def place(action: Action, before: Iterable[tuple[Action, bool]]) -> Action:
     """The action of a row after those of `before`, oldest first: (action, whether it left or may have).
 

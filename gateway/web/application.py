@@ -16,6 +16,7 @@ from gateway.telemetry import metrics
 from gateway.web.auth import RequireToken
 from gateway.web.body import TooLargeError, read_body
 from gateway.web.capability import capability_statement
+from gateway.web.commands import add_commands
 from gateway.web.operating import add_operations, noted
 
 FHIR_JSON = "application/fhir+json"
@@ -52,6 +53,7 @@ def application(
     _intake(app, intake, limit, guarded)
     _operator(app, queries, operator, guarded)
     _feed(app, queries, guarded)
+    add_commands(app, intake, queries, guarded)
     if operator is not None:
         add_operations(app, operator, retention, guarded)
 

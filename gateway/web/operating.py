@@ -12,6 +12,7 @@ from gateway.model.delivery import (
     DeliveryState,
     Destination,
     IllegalTransitionError,
+    NotAnnouncedError,
 )
 from gateway.ports import Operator, StoreUnavailableError
 
@@ -41,7 +42,7 @@ def add_operations(
         if verb not in verbs:
             raise HTTPException(404, f"no verb {verb}: {', '.join(verbs)}")
         try:
-            state = await verbs[verb](identifier, actor=_actor(x_actor))
+            state = await verbs[verb](identifier, actor=actor(x_actor))
         except LookupError:
             raise HTTPException(404, f"no delivery {identifier}") from None
         except IllegalTransitionError as illegal:
@@ -53,7 +54,7 @@ def add_operations(
     @app.post("/api/purge", dependencies=guarded, summary="let go what the retention policy names")
     async def purge(exported: bool = True, x_actor: str = Header("")) -> dict[str, Any]:
         try:
-            gone = await operator.purge(retention(), actor=_actor(x_actor), exported=exported)
+            gone = await operator.purge(retention(), actor=actor(x_actor), exported=exported)
         except StoreUnavailableError as down:
             raise HTTPException(503, str(down)) from None
         return {"state": str(gone), **gone._asdict()}
@@ -79,7 +80,7 @@ def add_operations(
             raise HTTPException(404, f"no verb {verb}: pause, resume")
         change = operator.pause if verb == "pause" else operator.resume
         try:
-            await change(Destination(name), actor=_actor(x_actor))
+            await change(Destination(name), actor=actor(x_actor))
         except StoreUnavailableError as down:
             raise HTTPException(503, str(down)) from None
         return {"destination": name, "paused": verb == "pause"}
@@ -97,7 +98,7 @@ async def noted(
     """Into the audit trail before anything is shown: what cannot be told is not shown (503)."""
     try:
         await operator.note(
-            action, actor=_actor(named), message_id=message_id, report_id=report_id, result=result
+            action, actor=actor(named), message_id=message_id, report_id=report_id, result=result
         )
     except StoreUnavailableError as down:
         raise HTTPException(503, str(down)) from None
@@ -105,12 +106,14 @@ async def noted(
 
 def explain(identifier: int, verb: str, illegal: IllegalTransitionError) -> str:
     """Why a delivery does not take this verb now, and in which states it would."""
+    if isinstance(illegal, NotAnnouncedError):
+        return f"delivery {identifier} waits for the announcement: `gateway announce {illegal.report_id}`"
     if illegal.state is DeliveryState.IN_FLIGHT:
         return f"delivery {identifier} is being sent now: wait for its outcome"
     states = [state for state, events in DELIVERY_TRANSITIONS.items() if EVENTS[verb] in events]
     return f"delivery {identifier} is {illegal.state}: {verb} is for {', '.join(states)}"
 
 
-def _actor(named: str) -> str:
+def actor(named: str) -> str:
     """Whoever holds the token names himself; the name is a claim, and said so."""
     return f"token {named[:64]}" if named else "token"

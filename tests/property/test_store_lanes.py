@@ -176,6 +176,6 @@ def test_lanes_keep_order_and_nothing_is_delivered_twice(events: list[tuple[str,
 
 def test_every_destination_kind_has_a_lane_rule() -> None:
     """Mails wait recipient by recipient; every other destination has one lane a report."""
-    from gateway.store.intake import PER_RECIPIENT
+    from gateway.model.decision import PER_RECIPIENT
 
     assert {Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT} == PER_RECIPIENT

@@ -197,12 +197,25 @@ def test_the_sender_s_own_text_wins_over_the_template() -> None:
     assert text(with_context(to_patient(), body_patient="Bonjour Madame")) == "Bonjour Madame\n"
 
 
+def from_elsewhere() -> DeliveryJob:
+    """The first version here, of a document that replaces one which another system sent."""
+    made = replacement(action=Action.CREATE)
+    identity = replace(made.version.identity, number=1)
+    return replace(made, version=replace(made.version, identity=identity))
+
+
+@pytest.mark.req("REQ-38", "REQ-55")
+def test_a_recipient_s_first_mail_replaces_nothing() -> None:
+    # The second version after an announcement: the patient never got the first one.
+    assert "annule" not in text(replacement(action=Action.CREATE))
+
+
 @pytest.mark.req("REQ-55")
 @pytest.mark.parametrize(
     ("made", "words"),
     [
         (replacement(), "annule et remplace"),
-        (replacement(action=Action.CREATE), "annule et remplace"),
+        (from_elsewhere(), "annule et remplace"),
         (with_context(replacement(), body_professional="Cher confrère"), "annule et remplace"),
         (job(action=Action.DELETE), "est annulé"),
         (to_patient(action=Action.DELETE), "est annulé"),

@@ -15,7 +15,6 @@ from gateway.model.submission import Action, Flags, Mapped
 
 MASKS = ("masked_ps", "invisible_patient", "invisible_legal_representatives")
 """Fields of `Flags` that hide a document."""
-_NAMES = tuple(code for code, field in cisis.FLAG_FIELDS.items() if field in MASKS)
 
 
 def refusal(command: Command, known: KnownReport | None, kept: KeptReport | None) -> Finding | None:
@@ -38,7 +37,7 @@ def _of_flag(command: Command) -> Finding | None:
         return None
     field = cisis.FLAG_FIELDS.get(command.flag)
     if field not in MASKS:
-        return finding("MASK-UNKNOWN", "flag", f"one of {', '.join(_NAMES)}")
+        return finding("MASK-UNKNOWN", "flag")
     if command.verb is Verb.UNMASK and field == "invisible_patient":
         return finding("MASK-ANNOUNCED", "flag")
     return None

@@ -31,7 +31,8 @@ Pseudonym = Callable[[Patient], str]
 
 
 class Entry(NamedTuple):
-    """One row; `action`: taken, attempt, superseded, retry, cancel, release, pause, resume, read, export."""
+    """One row; `action`: taken, attempt, superseded, retry, cancel, release, pause, resume, read, export,
+    announce, mask, unmask."""
 
     action: str
     actor: str = GATEWAY

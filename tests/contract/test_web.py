@@ -206,3 +206,19 @@ async def test_a_store_that_does_not_answer_is_503_and_no_fault(
     answer = await client.get("/api/messages")
     assert answer.status_code == 503
     assert answer.json()["detail"].endswith("connection refused")
+
+
+@pytest.mark.req("REQ-38", "REQ-39")
+@pytest.mark.parametrize("path", ["announce", "mask?flag=MASQUE_PS"])
+async def test_commands_about_a_report_want_the_token_and_a_report(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    bare = await client.post(f"/api/reports/1/{path}", headers={"Authorization": ""})
+    assert bare.status_code == 401
+    assert (await client.post(f"/api/reports/1/{path}")).status_code == 404
+    assert (await client.post(f"/api/reports/x/{path}")).status_code == 404
+    await client.post("/fhir", content=REPORT, headers=FHIR)
+    done = await client.post(f"/api/reports/1/{path}", headers={"X-Actor": "radiologue"})
+    assert (done.status_code, done.json()["state"]) == (200, "accepted")
+    (row, _) = (await client.get("/api/messages")).json()["items"]
+    assert (row["protocol"], row["peer"]) == ("command", "token radiologue")

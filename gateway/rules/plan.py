@@ -50,7 +50,9 @@ def make(mapped: Mapped, *, enabled: frozenset[Destination], site: Site, action:
             rows.append(row)
             found.extend(problem)
     # Beside INVISIBLE_PATIENT the volet demands DESTMSSANTEPAT = N: the mail is owed after the announcement.
-    if Destination.MSSANTE_PATIENT in enabled and (flags.to_patient is not False or flags.invisible_patient):
+    # That of a received document is its creator's next message.
+    announced_here = flags.invisible_patient and not mapped.context.received_document
+    if Destination.MSSANTE_PATIENT in enabled and (flags.to_patient is not False or announced_here):
         rows.append(_patient(mapped, report, action, site))
     rows = _halted(rows, {one.code for one in mapped.findings})
     if any(row.reason == "INS-NOT-QUALIFIED" for row in rows):

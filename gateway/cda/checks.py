@@ -21,7 +21,7 @@ from gateway.cda.checks_body import (
     text_representation,
 )
 from gateway.cda.contents import lean
-from gateway.cda.reader import document, header
+from gateway.cda.reader import UNREADABLE, document, header, remember
 from gateway.cda.values import CdaHeader, Party
 from gateway.cda.vocabulary import MODALITIES, PRACTICE_SETTINGS, REGIONS, REPORT_CODE
 from gateway.cda.xml import CdaError, attribute, children, name
@@ -52,6 +52,8 @@ def check(data: bytes, *, for_dmp: bool = False) -> tuple[Finding, ...]:
     except CdaError as error:
         return error.findings
     found = [item for rule in RULES for item in rule.look(root, values)]
+    if not any(item.code in UNREADABLE for item in found):
+        remember(data, values)  # each delivery asks for the header of what was just built
     if for_dmp:
         found = [_required_of_dmp(item) for item in found]
     return tuple(dict.fromkeys(found))
@@ -91,7 +93,7 @@ def _effective_time(root: etree._Element, values: CdaHeader) -> Iterator[Finding
         yield finding("CDA-ADVICE", "ClinicalDocument/effectiveTime", "not AAAAMMJJhhmmss±ZZZZ")
 
 
-_TIMED = ("time", "effectiveTime", "low", "high", "birthTime")
+_TIMED = tuple(map(name, ("time", "effectiveTime", "low", "high", "birthTime")))
 """Elements of the header that hold a TS in @value."""
 
 
@@ -102,7 +104,7 @@ def _other_times(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
             return
         if part.tag == name("effectiveTime"):
             continue
-        for node in part.iter(*map(name, _TIMED)):
+        for node in part.iter(*_TIMED):
             value = attribute(node, "value")
             if value and not _TIME_OR_DATE.fullmatch(value):
                 yield finding("CDA-ADVICE", path_of(node), "a time without offset, or finer than seconds")

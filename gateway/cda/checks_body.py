@@ -45,7 +45,7 @@ def base64_strict(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
 
 
 def pdf_magic(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
-    if values.body != "pdf":
+    if values.body != "pdf" or (_packed(root) or "").lstrip().startswith(_PDF_IN_BASE64):
         return
     content = _decoded(root)
     if content is not None and not content.startswith(b"%PDF-"):
@@ -126,6 +126,15 @@ def decoded(node: etree._Element | None) -> bytes | None:
         return base64.b64decode(packed, validate=True) if packed else None
     except (binascii.Error, ValueError):
         return None
+
+
+_PDF_IN_BASE64 = ("JVBERi0", "JVBERi1", "JVBERi2", "JVBERi3")
+"""`%PDF-` and the first two bits of what follows."""
+
+
+def _packed(root: etree._Element) -> str | None:
+    node = child(root, "component/nonXMLBody/text")
+    return None if node is None else node.text
 
 
 def _decoded(root: etree._Element) -> bytes | None:

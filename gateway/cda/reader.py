@@ -3,7 +3,6 @@
 import base64
 import binascii
 import re
-from functools import lru_cache
 
 from lxml import etree
 
@@ -20,6 +19,8 @@ _BODIES = {"application/pdf": "pdf", "text/plain": "text"}
 _REMEMBERED = 16
 _SMALL = 1 << 20
 """Bytes of a document above which no header is remembered: it would stay in memory."""
+UNREADABLE = frozenset({"HL7-BASE64", "PDF-INVALID"})
+"""Findings of a body that nobody can open."""
 _LEADING_DIGITS = re.compile(r"\d{1,9}")
 
 
@@ -30,18 +31,27 @@ def read(data: bytes) -> CdaHeader:
     nobody can open its body (HL7-BASE64, PDF-INVALID). The last headers are remembered: each delivery of a
     version asks for its header again, and reading costs as much as signing a VIHF (measured).
     """
-    return _known(data) if len(data) <= _SMALL else _read(data)
-
-
-def _read(data: bytes) -> CdaHeader:
+    if (known := _remembered.get(data)) is not None:
+        return known
     root = document(lean(data).data)
     values = header(root)
     if unreadable := (*base64_strict(root, values), *pdf_magic(root, values)):
         raise CdaError(*unreadable)
+    remember(data, values)
     return values
 
 
-_known = lru_cache(maxsize=_REMEMBERED)(_read)
+_remembered: dict[bytes, CdaHeader] = {}
+"""Document → header, oldest first. Threads may lose an entry to each other, never mix two."""
+
+
+def remember(data: bytes, values: CdaHeader) -> None:
+    """`read` need not read this document again: `values` is its header, and its body can be opened."""
+    if len(data) > _SMALL:
+        return
+    while len(_remembered) >= _REMEMBERED and (oldest := next(iter(tuple(_remembered)), None)) is not None:
+        _remembered.pop(oldest, None)
+    _remembered[data] = values
 
 
 def document(data: bytes) -> etree._Element:

@@ -4,7 +4,7 @@ from lxml import etree
 
 from gateway.cda.reader_parts import code, identifier, identifiers, interval, iso_date
 from gateway.cda.values import Party
-from gateway.cda.vocabulary import SDTC
+from gateway.cda.vocabulary import HL7, SDTC
 from gateway.cda.xml import attribute, child, children, text
 from gateway.model.people import Guardian, Organization, Patient, Practitioner, Sex
 from gateway.model.terms import INS_ROOTS, Address, Telecom
@@ -21,15 +21,18 @@ def address(node: etree._Element | None) -> Address | None:
     """
     if node is None:
         return None
-    street = " ".join(filter(None, (text(child(node, tag)) for tag in _STREET)))
-    extra = tuple(text(part) for tag in _EXTRA_LINES for part in children(node, tag))
-    free = tuple(text(part) for part in children(node, "streetAddressLine"))
+    parts: dict[str, list[str]] = {}
+    for part in node.iterchildren(f"{{{HL7}}}*"):
+        parts.setdefault(etree.QName(part).localname, []).append(text(part))
+    first = {tag: values[0] for tag, values in parts.items()}
+    street = " ".join(first[tag] for tag in _STREET if first.get(tag))
+    extra = [value for tag in _EXTRA_LINES for value in parts.get(tag, ())]
     found = Address(
-        lines=tuple(filter(None, (*free, street, *extra))),
-        postal_code=text(child(node, "postalCode")),
-        city=text(child(node, "city")),
-        country=text(child(node, "country")),
-        insee_code=text(child(node, "county")),
+        lines=tuple(filter(None, (*parts.get("streetAddressLine", ()), street, *extra))),
+        postal_code=first.get("postalCode", ""),
+        city=first.get("city", ""),
+        country=first.get("country", ""),
+        insee_code=first.get("county", ""),
         use=attribute(node, "use"),
     )
     return found if found != Address(use=found.use) else None

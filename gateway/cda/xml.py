@@ -5,6 +5,7 @@ Every XML document of unknown origin in this room goes through `parse`.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from lxml import etree
 
@@ -91,22 +92,29 @@ def name(tag: str) -> str:
 
 def child(node: etree._Element | None, path: str) -> etree._Element | None:
     """First descendant along `path` (`a/b/c`, HL7 names), None when any step is absent."""
-    for step in path.split("/"):
+    for step in _steps(path):
         if node is None:
             return None
-        node = node.find(name(step))
+        node = next(node.iterchildren(step), None)
     return node
+
+
+@cache  # paths are written in this room, so they are few
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(map(name, path.split("/")))
 
 
 def children(node: etree._Element | None, tag: str) -> Iterator[etree._Element]:
     """Children named `tag` (HL7 namespace)."""
-    if node is not None:
-        yield from node.iterchildren(name(tag))
+    return iter(()) if node is None else node.iterchildren(*_steps(tag))
 
 
 def text(node: etree._Element | None) -> str:
     """Text of an element with its inner elements' text, white space collapsed."""
-    return "" if node is None else " ".join("".join(map(str, node.itertext())).split())
+    if node is None:
+        return ""
+    found = "".join(map(str, node.itertext())) if len(node) else node.text or ""
+    return " ".join(found.split())
 
 
 def attribute(node: etree._Element | None, key: str) -> str:

@@ -14,7 +14,10 @@ from conformance.simulators.forms import PATIENT
 from conformance.simulators.xds_rules import Fault
 from gateway.model.terms import INS_ROOTS
 
-SUBJECT = re.compile(r"XDM/1\.0/DDM\+\S.{0,80}? [A-Z][A-Z' -]* \S.*?( \d{2}/\d{2}/\d{4})?")
+PREFIX = "XDM/1.0/DDM+"
+"""Announces an archive (ECO.2.1.3). A subject without it is that of a mail in degraded mode: a PDF alone."""
+SUBJECT = re.compile(r"\S.{0,80}? [A-Z][A-Z' -]* \S.*?( \d{2}/\d{2}/\d{4})?")
+"""What follows the prefix."""
 PDF_NAME = re.compile(r"\d{8}_[^/\\\s]+\.pdf")
 PDFA = re.compile(rb"pdfaid:part\s*(=\s*[\"']1[\"']|>\s*1\s*<)")
 PATIENT_DOMAIN = "patient.mssante.fr"
@@ -43,9 +46,9 @@ def read(data: bytes, recipients: tuple[str, ...]) -> Mail:
     archive = xdm.read(_bytes(zips[0])) if zips else None
     pdf_bytes = tuple(_bytes(part) for part in pdfs)
     faults = (
-        *_headers(message, recipients),
+        *_headers(message, recipients, archive=bool(zips)),
         *_body(parts),
-        *_attachments(zips, pdfs),
+        *_attachments(zips, pdfs, announced=_text(message, "Subject").startswith(PREFIX)),
         *_cda_headers(message, archive),
         *_pages(archive, pdf_bytes),
         *_patient(archive, recipients),
@@ -81,14 +84,14 @@ def _bytes(part: Message) -> bytes:
     return content if isinstance(content, bytes) else b""
 
 
-def _headers(message: Message, recipients: tuple[str, ...]) -> Iterator[Fault]:
+def _headers(message: Message, recipients: tuple[str, ...], *, archive: bool) -> Iterator[Fault]:
     for name in ("From", "To", "Date", "Message-ID", "X-MSS-NIL"):
         if not _text(message, name):
             yield Fault("MAIL", name, "missing")
     if not re.fullmatch(r"<[^<>@\s]+@[^<>@\s]+>", _text(message, "Message-ID")):
         yield Fault("MAIL", "Message-ID", "is not of the form of RFC 5322 §3.6.4")
     subject = _text(message, "Subject")
-    if not SUBJECT.fullmatch(subject):
+    if (archive and not subject.startswith(PREFIX)) or not SUBJECT.fullmatch(subject.removeprefix(PREFIX)):
         yield Fault("MAIL", "Subject", "is not XDM/1.0/DDM+label NAME given [DD/MM/YYYY]")
     if not subject.isascii():
         yield Fault("MAIL", "Subject", "carries accents")
@@ -105,8 +108,8 @@ def _body(parts: list[Message]) -> Iterator[Fault]:
         yield Fault("MAIL", "body", "missing, or its text is not in UTF-8 (ECO.2.2.3)")
 
 
-def _attachments(zips: list[Message], pdfs: list[Message]) -> Iterator[Fault]:
-    if len(zips) != 1 or zips[0].get_filename() != ARCHIVE_NAME:
+def _attachments(zips: list[Message], pdfs: list[Message], *, announced: bool) -> Iterator[Fault]:
+    if announced and (len(zips) != 1 or zips[0].get_filename() != ARCHIVE_NAME):
         yield Fault("MAIL", ARCHIVE_NAME, "must be attached once, under this name (ECO.2.1.1)")
     for part in zips:
         if str(part["Content-Transfer-Encoding"]).lower() != "base64":
@@ -136,8 +139,9 @@ def _cda_headers(message: Message, archive: xdm.Archive | None) -> Iterator[Faul
 
 def _pages(archive: xdm.Archive | None, pdfs: tuple[bytes, ...]) -> Iterator[Fault]:
     documents = archive.documents if archive else ()
-    if len(pdfs) != len(documents):
-        yield Fault("MAIL", "PDF", f"{len(pdfs)} PDF for {len(documents)} CDA (ECO.2.1.1)")
+    wanted = len(documents) if archive else 1
+    if len(pdfs) != wanted:
+        yield Fault("MAIL", "PDF", f"{len(pdfs)} PDF for {wanted} documents (ECO.2.1.1)")
     for pdf in pdfs:
         if not pdf.startswith(b"%PDF-"):
             yield Fault("MAIL", "PDF", "is not a PDF")

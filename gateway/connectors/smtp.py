@@ -236,8 +236,9 @@ def _delivered(request: MailRequest, reply: aiosmtplib.SMTPResponse) -> Outcome:
     queued = _QUEUED.search(reply.message)
     ids = (("message-id", request.message_id), *((("queue-id", queued[1]),) if queued else ()))
     taken = MEANINGS[Stage.CONTENT][Cause.OK]
+    detail = f"{taken.detail}; {request.remark}" if request.remark else taken.detail
     return Outcome(
-        kind=taken.kind, code=_reply_code(reply.code, reply.message), detail=taken.detail, remote_ids=ids
+        kind=taken.kind, code=_reply_code(reply.code, reply.message), detail=detail, remote_ids=ids
     )
 
 

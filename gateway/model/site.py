@@ -17,6 +17,16 @@ class CdaLevel(StrEnum):
     N3 = "n3"
 
 
+class PdfAlone(StrEnum):
+    """When a mail goes with its PDF and without IHE_XDM.ZIP (degraded mode)."""
+
+    NEVER = "never"
+    """A mail whose archive cannot be made is blocked, with the reason."""
+    FALLBACK = "fallback"
+    """Where the archive cannot be made: the report reaches its reader, and no software files it."""
+    ALWAYS = "always"
+
+
 class Software(Value):
     """How this gateway names itself in VIHF, mails and device authors."""
 
@@ -36,6 +46,7 @@ class Mail(Value):
     """Product reference declared to the ANS (header X-MSS-NIL)."""
     trusted_domains: tuple[str, ...] = ("mssante.fr",)
     """A recipient's domain must be one of these or a subdomain (REQ-54)."""
+    pdf_alone: PdfAlone = PdfAlone.NEVER
 
 
 class Authorities(Value):

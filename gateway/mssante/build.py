@@ -40,10 +40,14 @@ class MailRequest(Value):
     recipient: str
     message_id: str
     data: bytes
+    remark: str = ""
+    """What the mail lacks, for the ledger."""
 
 
-def mail(job: DeliveryJob, *, xdm: bytes, pdf: bytes, header: CdaHeader) -> MailRequest:
+def mail(job: DeliveryJob, *, xdm: bytes | None, pdf: bytes, header: CdaHeader) -> MailRequest:
     """The mail of `job`. `xdm` is the archive with the CDA that `header` was read from, `pdf` its page.
+
+    Without an archive (degraded mode) nothing in the mail announces a CDA (ECO.2.4.1, 2.4.2).
 
     Raises MailError: a mailbox missing or outside the trusted domains, a patient's mail that is not allowed,
     a profile without its mail constants.
@@ -56,20 +60,23 @@ def mail(job: DeliveryJob, *, xdm: bytes, pdf: bytes, header: CdaHeader) -> Mail
     data = write(
         (
             *_addresses(job, recipient),
-            ("Subject", subject(header)),
+            ("Subject", subject(header, archive=xdm is not None)),
             ("Date", format_datetime(job.version.identity.created_at.astimezone(UTC))),
             ("Message-ID", f"<{message_id}>"),
             *_thread(job),
-            *_mss_headers(job, header),
+            *_mss_headers(job, header, archive=xdm is not None),
         ),
-        _text(job, header),
+        _text(job, header, archive=xdm is not None),
         (
-            Attachment(name=ARCHIVE_NAME, subtype="zip", data=xdm),
+            *((Attachment(name=ARCHIVE_NAME, subtype="zip", data=xdm),) if xdm is not None else ()),
             Attachment(name=pdf_name(header), subtype="pdf", data=pdf),
         ),
         _boundary(seed),
     )
-    return MailRequest(sender=settings.mailbox, recipient=recipient, message_id=message_id, data=data)
+    remark = "" if xdm is not None else f"the PDF alone, without {ARCHIVE_NAME}"
+    return MailRequest(
+        sender=settings.mailbox, recipient=recipient, message_id=message_id, data=data, remark=remark
+    )
 
 
 def has_ins(patient: Patient) -> bool:
@@ -148,9 +155,10 @@ def _thread(job: DeliveryJob) -> Headers:
         yield "References", f"<{previous}>"
 
 
-def _mss_headers(job: DeliveryJob, header: CdaHeader) -> Headers:
-    yield "X-MSS-CODECDA", header.code.code
-    yield "X-MSS-INS", "O" if has_ins(header.patient) else "N"
+def _mss_headers(job: DeliveryJob, header: CdaHeader, *, archive: bool) -> Headers:
+    if archive:
+        yield "X-MSS-CODECDA", header.code.code
+        yield "X-MSS-INS", "O" if has_ins(header.patient) else "N"
     yield "X-MSS-NIL", job.version.site.mail.nil
     if _to_patient(job) and job.version.context.flags.patient_may_not_reply:
         yield "X-MSS-MES", "FIN"
@@ -163,12 +171,12 @@ def effective_action(job: DeliveryJob, header: CdaHeader) -> Action:
     return Action.REPLACE if job.action is Action.CREATE and elsewhere else job.action
 
 
-def _text(job: DeliveryJob, header: CdaHeader) -> str:
+def _text(job: DeliveryJob, header: CdaHeader, *, archive: bool) -> str:
     context, site, action = job.version.context, job.version.site, effective_action(job, header)
     if _to_patient(job):
         may_reply = not context.flags.patient_may_not_reply
         return texts.patient(header, site, action, context.body_patient, may_reply=may_reply)
-    return texts.professional(header, site, action, context.body_professional)
+    return texts.professional(header, site, action, context.body_professional, archive=archive)
 
 
 def _boundary(seed: UUID) -> str:

@@ -37,13 +37,14 @@ def french_date(iso: str) -> str:
     return f"{day}/{month}/{year}" if day else ""
 
 
-def subject(header: CdaHeader) -> str:
+def subject(header: CdaHeader, *, archive: bool = True) -> str:
     """`XDM/1.0/DDM+CR d'imagerie medicale PAT-TROIS DOMINIQUE 28/03/1979` (ECO.2.1.3).
 
-    A birth date that is not whole is left out: it is optional.
+    A birth date that is not whole is left out: it is optional. The prefix announces an archive, and stands
+    before nothing else.
     """
     parts = (label(header), *birth_names(header), french_date(header.patient.birth_date))
-    return PREFIX + " ".join(part for part in parts if part)
+    return (PREFIX if archive else "") + " ".join(part for part in parts if part)
 
 
 def pdf_name(header: CdaHeader) -> str:

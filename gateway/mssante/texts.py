@@ -19,7 +19,7 @@ Veuillez trouver ci-joint le document « {title} » concernant :
 {patient}
 {exam}
 {notice}
-L'archive IHE_XDM.ZIP est destinée à votre logiciel métier ; le fichier PDF se lit directement.
+{reading}
 
 {signature}
 """
@@ -45,7 +45,7 @@ Il concerne :
 {patient}
 {exam}
 
-Il est rappelé en pièce jointe ; l'archive IHE_XDM.ZIP indique son annulation à votre logiciel métier.
+Il est rappelé en pièce jointe{withdrawal}.
 
 {signature}
 """
@@ -63,10 +63,21 @@ Pour toute question, adressez-vous au médecin qui a demandé l'examen ou au cen
 {signature}
 """
 
+READING = {
+    True: "L'archive IHE_XDM.ZIP est destinée à votre logiciel métier ; le fichier PDF se lit directement.",
+    False: "Le fichier PDF se lit directement ; ce message ne comporte pas d'archive IHE_XDM.ZIP.",
+}
+"""With an archive, and without (degraded mode)."""
+WITHDRAWAL_READING = {
+    True: " ; l'archive IHE_XDM.ZIP indique son annulation à votre logiciel métier",
+    False: "",
+}
 NO_REPLY = "\nMerci de ne pas répondre à ce message.\n"
 
 
-def professional(header: CdaHeader, site: Site, action: Action, own: str = "") -> str:
+def professional(
+    header: CdaHeader, site: Site, action: Action, own: str = "", *, archive: bool = True
+) -> str:
     """The text to a professional; `own` (CORPSMAIL_PS) is kept as sent, the notice is added where needed."""
     notice = NOTICES[action]
     if own:
@@ -78,6 +89,8 @@ def professional(header: CdaHeader, site: Site, action: Action, own: str = "") -
             patient=_patient(header),
             exam=_exam(header),
             notice=f"\n{notice}\n" if notice else "",
+            reading=READING[archive],
+            withdrawal=WITHDRAWAL_READING[archive],
             signature=_signature(site),
         )
     )

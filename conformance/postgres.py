@@ -36,11 +36,28 @@ class Cluster:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
         self._durable = durable
         try:
+            self._guard = self._watch()
             how = ("-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-sync")
             self._run("initdb", "-D", str(self._data), *how)
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+
+    def _watch(self) -> "subprocess.Popen[bytes]":
+        """Who stops the server and deletes the folder when this process is gone, however it ended: the kernel
+        closes our end of a pipe, and that is what the watchman waits for."""
+        script = (
+            f'read _; "{self._programs}/pg_ctl" -D "{self._data}" -m immediate stop; rm -rf "{self.folder}"'
+        )
+        return subprocess.Popen(  # our own words
+            ["/bin/sh", "-c", script],
+            user=self._user,
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # whoever ends our whole group does not end it
+        )
 
     @property
     def _data(self) -> Path:
@@ -65,6 +82,7 @@ class Cluster:
         except PostgresMissingError:  # it did not run
             pass
         finally:
+            self._guard.communicate()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:

@@ -62,6 +62,32 @@ def backup(target: Path, config: Path | None) -> None:
     print(f"{target}: {size} bytes")
 
 
+def compact(config: Path | None) -> None:
+    """Rewrite the files, so that nothing is in them that was purged; nobody may use the store meanwhile."""
+    import sqlite3
+
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import NodeError, SchemaError, StoreLockedError, exists
+
+    current = settings(config)
+    if not exists(current.database):
+        fail(f"no store at {current.database}")
+    try:
+        if isinstance(current.database, str):
+            from gateway.store.postgres import rewrite as rewrite_tables
+
+            rewrite_tables(current.database)
+        else:
+            from gateway.store.connection import FolderLock, rewrite
+
+            lock = FolderLock(current.data_dir / "gateway.lock")
+            rewrite(current.database, None)
+            lock.release()
+    except (sqlite3.Error, OSError, NodeError, SchemaError, StoreLockedError, StoreUnavailableError) as wrong:
+        fail(str(wrong))
+    print("the store's files hold only what is left")
+
+
 def restore(source: Path | None, config: Path | None) -> None:
     """Put a backup in place; of a PostgreSQL that was put back by its own means, hold the mails."""
     from gateway.ports import StoreUnavailableError

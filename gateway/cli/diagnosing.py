@@ -133,9 +133,7 @@ def _server(current: "Settings") -> Iterator[Check]:
         return
     verdict = "ok" if said["status"] == "ready" else "error"
     yield Check("server", verdict, f"{said['status']}, {said['alive']} of {said['workers']} workers alive")
-    for name, state in sorted(said["destinations"].items()):
-        told = "paused: `gateway resume` lets it go" if state == "paused" else f"{state}: it fails in a row"
-        yield Check(name, "warning", told)
+    yield from _held(current, said["destinations"])
     configuration = said["configuration"]
     if configuration["refused_at"]:
         text = (
@@ -146,6 +144,31 @@ def _server(current: "Settings") -> Iterator[Check]:
     if configuration["needs_restart"]:
         names = ", ".join(configuration["needs_restart"])
         yield Check("configuration", "warning", f"restart the server for {names}")
+
+
+def _held(current: "Settings", states: dict[str, str]) -> Iterator[Check]:
+    """What waits behind destinations that do not simply work, and for how long."""
+    from gateway.store import StoreQueries
+
+    queries = StoreQueries.open(current.database)  # a server answers: there is a store
+    try:
+        queues = {name: (number, since) for name, number, since in queries.queues()}
+    finally:
+        queries.close()
+    for name, state in sorted(states.items()):
+        why = "paused: `gateway resume` lets it go" if state == "paused" else f"{state}: it fails in a row"
+        number, since = queues.get(name, (0, None))
+        behind = f"{number} deliveries wait, the oldest for {_span(since)}" if since else "nothing waits"
+        yield Check(name, "warning", f"{why}; {behind}")
+
+
+def _span(since: datetime) -> str:
+    """How long ago, in the largest unit that says enough at 3 a.m."""
+    seconds = max(0, int((datetime.now(UTC) - since).total_seconds()))
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"
 
 
 def _disk(current: "Settings") -> Iterator[Check]:

@@ -3,15 +3,12 @@
 import hashlib
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway import __version__
 from gateway.cli.common import fail, settings
 from gateway.cli.operating import me, note
 
@@ -19,42 +16,12 @@ if TYPE_CHECKING:
     from gateway.store.place import Where
     from gateway.store.session import Session
 
-FORMAT = "gateway.export/1"
-FILE = "$file"
-"""Key of an object that stands for bytes: its value is their place in the archive."""
-_MOST_IN_MEMORY = 8 << 20
-
-
-class _Archive:
-    """A zip whose members are written one by one, and the sum of each."""
-
-    def __init__(self, path: Path) -> None:
-        self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-        self.sums: dict[str, str] = {}
-
-    def add(self, name: str, data: bytes) -> None:
-        self._zip.writestr(name, data)
-        self.sums[name] = hashlib.sha256(data).hexdigest()
-
-    def copy(self, name: str, file: Any) -> None:
-        file.seek(0)
-        digest = hashlib.sha256()
-        with self._zip.open(name, "w", force_zip64=True) as target:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-                target.write(piece)
-        self.sums[name] = digest.hexdigest()
-
-    def close(self) -> None:
-        lines = (f"{digest}  {name}\n" for name, digest in self.sums.items())
-        self._zip.writestr("SHA256SUMS", "".join(lines))
-        self._zip.close()
-
 
 def export(out: Path, config: Path | None) -> None:
     """Write one state of the whole store to `out`, beside a running server; told in the audit trail first."""
     current = settings(config)
     from gateway.store import exists
+    from gateway.store.archive import write
     from gateway.store.place import reading
 
     if not exists(current.database):
@@ -67,66 +34,13 @@ def export(out: Path, config: Path | None) -> None:
     try:
         session = reading(current.database)
         try:
-            counts = _write(session, partial, current.data_dir / "audit-key")
+            counts = write(session, partial, current.data_dir / "audit-key")
         finally:
             session.close()
         partial.rename(out)
     finally:
         partial.unlink(missing_ok=True)
     print(f"{out}: {counts['report']} reports, {counts['message']} messages, {out.stat().st_size} bytes")
-
-
-def _write(session: "Session", path: Path, key: Path) -> dict[str, int]:
-    from gateway.store import patients, transfer
-    from gateway.store.tables import REVISION
-
-    transfer.snapshot(session)
-    counts = transfer.counts(session)
-    archive = _Archive(path)
-    places: dict[str, str] = {}
-    for name, sets in patients.folders(session).items():
-        for file in patients.files(session, sets):
-            place = f"patients/{name}/{file.path}"
-            if place not in archive.sums:
-                archive.add(place, file.data)
-            if file.sha256:
-                places.setdefault(file.sha256, place)
-    for name in transfer.TABLES:
-        with tempfile.SpooledTemporaryFile(_MOST_IN_MEMORY) as lines:
-            for row in transfer.rows(session, name):
-                lines.write(
-                    json.dumps(_line(name, row, places, archive), ensure_ascii=False).encode() + b"\n"
-                )
-            archive.copy(f"tables/{name}.jsonl", lines)
-    if key.is_file():
-        archive.add("audit-key", key.read_bytes())
-    facts = {
-        "format": FORMAT,
-        "gateway": __version__,
-        "schema": REVISION,
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "rows": counts,
-    }
-    archive.add("export.json", json.dumps(facts, indent=1).encode())
-    archive.close()
-    return counts
-
-
-def _line(table: str, row: dict[str, Any], places: dict[str, str], archive: _Archive) -> dict[str, Any]:
-    """A row as JSON; bytes go into the archive once."""
-    made = dict(row)
-    for column, value in row.items():
-        if isinstance(value, (bytes, memoryview)):
-            place = f"messages/{row['id']}/{_NAMES[column]}" if table == "message" else ""
-            if table == "artifact":
-                place = places.get(row["sha256"], f"artifacts/{row['sha256']}")
-            if place not in archive.sums:
-                archive.add(place, bytes(value))
-            made[column] = {FILE: place}
-    return made
-
-
-_NAMES = {"raw": "received", "answer": "answer"}
 
 
 def load(source: Path, config: Path | None) -> None:
@@ -146,6 +60,7 @@ def load(source: Path, config: Path | None) -> None:
 
 def _checked(archive: zipfile.ZipFile) -> dict[str, Any]:
     """export.json of a whole archive of this format and schema; else the command ends."""
+    from gateway.store.archive import FORMAT
     from gateway.store.tables import REVISION
 
     sums: dict[str, str] = {}
@@ -174,6 +89,7 @@ def _checked(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _load(archive: zipfile.ZipFile, where: "Where", data_dir: Path) -> int:
     from gateway.store import transfer
+    from gateway.store.archive import FILE
     from gateway.store.moments import to_micros
     from gateway.store.restore import distrust
     from gateway.store.store import SystemClock

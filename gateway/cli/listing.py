@@ -63,6 +63,24 @@ def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> No
     _show(rows, columns, as_json)
 
 
+def audit(
+    action: str, actor: str, report: int, patient: str, limit: int, as_json: bool, config: Path | None
+) -> None:
+    """Newest first; columns time, action, actor, report, delivery, destination, result, patient."""
+    hashed = ""
+    if patient:
+        from gateway.store.audit import hash_of
+
+        try:
+            hashed = hash_of(settings(config).data_dir, patient)
+        except OSError as wrong:
+            fail(f"the key of the patient hashes: {wrong.filename}: {wrong.strerror}")
+    with _queries(config) as queries:
+        rows = queries.audit(action=action, actor=actor, report_id=report, patient=hashed, limit=limit)
+    shown = ("at", "action", "actor", "message_id", "report_id", "delivery_id", "destination", "result")
+    _show(rows, (*shown, "patient"), as_json)
+
+
 def orders(status: str, site: str, limit: int, as_json: bool, config: Path | None) -> None:
     """Newest first; columns id, site, numbers, study, status, how many messages spoke of it, the last one."""
     from gateway.model.order import OrderStatus

@@ -48,7 +48,7 @@ def purge(dry_run: bool, exported: bool, as_json: bool, config: Path | None) -> 
 
     current = settings(config)
     policy = current.retention
-    if not any(days for _, days in policy):
+    if not any(policy.days.values()):
         fail("no retention policy: set retention.reports, messages or orders (days)")
     if dry_run:
         session = reading(current.database)

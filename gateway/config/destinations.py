@@ -14,9 +14,9 @@ class DestinationSettings(Section):
     paused: bool = False
     """Nothing is sent there; deliveries wait. Beside it `gateway pause` pauses without a restart."""
     concurrency: int | None = Field(default=None, gt=0)
-    """Deliveries under way at a time, of all workers together. None: eight a worker."""
+    """Deliveries under way at a time, of all workers of a node together. None: eight a worker."""
     rate: float = Field(default=0.0, ge=0)
-    """Deliveries a second at most, 0: no limit."""
+    """Deliveries a second at most, of all nodes together, 0: no limit."""
     burst: int = Field(default=1, gt=0)
     """Deliveries that may go at once after a pause of the traffic."""
     breaker_failures: int | None = Field(default=None, ge=0)

@@ -1,5 +1,7 @@
 """Settings of what is kept and watched: store, retention, alerts."""
 
+from datetime import time
+
 from pydantic import Field, SecretStr, field_validator
 
 from gateway.config.base import Section
@@ -24,13 +26,23 @@ class StoreSettings(Section):
 
 
 class RetentionSettings(Section):
-    """Days after the last change after which `gateway purge` lets contents go; 0: kept for ever."""
+    """Days after the last change after which a purge lets contents go; 0: kept for ever."""
 
     reports: int = Field(default=0, ge=0)
     """Report sets with documents, recipients and the messages that made them, once all is settled."""
     messages: int = Field(default=0, ge=0)
     """Messages that made no report: refused ones, repetitions, orders, identities."""
     orders: int = Field(default=0, ge=0)
+    purge_at: time | None = None
+    """Time of day ("02:30", of the machine's time zone) at which the server purges by itself, one node of
+    several; not set: only `gateway purge`."""
+    purge_unexported: bool = False
+    """That purge takes also what no `gateway export` has taken out before."""
+
+    @property
+    def days(self) -> dict[str, int]:
+        """By class of contents."""
+        return {"reports": self.reports, "messages": self.messages, "orders": self.orders}
 
 
 class AlertSettings(Section):

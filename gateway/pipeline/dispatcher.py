@@ -132,11 +132,15 @@ class Dispatcher:
                 await asyncio.sleep(0.05)
             await self._recover(path)
 
-    async def _recover(self, path: Path) -> Task | None:
-        """Settle the outcomes of one journal; the task that had the CPU when its worker ended."""
+    async def _recover(self, path: Path, link: Link | None = None) -> Task | None:
+        """Settle the outcomes of one journal; the task that had the CPU when its worker ended.
+
+        What the worker of `link` reported itself is known: it changes nothing, and is not told.
+        """
         found = journal.recover(path)
-        if found.settlements:
-            log.info("outcomes recovered", extra={"worker": path.stem, "outcomes": len(found.settlements)})
+        new = [one for one in found.settlements if link is None or ("deliver", one.delivery_id) in link.tasks]
+        if new:
+            log.info("outcomes recovered", extra={"worker": path.stem, "outcomes": len(new)})
             await self._settle(found.settlements)
         journal.forget(path)
         return found.working
@@ -161,7 +165,7 @@ class Dispatcher:
     @property
     def gates(self) -> Gates:
         if self._gates is None:
-            self._gates = Gates(self._settings.destinations, self._time())
+            self._gates = Gates(self._settings.destinations, self._time(), self._store.nodes())
         return self._gates
 
     async def _claim(self, free: int) -> tuple[Task, ...]:
@@ -169,6 +173,7 @@ class Dispatcher:
         under_way = Counter(
             task.destination for link in self._links for task in link.tasks.values() if task.destination
         )
+        self.gates.share(self._store.nodes(), now)
         tasks = await self._store.claim(free, self.gates.room(under_way, now))
         for task in tasks:
             self.gates.handed_out(task.destination, now)
@@ -292,7 +297,7 @@ class Dispatcher:
 
     async def _bury(self, link: Link) -> None:
         """Settle what the dead worker's journal knows, fail what killed too often, give the rest back."""
-        working = await self._recover(link.journal)
+        working = await self._recover(link.journal, link)
         lost = link.abandon()
         if working is not None and working in lost and not self._stop.is_set():
             key = (working.kind, working.id)

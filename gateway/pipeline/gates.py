@@ -27,17 +27,28 @@ class GateState(StrEnum):
 class Gate:
     """One destination. Times are seconds of a clock that never jumps (the event loop's)."""
 
-    def __init__(self, destination: Destination, settings: DestinationSettings, now: float) -> None:
+    def __init__(
+        self, destination: Destination, settings: DestinationSettings, now: float, nodes: int = 1
+    ) -> None:
         self._settings = settings
+        self._rate, self._burst = settings.rate, float(settings.burst)
         stated = settings.breaker_failures
         self._most_failures = (
             stated if stated is not None else 0 if destination in _MANY_PEERS else DEFAULT_FAILURES
         )
-        self._tokens, self._filled_at = float(settings.burst), now
+        self._tokens, self._filled_at = self._burst, now
+        self.share(nodes, now)
         self._failures = 0
         self._pause = settings.breaker_pause
         self._probe_at: float | None = None
         """When the next probe may go; None while the circuit is closed."""
+
+    def share(self, nodes: int, now: float) -> None:
+        """So many nodes send to this peer: the rate is of all together, each has its part."""
+        self._fill(now)
+        self._rate = self._settings.rate / nodes
+        self._burst = max(1.0, self._settings.burst / nodes)
+        self._tokens = min(self._burst, self._tokens)
 
     def state(self, now: float) -> GateState:
         if self._settings.paused:
@@ -56,7 +67,7 @@ class Gate:
         limits = []
         if self._settings.concurrency is not None:
             limits.append(self._settings.concurrency - under_way)
-        if self._settings.rate:
+        if self._rate:
             limits.append(self._allowance(now))
         return max(0, min(limits)) if limits else None
 
@@ -66,19 +77,19 @@ class Gate:
             case GateState.OPEN:
                 assert self._probe_at is not None
                 return self._probe_at - now
-            case GateState.WORKING if self._settings.rate and self._allowance(now) < 1:
-                return (1 - self._tokens) / self._settings.rate
+            case GateState.WORKING if self._rate and self._allowance(now) < 1:
+                return (1 - self._tokens) / self._rate
         return None
 
     def handed_out(self, count: int, now: float) -> None:
-        if self._settings.rate:
+        if self._rate:
             self._fill(now)
             self._tokens -= count
 
     def returned(self, count: int) -> None:
         """Handed out, but not sent."""
-        if self._settings.rate:
-            self._tokens = min(float(self._settings.burst), self._tokens + count)
+        if self._rate:
+            self._tokens = min(self._burst, self._tokens + count)
 
     def result(self, kind: OutcomeKind, now: float) -> None:
         """What one attempt tells of the peer."""
@@ -94,23 +105,33 @@ class Gate:
             self._probe_at = now + self._pause
 
     def _allowance(self, now: float) -> int:
-        if not self._settings.rate:
+        if not self._rate:
             return 1
         self._fill(now)
         return max(0, int(self._tokens + 1e-9))
 
     def _fill(self, now: float) -> None:
-        earned = max(0.0, now - self._filled_at) * self._settings.rate
-        self._tokens = min(float(self._settings.burst), self._tokens + earned)
+        earned = max(0.0, now - self._filled_at) * self._rate
+        self._tokens = min(self._burst, self._tokens + earned)
         self._filled_at = now
 
 
 class Gates:
     """The gates of all destinations."""
 
-    def __init__(self, settings: Mapping[Destination, DestinationSettings], now: float) -> None:
+    def __init__(
+        self, settings: Mapping[Destination, DestinationSettings], now: float, nodes: int = 1
+    ) -> None:
         plain = DestinationSettings()
-        self._gates = {kind: Gate(kind, settings.get(kind, plain), now) for kind in Destination}
+        self._gates = {kind: Gate(kind, settings.get(kind, plain), now, nodes) for kind in Destination}
+        self._nodes = nodes
+
+    def share(self, nodes: int, now: float) -> None:
+        """So many nodes send to the same peers now."""
+        if nodes != self._nodes:
+            self._nodes = nodes
+            for gate in self._gates.values():
+                gate.share(nodes, now)
 
     def room(self, under_way: Mapping[Destination, int], now: float) -> dict[Destination, int]:
         """The destinations that are limited now, and how many more each may get."""

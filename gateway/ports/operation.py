@@ -1,5 +1,6 @@
 """What people see of the store, and what they change in it."""
 
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from gateway.config import RetentionSettings
@@ -43,6 +44,25 @@ class Queries(Protocol):
 
         `number`: only this identifier, whatever its authority.
         """
+        ...
+
+    def audit(
+        self,
+        *,
+        action: str = "",
+        actor: str = "",
+        message_id: int = 0,
+        report_id: int = 0,
+        delivery_id: int = 0,
+        destination: str = "",
+        patient: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: int = 0,
+        limit: int = 50,
+    ) -> list[Row]:
+        """Rows of the audit trail with all that is asked for: id, at, action, actor, message_id, report_id,
+        delivery_id, destination, result, patient (keyed hash), previous, hash."""
         ...
 
     def delivery_counts(self) -> list[tuple[str, str, int]]:

@@ -75,6 +75,10 @@ class WorkStore(Protocol):
         where the destination cannot be asked (mail), else is asked by the sender."""
         ...
 
+    def nodes(self) -> int:
+        """How many nodes deliver from this store now, this one included: they share the rates."""
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the earliest waiting delivery is due; None when none waits."""
         ...

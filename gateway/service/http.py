@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import socket
+import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from gateway.config import Settings
 from gateway.connectors import tls
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.intake import Intake
@@ -13,6 +15,8 @@ from gateway.pipeline.watch import Watch
 from gateway.reload import Configuration, StartError
 from gateway.service.watching import condition
 from gateway.store import Store, StoreQueries
+from gateway.store.archive import write
+from gateway.store.place import reading
 
 if TYPE_CHECKING:
     import uvicorn
@@ -60,6 +64,7 @@ def server(
         operator=store,
         observe=watch.observe,
         retention=lambda: configuration.settings.retention,
+        export=lambda: _archive(settings),
     )
     listening = _bind(settings.http.host, settings.http.port)
     config = uvicorn.Config(
@@ -86,3 +91,13 @@ def _bind(host: str, port: int) -> socket.socket:
         raise StartError(f"http {host}:{port}: {wrong.strerror}") from None
     listening.set_inheritable(False)
     return listening
+
+
+def _archive(settings: Settings) -> IO[bytes]:
+    """Everything that the store holds, in a file without a name: it goes with whoever has it open."""
+    session = reading(settings.database)
+    with contextlib.ExitStack() as unless_whole, contextlib.closing(session):
+        file = unless_whole.enter_context(tempfile.TemporaryFile(dir=settings.data_dir))
+        write(session, file, settings.data_dir / "audit-key")
+        unless_whole.pop_all()
+        return file

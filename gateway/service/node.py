@@ -19,6 +19,7 @@ from gateway.reload import Configuration, Prepared, prepare
 from gateway.service import parts
 from gateway.service.http import DRAIN_SECONDS
 from gateway.service.http import server as http_server
+from gateway.service.purging import purge_daily
 from gateway.service.watching import watch as make_watch
 from gateway.store import Store, SystemClock
 from gateway.telemetry.memory import give_back
@@ -82,10 +83,14 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
             mllp=mllp,
             watch=watch,
         )
+        purging = asyncio.create_task(
+            purge_daily(store, lambda: configuration.settings.retention), name="purge"
+        )
         reloading = asyncio.create_task(_reload(configuration, again, live), name="reload")
         await stop.wait()
         watching.cancel()
         reloading.cancel()
+        purging.cancel()
         await mllp.stop(DRAIN_SECONDS)
         http.should_exit = True
         await serving

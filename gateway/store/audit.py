@@ -32,7 +32,7 @@ Pseudonym = Callable[[Patient], str]
 
 class Entry(NamedTuple):
     """One row; `action`: taken, attempt, superseded, retry, cancel, release, pause, resume, read, export,
-    announce, mask, unmask."""
+    announce, mask, unmask, purge, restore. Where `patient` is not said, it is that of the report."""
 
     action: str
     actor: str = GATEWAY
@@ -51,10 +51,28 @@ def record(session: Session, entry: Entry, now: int) -> None:
         row = session.row(named.AUDIT_LAST, {})
         return row[0] if row is not None else START
 
+    if entry.report_id is not None and not entry.patient:
+        entry = entry._replace(patient=_whose(session, entry.report_id))
     values: dict[str, Any] = {"at": now, **entry._asdict(), "previous": session.fact(AUDIT, last)}
     values["hash"] = made = digest(values)
     session.run(named.ADD_AUDIT, values)
     session.state(AUDIT, made)
+
+
+class _Report(msgspec.Struct):
+    """Of a canonical report only whose it is."""
+
+    patient: Patient
+
+
+def _whose(session: Session, report_id: int) -> str:
+    """The patient of the newest version; "" when its contents were let go, or none was made yet."""
+    if session.pseudonym is None:
+        return ""
+    row = session.row(named.NEWEST_CONTENT, {"report_id": report_id})
+    if row is None or not row[0]:
+        return ""
+    return session.pseudonym(msgspec.json.decode(row[0], type=_Report).patient)
 
 
 def digest(values: dict[str, Any]) -> str:
@@ -102,6 +120,18 @@ def pseudonyms(folder: Path) -> Pseudonym:
         known = patient.ins or next(iter(patient.identifiers), None)
         if known is None:
             return ""
-        return hmac.new(key, f"{known.value}^{known.system}".encode(), hashlib.sha256).hexdigest()
+        return _keyed(key, f"{known.value}^{known.system}")
 
     return pseudonym
+
+
+def hash_of(folder: Path, identifier: str) -> str:
+    """As the trail names the patient whose matricule, or first local number, is `value^system`.
+
+    Raises OSError without a key.
+    """
+    return _keyed((folder / "audit-key").read_bytes(), identifier)
+
+
+def _keyed(key: bytes, identifier: str) -> str:
+    return hmac.new(key, identifier.encode(), hashlib.sha256).hexdigest()

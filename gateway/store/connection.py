@@ -26,10 +26,33 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         "wal_autocheckpoint = 4000",
         "foreign_keys = OFF",  # the writer makes its own ids; checking them again costs a seek each
         "temp_store = MEMORY",
+        "secure_delete = ON",  # what was let go is no longer in the file (REQ-76); zeroes pages in memory
         "cache_size = -16000",
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def rewrite(path: Path, most: int | None) -> bool:
+    """Make the file anew from what is left: pages that were divided keep copies of rows in their gaps, which
+    `secure_delete` does not reach. Writers wait meanwhile; False: more than `most` bytes, not done.
+
+    Raises sqlite3.Error.
+    """
+    connection = connect_writer(path)
+    try:
+        (pages,), (free,), (size,) = (
+            connection.execute(f"PRAGMA {name}").fetchone()
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        small = most is None or (pages - free) * size <= most
+        if small:
+            connection.execute("PRAGMA temp_store = FILE")
+            connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # the log held all of it, too
+        return small
+    finally:
+        connection.close()
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

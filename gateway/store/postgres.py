@@ -24,6 +24,7 @@ from gateway.store.moments import from_micros, to_micros
 from gateway.store.postgres_session import PostgresSession, connect
 from gateway.store.postgres_writer import WritingSession
 from gateway.store.pulse import Node, Pulse
+from gateway.store.purge import PURGED
 from gateway.store.session import Session
 from gateway.store.settle import settle
 from gateway.store.store import Chosen, Options, Store, ended, paused_now
@@ -157,7 +158,22 @@ class PostgresStore(Store):
 
     def _connect(self) -> PostgresSession:
         token = self._pulse.token if self._pulse is not None else 0
-        return WritingSession(connect(self._url, "writer"), tells=str(token))
+        session = WritingSession(connect(self._url, "writer"), tells=str(token))
+        session.pseudonym = self._pseudonym
+        return session
+
+    async def _let_go(self) -> None:
+        try:
+            await asyncio.to_thread(vacuum, self._url)
+        except StoreUnavailableError as fault:
+            log.warning("purged, not vacuumed", extra={"fault": str(fault)})
+
+    def leads(self) -> bool:
+        """The first by name of the nodes that live."""
+        return self._pulse is not None and self._pulse.first
+
+    def nodes(self) -> int:
+        return 1 if self._pulse is None else self._pulse.living
 
     async def _give_back(self) -> None:
         returned = tuple(self._returned)
@@ -194,6 +210,7 @@ class PostgresStore(Store):
 
     def _bury(self, session: PostgresSession, name: str) -> None:
         now = to_micros(self._clock.now())
+        session.pseudonym = self._pseudonym
         unknown = nodes.take_over(session, name)
         settle(session, unknown, self._retry, now, acknowledging=self._acknowledging)
 
@@ -216,6 +233,27 @@ def prepare(url: str) -> None:
         raise StoreUnavailableError(f"the schema cannot be made: {fault}") from fault
     finally:
         session.close()
+
+
+def vacuum(url: str, how: str = "ANALYZE") -> None:
+    """The rows that a purge emptied may be overwritten from now on; `FULL`: the tables are written anew, and
+    nobody can use them meanwhile. Raises StoreUnavailableError."""
+    with connect(url, "vacuum") as connection:
+        try:
+            for table in PURGED:
+                connection.execute(f'VACUUM ({how}) "{table.name}"'.encode())
+        except psycopg.Error as fault:
+            raise StoreUnavailableError(f"not vacuumed: {fault}") from fault
+
+
+def rewrite(url: str) -> None:
+    """`vacuum` in full. Raises StoreUnavailableError, SchemaError; NodeError while a node lives."""
+    with connect(url, "vacuum") as connection:
+        session = PostgresSession(connection)
+        schema.check_revision(session)
+        if living := nodes.living(session):
+            raise nodes.NodeError(f"{len(living)} gateways serve this store: stop them")
+    vacuum(url, "FULL")
 
 
 def _name(folder: Path) -> str:

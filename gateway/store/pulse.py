@@ -59,16 +59,28 @@ class Pulse:
         self._url, self._node, self._news, self._bury = url, node, news, bury
         self._stopping, self._recovering = threading.Event(), recovering
         self.up = True
+        self._living: tuple[str, ...] = ()
         self._connection = connect(url, "pulse")
         try:
             self._session = PostgresSession(self._connection)
             self.token = self._join_when_free()
+            self._living = nodes.living(self._session)
             self._connection.execute(f"LISTEN {CHANNEL}")
         except BaseException:
             self._connection.close()
             raise
         self._thread = threading.Thread(target=self._run, name="store-pulse", daemon=True)
         self._thread.start()
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the first by name of the nodes that live."""
+        return self._living[:1] == (self._node.name,)
+
+    @property
+    def living(self) -> int:
+        """How many nodes live, this one included."""
+        return max(1, len(self._living))
 
     def close(self) -> None:
         """Leave in order, where the database can be reached."""
@@ -124,6 +136,7 @@ class Pulse:
             with self._session.transaction():
                 self._bury(self._session, name)
             self._news()
+        self._living = nodes.living(self._session)
 
     def _listen(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -57,7 +57,7 @@ def limits(session: Session, policy: RetentionSettings, now: int, *, exported: b
     if exported:
         row = session.row(_LAST_EXPORT, {})
         newest = row[0] if row and row[0] is not None else 0
-    return {name: min(newest, now - days * DAY) for name, days in policy if days}
+    return {name: min(newest, now - days * DAY) for name, days in policy.days.items() if days}
 
 
 def due(session: Session, before: dict[str, int]) -> Purged:
@@ -73,13 +73,13 @@ def purge(session: Session, name: str, limit: int, now: int, actor: str) -> int:
     """At most AT_ONCE of a class, in the caller's transaction; how many went."""
     numbers = [one for (one,) in session.rows(_SOME[name], {"before": limit, "most": AT_ONCE})]
     for number in numbers:
-        _PURGE[name](session, number)
         entry = audit.Entry("purge", actor, result=name)
         if name == "reports":
             entry = entry._replace(report_id=number)
         elif name == "messages":
             entry = entry._replace(message_id=number)
-        audit.record(session, entry, now)
+        audit.record(session, entry, now)  # first: then whose it was is still known
+        _PURGE[name](session, number)
     return len(numbers)
 
 
@@ -230,4 +230,17 @@ _FORGET_ORDER = (
     delete(order_key).where(order_key.c.order_id == _NUMBER),
     delete(order).where(order.c.id == _NUMBER),
 )
+PURGED = (
+    artifact,
+    delivery,
+    document,
+    judgement,
+    message,
+    message_order,
+    order,
+    order_key,
+    report_patient,
+    report_version,
+)
+"""Tables in which something goes."""
 _PURGE = {"reports": _purge_report, "messages": _purge_message, "orders": _purge_order}

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -14,9 +14,9 @@ from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Flags, Recipient, SubmissionContext
 from gateway.ports import Row
-from gateway.store import audit, identities, judgement, listings, nodes, orders
+from gateway.store import audit, identities, judgement, listings, nodes, orders, trail
 from gateway.store import statements as named
-from gateway.store.moments import from_micros, iso
+from gateway.store.moments import from_micros, iso, to_micros
 from gateway.store.place import Where, reading
 
 _FIRST_PAGE = 1 << 62
@@ -38,6 +38,24 @@ class StoreQueries:
 
     def close(self) -> None:
         self._session.close()
+
+    def audit(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: int = 0,
+        limit: int = 50,
+        **asked: Any,
+    ) -> list[Row]:
+        """The audit trail, newest first; `asked`: `trail.Wanted`."""
+        wanted = trail.Wanted(
+            **asked,
+            since=0 if since is None else to_micros(since.astimezone(UTC)),
+            until=0 if until is None else to_micros(until.astimezone(UTC)),
+        )
+        with self._lock:
+            return trail.listed(self._session, wanted, cursor=cursor, limit=limit)
 
     # --- orders and identities
 

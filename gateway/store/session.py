@@ -10,6 +10,7 @@ from sqlalchemy import Executable, Insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 
+from gateway.model.people import Patient
 from gateway.store.statements import Sql, sql
 
 Params = Mapping[str, Any]
@@ -51,6 +52,8 @@ class Session(ABC):
 
     faults: Faults
     dialect: Dialect
+    pseudonym: Callable[[Patient], str] | None = None
+    """Whose a report is, for the audit trail (`audit.pseudonyms`); None where there is no key."""
     _facts: dict[Hashable, Any] | None = None
 
     def fact(self, name: Hashable, look: Callable[[], T]) -> T:

@@ -1,6 +1,8 @@
 """The embedded store: SQLite in WAL, one writing process, one writer thread."""
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -11,14 +13,19 @@ from gateway.model.delivery import Destination
 from gateway.ports import Produced, Settlement, Task
 from gateway.store.checkpoint import Checkpointer
 from gateway.store.claim import Claiming, next_due
-from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare
+from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare, rewrite
 from gateway.store.moments import from_micros
 from gateway.store.session import Session, SqliteSession
 from gateway.store.store import Chosen, Options, Store, ended, paused_now
 from gateway.store.supersede import Withdraw
 from gateway.store.writer import GroupWriter
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+REWRITTEN = 256 << 20
+"""Bytes of contents up to which the file is made anew after a purge; nothing is taken meanwhile (seconds)."""
 
 
 class SqliteStore(Store):
@@ -27,13 +34,9 @@ class SqliteStore(Store):
     def __init__(self, path: Path, lock: FolderLock, chosen: Chosen) -> None:
         """Use `open`."""
         self._checkpointer = Checkpointer(lambda: connect_writer(path))
-        writer = GroupWriter(
-            lambda: SqliteSession(connect_writer(path)),
-            SqliteSession.faults,
-            written=self._checkpointer.written,
-        )
+        writer = GroupWriter(self._connect, SqliteSession.faults, written=self._checkpointer.written)
         super().__init__(path.parent, writer, chosen)
-        self._lock = lock
+        self._path, self._lock = path, lock
         self._reading = SqliteSession(connect_reader(path))
         self._reader = ThreadPoolExecutor(1, "store-reader")
         self._claiming = Claiming(chosen.per_destination, recovering=chosen.recovering)
@@ -83,6 +86,21 @@ class SqliteStore(Store):
         return None if due is None else from_micros(due)
 
     # ---
+
+    def _connect(self) -> SqliteSession:
+        session = SqliteSession(connect_writer(self._path))
+        session.pseudonym = self._pseudonym
+        return session
+
+    async def _let_go(self) -> None:
+        try:
+            if not await asyncio.to_thread(rewrite, self._path, REWRITTEN):
+                log.warning(
+                    "purged, the file was not rewritten: too large to let messages wait, stop the gateway "
+                    "and run `gateway db compact`"
+                )
+        except sqlite3.Error as fault:
+            log.warning("purged, the file was not rewritten", extra={"fault": str(fault)})
 
     def _paused(self, destinations: frozenset[str]) -> None:
         self._claiming.paused = destinations

@@ -259,6 +259,12 @@ SET_OUTCOME = (
 
 # --- audit and operation
 
+NEWEST_CONTENT = (
+    select(report_version.c.report)
+    .where(report_version.c.report_id == bindparam("report_id"))
+    .order_by(report_version.c.number.desc())
+    .limit(1)
+)
 AUDIT_LAST = select(audit.c.hash).order_by(audit.c.id.desc()).limit(1)
 ADD_AUDIT = insert(audit)
 PAUSED = select(destination.c.name).where(destination.c.paused_at.is_not(None))

@@ -225,7 +225,22 @@ class Store(ABC):
             some = partial(purge, name=name, limit=limit, now=now, actor=actor)
             while number := await self._writer.submit(some, later=True):
                 gone[name] += number
+        if any(gone.values()):
+            await self._let_go()
         return Purged(**gone)
+
+    @abstractmethod
+    async def _let_go(self) -> None:
+        """What was purged is no longer in the files of the engine, as far as it can be done while others
+        work."""
+
+    def leads(self) -> bool:
+        """Whether this node does what one of all nodes has to do."""
+        return True
+
+    def nodes(self) -> int:
+        """How many nodes serve the store now, this one included."""
+        return 1
 
     def status(self) -> dict[str, Any]:
         """For readiness and alerts: free bytes, whether they are too few, what waits for the disk; of an

@@ -1,7 +1,7 @@
 """The FastAPI application: FHIR intake, read-only operator API, health, readiness, metrics."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -18,6 +18,7 @@ from gateway.web.body import TooLargeError, read_body
 from gateway.web.capability import capability_statement
 from gateway.web.commands import add_commands
 from gateway.web.operating import add_operations, noted
+from gateway.web.records import add_records
 
 FHIR_JSON = "application/fhir+json"
 
@@ -32,6 +33,7 @@ def application(
     operator: Operator | None = None,
     observe: Callable[[], None] = lambda: None,
     retention: Callable[[], RetentionSettings] = RetentionSettings,
+    export: Callable[[], IO[bytes]] | None = None,
 ) -> FastAPI:
     """The application over its ports. `ready` tells whether messages can be taken, and why not; `observe`
     brings metrics up to date that are not counted where they happen; without `operator` nothing can be
@@ -56,6 +58,8 @@ def application(
     add_commands(app, intake, queries, guarded)
     if operator is not None:
         add_operations(app, operator, retention, guarded)
+    if operator is not None and export is not None:
+        add_records(app, queries, operator, export, guarded)
 
     @app.get("/metrics", dependencies=guarded, include_in_schema=False)
     def scrape() -> Response:

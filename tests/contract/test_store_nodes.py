@@ -318,6 +318,17 @@ async def test_who_lives_and_what_each_has_in_hand_is_told(nodes: Cluster) -> No
     assert told["b"]["seconds"] is None
 
 
+async def test_every_node_knows_how_many_live_and_one_of_them_leads(nodes: Cluster) -> None:
+    """Of how many parts a rate is, and who purges (REQ-76)."""
+    a, b = nodes.node("a"), nodes.node("b")
+    await until(lambda: [a.nodes(), b.nodes()] == [2, 2])
+    leader, other = sorted((a, b), key=lambda node: not node.leads())
+    assert (leader.leads(), other.leads()) == (True, False)
+    await leader.close()
+    nodes._open.remove(leader)
+    await until(lambda: other.nodes() == 1 and other.leads())
+
+
 async def test_a_folder_serves_one_node(nodes: Cluster) -> None:
     nodes.node("a")
     with pytest.raises(StoreLockedError):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.config import RetentionSettings
+from gateway.model.base import replace
 from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.ports import Produced, Purged, Settlement
 from gateway.store import Store
@@ -146,3 +147,25 @@ async def test_a_purged_report_can_still_be_replaced_and_its_message_sent_again(
         (1, "delivered"),
         (2, "delivered"),
     ]
+
+
+@pytest.mark.req("REQ-76")
+async def test_what_went_is_no_longer_in_the_file(store: Store, engine: Engine, clock: TickingClock) -> None:
+    marker = b"MARKER-OF-A-PATIENT"
+    for number in range(40):
+        raw = b"MSH|" + marker + b"|" + bytes(str(number), "ascii") * 400
+        recipient = replace(DOCTOR, address=f"{marker.decode()}.{number}@test.mssante.fr")
+        await store.commit(
+            received(str(number), raw),
+            concluding(planned(DMP), planned(MAIL, recipient), order=f"CR{number}"),
+        )
+        await delivered(store, clock)
+    clock.pass_seconds(31 * DAY)
+    if engine.name == "sqlite":
+        assert marker in b"".join(path.read_bytes() for path in engine.folder.glob("gateway.db*"))
+    assert await store.purge(POLICY, exported=False) == Purged(reports=40)
+    if engine.name == "sqlite":
+        assert marker not in b"".join(path.read_bytes() for path in engine.folder.glob("gateway.db*"))
+        return
+    vacuumed = engine.sql("SELECT relname FROM pg_stat_user_tables WHERE vacuum_count > 0")
+    assert {"message", "report_version", "delivery", "artifact"} <= {name for (name,) in vacuumed}

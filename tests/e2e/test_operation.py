@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -33,8 +34,13 @@ def test_a_paused_destination_waits_and_goes_on_when_it_is_resumed(gateway: Gate
     send(gateway)
     wait_for(gateway, "pending")
     assert httpx.get(f"{gateway.http}/readyz").json()["destinations"] == {"folder": "paused"}
+    (told,) = [row["text"] for row in gateway.rows("doctor") if "gateway resume" in row["text"]]
+    assert re.fullmatch(r"paused: .*; 1 deliveries wait, the oldest for \d+ (s|min)", told), told
     assert gateway.run("resume", "folder").stdout == "folder: working\n"
     wait_for(gateway, "delivered")
+    assert gateway.process is not None
+    gateway.process.stop()
+    assert "outcomes recovered" not in (gateway.folder / "log").read_text(), "it was stopped, not killed"
 
 
 def test_verbs_say_why_a_delivery_does_not_take_them(gateway: Gateway) -> None:

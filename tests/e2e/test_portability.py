@@ -113,7 +113,12 @@ def test_who_looks_at_contents_stands_in_the_audit_trail(gateway: Gateway, tmp_p
     assert gateway.run("message", "1", "--raw").returncode == 0
     assert gateway.run("evidence", "1", "--out", tmp_path / "proof.zip").returncode == 0
     assert gateway.run("export", "--out", tmp_path / "all.zip").returncode == 0
+    assert httpx.get(f"{gateway.http}/api/export").status_code == 401
+    answer = httpx.post(f"{gateway.http}/api/export", headers=head)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    (tmp_path / "all.zip").write_bytes(answer.content)
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert {"SHA256SUMS", "export.json", "audit-key", "messages/1/received"} <= set(archive.namelist())
         rows = [json.loads(line) for line in archive.read("tables/audit.jsonl").decode().splitlines()]
     looks = [row for row in rows if row["action"] in ("read", "export")]
     assert [(row["action"], row["message_id"], row["report_id"], row["result"]) for row in looks] == [
@@ -121,8 +126,14 @@ def test_who_looks_at_contents_stands_in_the_audit_trail(gateway: Gateway, tmp_p
         ("read", 1, None, "raw"),
         ("export", None, 1, "evidence"),
         ("export", None, None, "everything"),
+        ("export", None, None, "everything"),
     ]
-    assert looks[0]["actor"] == "token alice"
+    assert [looks[0]["actor"], looks[-1]["actor"]] == ["token alice"] * 2
+    trail = httpx.get(f"{gateway.http}/api/audit", params={"actor": "token alice"}, headers=head).json()
+    assert [row["action"] for row in trail["items"]] == ["export", "read"]
+    whose = gateway.rows("audit", "--patient", "279035121518989^1.2.250.1.213.1.4.10")
+    assert [row["action"] for row in whose] == ["export", "attempt", "taken"]
+    assert httpx.get(f"{gateway.http}/api/audit").status_code == 401
 
 
 @pytest.mark.req("REQ-76")
@@ -133,3 +144,8 @@ def test_a_purge_needs_a_policy_and_an_export(gateway: Gateway, tmp_path: Path) 
     assert (refused.returncode, "no retention policy" in refused.stderr) == (1, True)
     gateway.environment["GATEWAY_RETENTION__REPORTS"] = "1"
     assert gateway.run("purge", "--dry-run").stdout == "would go: 0 reports, 0 messages, 0 orders\n"
+    assert gateway.run("db", "compact").returncode == 1, "it is served"
+    assert gateway.process is not None
+    gateway.process.stop()
+    done = gateway.run("db", "compact")
+    assert (done.returncode, gateway.run("db", "check").returncode) == (0, 0), done.stderr

@@ -39,6 +39,23 @@ def test_a_rate_lets_a_burst_through_then_one_each_interval() -> None:
     assert 17 * 10 <= sent <= 17 * 10 + 5
 
 
+def test_nodes_that_share_a_peer_keep_its_rate_together_while_they_come_and_go() -> None:
+    """Three nodes of one client of the Annuaire (17 a second), then two: each takes what it may."""
+    rate, burst = 17.0, 6
+    plan = [(3, 0.0), (2, 10.0), (3, 20.0)]
+    members = [gate(rate=rate, burst=burst) for _ in range(3)]
+    sent, passed = 0, 30.0
+    for step in range(int(passed * 100)):
+        now = step / 100
+        nodes = next(count for count, since in reversed(plan) if now >= since)
+        for one in members[:nodes]:
+            one.share(nodes, now)
+            room = one.room(0, now) or 0
+            one.handed_out(room, now)
+            sent += room
+    assert 0.95 * rate * passed <= sent <= rate * passed + 2 * burst
+
+
 def test_what_was_handed_out_but_not_sent_costs_no_rate() -> None:
     one = gate(rate=1.0)
     one.handed_out(1, 0.0)

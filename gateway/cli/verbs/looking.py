@@ -93,6 +93,24 @@ def identities(
 
 
 @app.command()
+def audit(
+    action: Annotated[str, typer.Option("--action", help="taken, attempt, retry, read, export, purge…")] = "",
+    actor: Annotated[str, typer.Option("--actor", help="Only what this one did.")] = "",
+    report: Annotated[int, typer.Option("--report", help="Only of this report.")] = 0,
+    patient: Annotated[
+        str, typer.Option("--patient", help="Only of this one: INS or local number as VALUE^OID.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """The audit trail: who did what, when, to which report and patient (a keyed hash), with what result."""
+    from gateway.cli import listing
+
+    listing.audit(action, actor, report, patient, limit, json, config)
+
+
+@app.command()
 def evidence(
     report: Annotated[int, typer.Argument(metavar="REPORT", help="Report id, as `messages` shows it.")],
     out: Annotated[Path, typer.Option("--out", help="Archive to write (zip).")],

@@ -39,6 +39,14 @@ def db_upgrade(config: Config = None) -> None:
     store.upgrade(config)
 
 
+@database.command("compact")
+def db_compact(config: Config = None) -> None:
+    """Make the store's files anew from what is left after a purge. Stop every gateway on it before."""
+    from gateway.cli import database as store
+
+    store.compact(config)
+
+
 @database.command("restore")
 def db_restore(
     path: Annotated[

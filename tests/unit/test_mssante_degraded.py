@@ -93,7 +93,8 @@ def test_a_withdrawal_says_so_and_promises_no_archive() -> None:
 def test_an_archive_that_the_subject_does_not_announce_is_a_fault() -> None:
     made = mssante.prepare(under(PdfAlone.NEVER, job()))
     hidden = made.data.replace(b"Subject: XDM/1.0/DDM+", b"Subject: ")
-    assert [fault.place for fault in mail_rules.read(hidden, (DUPONT_BOX,)).faults] == ["Subject"]
+    before, after = (mail_rules.read(data, (DUPONT_BOX,)).faults for data in (made.data, hidden))
+    assert [fault.place for fault in after if fault not in before] == ["Subject"]
 
 
 async def test_the_ledger_says_that_the_page_went_alone() -> None:

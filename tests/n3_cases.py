@@ -91,7 +91,6 @@ def study(number: int, kind: str, sop_class: str = "") -> ImagingStudy:
         modalities=(kind,),
         started=datetime(2021, 1, 8, 10, 30, tzinfo=PARIS),
         series=(series,),
-        url=f"https://drimbox.example/IHEInvokeImageDisplay?requestType=STUDY&studyUID={uid}",
     )
 
 
@@ -411,6 +410,9 @@ SITUATIONS: dict[str, ReportVersion] = {
             ),
             ContraIndication(comment="Allergie alimentaire : Arachide"),
         ),
+    ),
+    "a link to the images": replace(
+        FULL, site=replace(FULL.site, viewer="https://drimbox.example/IHEInvokeImageDisplay")
     ),
     "pregnant": with_report(pregnancy=Code(code="77386006", system=SNOMED_CT, display="Enceinte")),
     "no LOINC": with_act(code=None, sites=(HEAD_SITE,)),

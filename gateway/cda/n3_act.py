@@ -69,7 +69,7 @@ def _act(out: Writer, body: Element, version: ReportVersion, index: int, section
         product(out, node, item, f"{source}.products[{number - 1}]", target)
     _complications(out, section, sections.get(SectionKind.COMPLICATIONS, ()), identity, index + 1)
     exposure(out, section, version, index, sections.get(SectionKind.EXPOSURE, ()))
-    catalogue(out, section, report, identity, index)
+    catalogue(out, section, version, index)
 
 
 def _act_table(text: Narrative, act: Act, prefix: str, report: ImagingReport, place: Site) -> None:

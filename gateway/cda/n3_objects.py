@@ -8,25 +8,24 @@ from gateway.cda.tree import Element
 from gateway.cda.vocabulary import MODALITIES
 from gateway.cda.vocabulary_n3 import CATALOGUE, ENTRIES, MODALITY_NAME, SOP_CLASSES
 from gateway.cda.writer import UID, Writer
-from gateway.model import wording
+from gateway.model import viewer, wording
 from gateway.model.base import replace
 from gateway.model.report import ImagingReport, ImagingSeries, ImagingStudy
 from gateway.model.terms import DCM, Code
-from gateway.model.version import VersionIdentity
+from gateway.model.version import ReportVersion
 
 NO_OBJECTS: Final = "Aucun objet DICOM référencé."
 _STUDY: Final = Code(code="113014", system=DCM, display="Examen")
 _SERIES: Final = Code(code="113015", system=DCM, display="Série")
 
 
-def catalogue(
-    out: Writer, parent: Element, report: ImagingReport, identity: VersionIdentity, index: int
-) -> None:
+def catalogue(out: Writer, parent: Element, version: ReportVersion, index: int) -> None:
     """Studies of one act; the section is required, with a text, even when no study is known.
 
     One generic series with one pointer stands for each study: the rules allow exactly one (SCH). What the
     message does not tell of them is UNK, never made up.
     """
+    report, identity = version.report, version.identity
     section = open_section(out, parent, CATALOGUE, identity, index=index + 1)
     text = Narrative(out, section)
     found = studies_of(report, index)
@@ -36,12 +35,14 @@ def catalogue(
     modalities = report.acts[index].modalities
     shown = [(study, f"examen-{index + 1}-{number}") for number, (study, _) in enumerate(found, 1)]
     header = ("Examen", "Modalité d'acquisition", "Date", "N° d'examen", "Images")
-    text.table(header, [_row(study, modalities, target) for study, target in shown])
+    links = [viewer.link(version, study) if _valid(study) else "" for study, _ in shown]
+    rows = [_row(study, modalities, target, link) for (study, target), link in zip(shown, links, strict=True)]
+    text.table(header, rows)
     place = Place(out, section, identity)
-    for (study, source), (_, target) in zip(found, shown, strict=True):
+    for (study, source), (_, target), link in zip(found, shown, links, strict=True):
         if _valid(study):
             dated = replace(study, started=study.started or report.acts[index].start)
-            _study(place, dated, source, _modality(study, modalities), target)
+            _study(place, dated, source, _modality(study, modalities), target, link)
         else:
             out.find("STUDY-UID-FORM", f"{source}.uid")
 
@@ -74,7 +75,7 @@ def _modality(study: ImagingStudy, of_act: tuple[Code, ...]) -> Code:
     return Code(code=of_act[0].code, system=DCM, display=of_act[0].display)
 
 
-def _row(study: ImagingStudy, modalities: tuple[Code, ...], target: str) -> tuple[Cell, ...]:
+def _row(study: ImagingStudy, modalities: tuple[Code, ...], target: str, link: str) -> tuple[Cell, ...]:
     modality = _modality(study, modalities)
     named = dict.fromkeys((*study.modalities, *(series.modality for series in study.series[:1])))
     others = [f"{wording.modality(code)} [{code}]" for code in named if code not in ("", modality.code)]
@@ -86,11 +87,11 @@ def _row(study: ImagingStudy, modalities: tuple[Code, ...], target: str) -> tupl
         Cell("\n".join([f"{modality.display} [{modality.code}]".strip(), *others]), f"{target}-modalite"),
         Cell(study.started.strftime("%d/%m/%Y") if study.started else ""),
         Cell(study.accession.value if study.accession else ""),
-        Cell(study.url, f"{target}-images"),
+        Cell(link, f"{target}-images"),
     )
 
 
-def _study(place: Place, study: ImagingStudy, source: str, modality: Code, target: str) -> None:
+def _study(place: Place, study: ImagingStudy, source: str, modality: Code, target: str, link: str) -> None:
     out = place.out
     series = study.series[0] if study.series else ImagingSeries(uid="")
     node = out.add(place.section, "entry")
@@ -116,9 +117,8 @@ def _study(place: Place, study: ImagingStudy, source: str, modality: Code, targe
     else:
         code = out.null(node, "code")
     reference(out, code, f"{target}-images", "originalText")
-    if study.url:
-        link = out.add(node, "text", mediaType="application/dicom")
-        out.add(link, "reference", "", f"{source}.url", value=study.url)
+    if link:
+        out.add(out.add(node, "text", mediaType="application/dicom"), "reference", value=link)
 
 
 def _uid(out: Writer, node: Element, uid: str, source: str) -> None:

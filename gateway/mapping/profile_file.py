@@ -16,7 +16,7 @@ from gateway.model.findings import CATALOGUE, Severity
 from gateway.model.report import SectionKind
 
 SITE_KEYS = frozenset(
-    {"fictive", "timezone", "sector", "automaton_id", "source_id", "vihf_version", "cda_level"}
+    {"fictive", "timezone", "sector", "automaton_id", "source_id", "vihf_version", "cda_level", "viewer"}
 )
 """Top-level values of a profile."""
 SITE_TABLES = frozenset({"structure", "custodian", "author_specialty", "software", "mail", "authorities"})
@@ -34,7 +34,7 @@ TABLES = SITE_TABLES | {
 }
 CONSTANTS = frozenset(
     {"sector", "automaton_id", "source_id", "structure", "structures", "custodian", "mail"}
-    | {"authorities", "directory"}
+    | {"authorities", "directory", "viewer"}
 )
 """What identifies one house: a profile with `fictive = false` never inherits it from a fictive one."""
 

@@ -29,6 +29,7 @@ from gateway.mapping.profile_file import (
     read_table,
     shipped,
 )
+from gateway.model import viewer
 from gateway.model.report import SectionKind
 from gateway.model.site import Site
 
@@ -196,6 +197,8 @@ def _site(own: ProfileFile, data: Mapping[str, Any]) -> tuple[Site | None, list[
         named = re.search(r"unknown field `([^`]+)`", str(wrong))
         where = [*keys[:1], *((named[1],) if named else keys[1:2])]
         return None, [own.problem(str(wrong), *(where or ("fictive",)))]
+    if wrong_viewer := viewer.fault(site.viewer):
+        return None, [own.problem(f"`viewer` {wrong_viewer}", "viewer")]
     try:
         ZoneInfo(site.timezone)
     except (ZoneInfoNotFoundError, ValueError):

@@ -125,8 +125,6 @@ class ImagingStudy(Value):
     started: datetime | None = None
     description: str = ""
     series: tuple[ImagingSeries, ...] = ()
-    url: str = ""
-    """Where a person may see the images (IHE Invoke Image Display)."""
 
 
 class OrderReference(Value):

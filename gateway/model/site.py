@@ -82,6 +82,8 @@ class Site(Value, dict=True, gc=True):
     vihf_version: str = "3.0"
     cda_level: CdaLevel = CdaLevel.N1
     """Body of the CDA that we build; n3 falls back to n1 where a report's structure does not allow it."""
+    viewer: str = ""
+    """Address of the image viewer (IHE Invoke Image Display) that reports link to; "": no link anywhere."""
     software: Software = Software(name="", version="")
     mail: Mail = Mail()
     authorities: Authorities = Authorities()

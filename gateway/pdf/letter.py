@@ -6,7 +6,7 @@ Nothing is added to what the report says except labels: the text of each section
 import re
 from datetime import tzinfo
 
-from gateway.model import wording
+from gateway.model import viewer, wording
 from gateway.model.base import replace
 from gateway.model.letter import Letter, LetterSection
 from gateway.model.people import Organization, Practitioner
@@ -70,6 +70,7 @@ def _exam(version: ReportVersion) -> Rows:
         ("Demandeur", wording.person(report.requester) if report.requester else ""),
         ("N° de demande", ", ".join(dict.fromkeys(placers))),
         ("Date de la demande", wording.day(requested, tz) if requested else ""),
+        ("Images", "\n".join(dict.fromkeys(viewer.link(version, study) for study in report.studies))),
     ]
     if version.identity.number > 1:
         rows.append(("Version", f"{version.identity.number}, annule et remplace la version précédente"))

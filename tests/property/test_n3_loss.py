@@ -188,7 +188,6 @@ STUDY = filled(
     started=st.none() | st.just(HEAD.start),
     series=st.lists(SERIES, max_size=2).map(tuple),
     description=st.just("") | WORD,
-    url=st.just("") | st.just("https://images.example/study?a=1&b=2"),
 )
 
 

@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.setup-done
 
-.PHONY: help setup demo postgres test lint serve bench faults fuzz golden requirements clean
+.PHONY: help setup demo postgres test lint serve bench compiled faults fuzz golden requirements clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -44,6 +44,12 @@ serve: setup ## gateway serve on the embedded defaults
 
 bench: setup ## figures as ratios, never asserted
 	$(BIN)/python -m bench
+
+compiled: setup ## a wheel in dist/ whose hot path is compiled (needs gcc), tested and measured
+	@rm -f dist/*.whl
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+	  --no-build-isolation --wheel-dir dist .
+	$(BIN)/python -m bench.compiled dist/*.whl
 
 fuzz: setup ## framer, reader, mapping: FUZZ_SECONDS (600) of hostile input
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)

@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway import build
 from gateway.cli.common import FAILED, emit, settings
 from gateway.config import Environment
 
@@ -38,6 +39,7 @@ def doctor(as_json: bool, config: Path | None) -> None:
 
 
 def _all(current: "Settings") -> Iterator[Check]:
+    yield Check("build", "ok", build())
     yield Check("environment", "ok", current.environment.value)
     yield from _sites(current)
     yield from _destinations(current)

@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway import __version__
+from gateway import __version__, build, compiled
 from gateway.cli.verbs import commanding, looking, offline, operating, sending, store
 from gateway.cli.verbs.common import Config, Json
 
@@ -18,8 +18,9 @@ app = typer.Typer(
 
 @app.command()
 def version(json: Json = False) -> None:
-    """Print the version."""
-    print(f'{{"version": "{__version__}"}}' if json else f"gateway {__version__}")
+    """Print the version, and whether the build is compiled."""
+    facts = f'{{"version": "{__version__}", "compiled": {str(compiled()).lower()}}}'
+    print(facts if json else f"gateway {build()}")
 
 
 @app.command()

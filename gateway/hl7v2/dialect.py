@@ -2,11 +2,10 @@
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
-from gateway.model.base import Value
 
-
-class Delimiters(Value):
+class Delimiters(NamedTuple):
     """The five characters of MSH-1 and MSH-2; "" = the message has no such delimiter."""
 
     field: str = "|"
@@ -78,7 +77,7 @@ class Dialect:
 
     def leaf(self, data: bytes) -> str:
         """Text of a leaf: decoded, unescaped; the null `""` gives ""."""
-        if self._escape not in data or self._pattern is None:
+        if self._pattern is None or data.find(self._escape) < 0:
             return "" if data == b'""' else data.decode(self.codec)
         return self._pattern.sub(self._unescape, data.decode(self.codec))
 

@@ -40,7 +40,7 @@ def part(data: bytes, delimiter: bytes, number: int) -> bytes:
     """The part `number` (from 1) of `data`, b"" when it has none."""
     if len(data) > _SHORT:  # a split would copy the document behind the part that is wanted
         return _part_of_long(data, delimiter, number)
-    if delimiter and delimiter in data:
+    if delimiter and data.find(delimiter) >= 0:  # `in` asks bytes for a number first, and swallows the error
         found = data.split(delimiter, number)
         return found[number - 1] if 0 < number <= len(found) else b""
     return data if number == 1 else b""
@@ -113,7 +113,7 @@ class Segment:
         dialect = self._dialect
         if field <= 2 and self.name in HEADERS:
             return dialect.decode(data) if repetition == component == subcomponent == 1 else ""
-        if repetition > 1 or dialect.repetition in data:
+        if repetition > 1 or data.find(dialect.repetition) >= 0:
             data = part(data, dialect.repetition, repetition)
         return _leaf(dialect, data, component, subcomponent)
 
@@ -192,7 +192,7 @@ class Segment:
             return ""
         if _carries_base64(data, dialect):
             return dialect.decode(data)
-        if dialect.repetition not in data:
+        if data.find(dialect.repetition) < 0:
             return dialect.leaf(data)
         return "\n".join(dialect.leaf(one) for one in parts(data, dialect.repetition))
 
@@ -288,14 +288,16 @@ def _leaf(dialect: Dialect, data: bytes, component: int, subcomponent: int) -> s
     """One leaf of a repetition, decoded and unescaped; Base64 stays as it is."""
     if component == 5 and _carries_base64(data, dialect):
         return dialect.decode(part(data, dialect.component, 5)) if subcomponent == 1 else ""
-    if component > 1 or dialect.component in data:
+    if component > 1 or data.find(dialect.component) >= 0:
         data = part(data, dialect.component, component)
-    if subcomponent > 1 or dialect.sub in data:
+    if subcomponent > 1 or data.find(dialect.sub) >= 0:
         data = part(data, dialect.sub, subcomponent)
     return dialect.leaf(data)
 
 
 def _carries_base64(data: bytes, dialect: Dialect) -> bool:
     """Whether a repetition is an ED whose encoding (ED.4) is Base64, in any case."""
+    if data.find(b"64", 0, 512) < 0:  # nearly every text
+        return False
     head = data[:512].lower()
     return b"base64" in head and part(head, dialect.component, 4).strip() == b"base64"

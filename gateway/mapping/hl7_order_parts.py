@@ -91,7 +91,7 @@ def _embedded(reader: Reader, name: str) -> Found | None:
     for path in reader.profile.locators[name].paths:
         if path.segment != "OBX" or path.field != 5:
             continue
-        for found in path._replace(component=5).matches(reader.scope):
+        for found in path.of_component(5).matches(reader.scope):
             if found.segment.value(2).strip() == "ED":
                 reader.mark(found.segment, 2, 3, 5, 11)
                 return found

@@ -57,8 +57,10 @@ def _narrative(observation: bytes) -> bool:
 
 def carries_base64(segment: Segment) -> bool:
     """An ED by OBX-5.4, even where OBX-2 says text: `^application^pdf^Base64^…`."""
-    head = segment.field(5)[:512]
-    return b"base64" in head.lower() and segment.value(5, 1, 4).strip().upper() == "BASE64"
+    data = segment.field(5)
+    if data.find(b"64", 0, 512) < 0:  # nearly every text
+        return False
+    return b"base64" in data[:512].lower() and segment.value(5, 1, 4).strip().upper() == "BASE64"
 
 
 _NOTHING: Final[Mapping[int, str]] = MappingProxyType({})

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from gateway.hl7v2 import Segment
 
 Place = tuple[int, int, int, int]
@@ -38,15 +36,26 @@ class LocatorError(ValueError):
     """A text that is no locator; the caller adds file and line."""
 
 
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """A value and where it stood. `repetition` counts from 1; `location` is `PID-3[2].1`."""
+class Found:
+    """A value and where it stood. `repetition` counts from 1; `location` is `PID-3[2].1`.
 
-    value: str
-    segment: Segment
-    field: int
-    repetition: int
-    component: int = 0
-    subcomponent: int = 0
+    A plain class, like `Path`: made dozens of times a message, and compiled (`hatch_build.py`) it reads
+    its fields without a look into a dictionary.
+    """
+
+    __slots__ = ("component", "field", "repetition", "segment", "subcomponent", "value")
+
+    def __init__(
+        self,
+        value: str,
+        segment: Segment,
+        field: int,
+        repetition: int,
+        component: int = 0,
+        subcomponent: int = 0,
+    ) -> None:
+        self.value, self.segment, self.field, self.repetition = value, segment, field, repetition
+        self.component, self.subcomponent = component, subcomponent
 
     @property
     def location(self) -> str:
@@ -66,30 +75,41 @@ class _Test(NamedTuple):
         return (self.field, 1, self.component, self.subcomponent)
 
 
-class Path(NamedTuple):
+class Path:
     """One alternative of a locator. `component` and `subcomponent` are 0 where the text names none."""
 
-    segment: str
-    where: _Test | None
-    field: int
-    pick: _Test | None
-    repetition: int
-    component: int
-    subcomponent: int
+    __slots__ = ("component", "field", "pick", "plain", "repetition", "segment", "subcomponent", "where")
 
-    @property
-    def plain(self) -> bool:
+    def __init__(
+        self,
+        segment: str,
+        where: _Test | None,
+        field: int,
+        pick: _Test | None,
+        repetition: int,
+        component: int,
+        subcomponent: int,
+    ) -> None:
+        self.segment, self.where, self.field, self.pick = segment, where, field, pick
+        self.repetition, self.component, self.subcomponent = repetition, component, subcomponent
+        self.plain = where is None and pick is None and not repetition and subcomponent < 2
         """No condition and no subcomponent: any repetition of any such segment."""
-        return self.where is None and self.pick is None and not self.repetition and self.subcomponent < 2
+
+    def of_component(self, component: int) -> "Path":
+        """The same path to another component."""
+        return Path(
+            self.segment, self.where, self.field, self.pick, self.repetition, component, self.subcomponent
+        )
 
     def matches(self, scope: Scope, most: int = 0) -> list[Found]:
         """The values that this path leads to, in message order, none empty; at most `most`, 0 all."""
-        name, where, field, pick, wanted, component, sub = self
-        segments = scope.named.get(name)
+        segments = scope.named.get(self.segment)
         if segments is None:
             return []
-        column, made = (component or 1) - 1, []
-        for segment in segments if where is None else _having(name, where, scope):
+        where, field, pick, wanted = self.where, self.field, self.pick, self.repetition
+        component, sub = self.component, self.subcomponent
+        column, made = (component or 1) - 1, list[Found]()
+        for segment in segments if where is None else _having(self.segment, where, scope):
             for repetition, row in enumerate(segment.leaves(field), 1):
                 if wanted and repetition != wanted:
                     continue

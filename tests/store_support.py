@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config import RetrySettings, Settings
+from gateway.model.base import replace
 from gateway.model.decision import Decision, PlannedDelivery, Verdict
 from gateway.model.delivery import DeliveryState, Destination, MessageState, Outcome, OutcomeKind
 from gateway.model.people import Patient
@@ -123,6 +124,30 @@ def concluding(
             identity=identity,
         )
         return Conclusion(state=MessageState.ACCEPTED, answer=answer, reports=(settled,), blobs=blobs)
+
+    return conclude
+
+
+def withdrawing(order: str = "CR1") -> Callable[[Known], Conclusion]:
+    """Take the report back, as the rules decide it: cancel what it owes, delete what `Known.sent` names."""
+
+    def conclude(known: Known) -> Conclusion:
+        key = f"{order}^1.2.250.1.999"
+        plan = known.sent("default", key)
+        made = concluding(*plan, order=order)(known)
+        (one,) = made.reports
+        gone = replace(
+            one,
+            mapped=mapped(order, ReportStatus.ENTERED_IN_ERROR),
+            decision=Decision(
+                verdict=Verdict.ACCEPT,
+                plan=plan,
+                number=one.decision.number if plan else 0,
+                recalls=True,
+            ),
+            identity=one.identity if plan else None,
+        )
+        return replace(made, reports=(gone,))
 
     return conclude
 

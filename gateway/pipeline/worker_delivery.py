@@ -76,6 +76,10 @@ class Delivery:
         if route is None:
             code = "DESTINATION-OFF"
             raise _RefusedError(Outcome(kind=OutcomeKind.PERMANENT, code=code), job.destination)
+        if job.recalled and not (job.unanswered and route.inquiry is not None):
+            # It was in hand when the report was withdrawn, and lost: it shall not leave any more.
+            code = "REPORT-RECALLED"
+            raise _RefusedError(Outcome(kind=OutcomeKind.REFUSED, code=code), job.destination)
         if route.inquiry is not None:
             question = _made(route.inquiry.question, job, task)
             if question is not None:

@@ -102,7 +102,6 @@ class StoreReader:
             else:
                 placed, remote_ids = self._place(Action(action), lane)
                 version, documents = self._made(version_id)
-            again = destination == Destination.DMP and attempt > 1
             return DeliveryJob(
                 delivery_id=delivery_id,
                 destination=Destination(destination),
@@ -112,8 +111,8 @@ class StoreReader:
                 attempt=attempt,
                 recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
                 previous_remote_ids=remote_ids,
-                unanswered=again and left(self._session, delivery_id),
-                recalled=again and self._session.row(named.WITHDRAWN_BEHIND, lane) is not None,
+                unanswered=attempt > 1 and left(self._session, delivery_id),
+                recalled=self._session.row(named.WITHDRAWN_BEHIND, lane) is not None,
                 acknowledges=told(self._session, delivery_id) if destination == Destination.ZAM else None,
             )
 

@@ -44,13 +44,18 @@ def sent(session: Session, report_id: int, withdraw: Withdraw) -> tuple[PlannedD
 
 
 def recall(session: Session, report_id: int, withdraw: Withdraw, now: int) -> None:
-    """Cancel all that the report owes and that neither left nor is under way."""
+    """Cancel all that the report owes and that neither left nor is under way, and earlier deletions that have
+    nothing to delete then."""
+    cleared = set()
     rows = session.rows(named.DELIVERIES_OF_SET, {"report_id": report_id})
-    for number, destination, state, _, action, _ in rows:
+    for number, destination, state, lane, action, _ in rows:
         settled = DeliveryState(state).settled
         if settled or action == Action.DELETE or left(session, number) or not withdraw(number):
             continue
         _cancel(session, report_id, number, destination, state, now)
+        cleared.add((destination, lane))
+    for destination, lane in sorted(cleared):
+        drop_idle(session, {"report_id": report_id, "destination": destination, "lane_recipient": lane}, now)
 
 
 def drop_idle(session: Session, lane: dict[str, Any], now: int) -> None:
@@ -71,7 +76,7 @@ def to_delete(session: Session, lane: dict[str, Any]) -> tuple[int, RemoteIds]:
     """Of the deletion `lane` (with its delivery_id): the version whose document is to go, the last one that
     left; and what the peer named for the last one that is known to have arrived, () for none.
 
-    Raises LookupError when nothing left.
+    Raises ValueError when nothing left: `drop_idle` lets no such deletion stand.
     """
     version = 0
     for number, made, outcome, version_id in session.rows(named.PREDECESSORS, lane):
@@ -86,7 +91,7 @@ def to_delete(session: Session, lane: dict[str, Any]) -> tuple[int, RemoteIds]:
             if last is not None and last.kind is OutcomeKind.DELIVERED:
                 return version, last.remote_ids
     if not version:
-        raise LookupError(f"delivery {lane['delivery_id']} has nothing to delete")
+        raise ValueError(f"delivery {lane['delivery_id']} has nothing to delete")
     return version, ()
 
 

@@ -4,16 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.model.base import replace
 from gateway.model.delivery import OutcomeKind
-from gateway.model.report import ReportStatus
-from gateway.ports import Conclusion, Known, Task
+from gateway.ports import Task
 from tests.contract.test_store_supersede import Bench
 from tests.postgres_support import Engine
-from tests.store_support import DMP, DOCTOR, FOLDER, MAIL, OTHER, concluding, planned, received
+from tests.store_support import DMP, DOCTOR, FOLDER, MAIL, OTHER, planned, received, withdrawing
 
 K = OutcomeKind
-KEY = "CR1^1.2.250.1.999"
 
 
 class Lanes(Bench):
@@ -29,22 +26,8 @@ class Lanes(Bench):
         await self.store.close()
 
     async def withdraw(self) -> None:
-        """As the rules decide it: cancel all, delete what `Known.sent` names."""
-
-        def conclude(known: Known) -> Conclusion:
-            made = concluding(*known.sent("default", KEY))(known)
-            (one,) = made.reports
-            assert one.mapped.report is not None
-            report = replace(one.mapped.report, status=ReportStatus.ENTERED_IN_ERROR)
-            gone = replace(
-                one,
-                mapped=replace(one.mapped, report=report),
-                decision=replace(one.decision, recalls=True),
-            )
-            return replace(made, reports=(gone,))
-
         self._count += 1
-        await self.store.commit(received(str(self._count)), conclude)
+        await self.store.commit(received(str(self._count)), withdrawing())
 
     async def due(self) -> list[Task]:
         """What may be sent now; handed out until it is settled."""
@@ -98,6 +81,30 @@ async def test_what_is_in_hand_is_not_pulled_away_and_then_deleted(lanes: Lanes)
     (deletion,) = await lanes.due()
     assert lanes.reader.job(deletion.id, 1).action == "delete"
     assert ("mssante-ps", "delete", "cancelled") in lanes.ledger(), "the mail had not gone"
+
+
+@pytest.mark.req("REQ-40", "REQ-78")
+async def test_what_was_in_hand_and_is_lost_does_not_leave_any_more(lanes: Lanes) -> None:
+    """The worker died before it sent anything; the report was withdrawn meanwhile."""
+    await lanes.version(planned(FOLDER))
+    await lanes.produce()
+    (task,) = await lanes.due()
+    await lanes.withdraw()
+    await lanes.store.surrender((task,))
+    (again,) = await lanes.due()
+    assert (again.id, lanes.reader.job(again.id, 1).recalled) == (task.id, True)
+    await lanes.settle(again, K.REFUSED)
+    assert lanes.ledger() == [("folder", "create", "refused"), ("folder", "delete", "cancelled")]
+
+
+async def test_a_second_withdrawal_clears_what_the_first_one_waited_for(lanes: Lanes) -> None:
+    await lanes.version(planned(FOLDER))
+    await lanes.produce()
+    (task,) = await lanes.due()
+    await lanes.withdraw()
+    await lanes.store.surrender((task,))
+    await lanes.withdraw()
+    assert lanes.ledger() == [("folder", "create", "cancelled"), ("folder", "delete", "cancelled")]
 
 
 @pytest.mark.req("REQ-40")

@@ -1,7 +1,7 @@
 """Under any order of events: lanes keep their order, nothing is under way twice, all ends delivered once.
 
-The events are drawn: messages come, tasks are claimed, outcomes of any class come back in any order, workers
-die, operators retry and cancel, the store is closed and opened again, time passes.
+The events are drawn: messages come, reports are withdrawn, tasks are claimed, outcomes of any class come back
+in any order, workers die, operators retry and cancel, the store is closed and opened again, time passes.
 """
 
 import asyncio
@@ -16,8 +16,20 @@ from hypothesis import strategies as st
 from gateway.config import RetrySettings
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import SqliteStore, StoreQueries
-from tests.store_support import DMP, DOCTOR, FOLDER, MAIL, OTHER, TickingClock, concluding, document, planned
+from gateway.store import SqliteStore, StoreQueries, StoreReader
+from tests.postgres_support import site
+from tests.store_support import (
+    DMP,
+    DOCTOR,
+    FOLDER,
+    MAIL,
+    OTHER,
+    TickingClock,
+    concluding,
+    document,
+    planned,
+    withdrawing,
+)
 from tests.store_support import received as message
 
 RETRY = RetrySettings(first=10.0, jitter=0.0, give_up_after=500.0)
@@ -27,6 +39,7 @@ Lane = tuple[str, str, str | None]
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("message"), st.sampled_from("AB"), st.sets(st.integers(0, 3), min_size=1)),
+        st.tuples(st.just("withdraw"), st.sampled_from("AB"), st.none()),
         st.tuples(st.just("claim"), st.integers(1, 8), st.none()),
         st.tuples(st.just("outcome"), st.integers(0, 7), st.sampled_from(OutcomeKind)),
         st.tuples(st.just("outcome"), st.integers(0, 7), st.just(OutcomeKind.DELIVERED)),
@@ -50,6 +63,8 @@ class Run:
         self._delivered: dict[Lane, list[int]] = defaultdict(list)
         self._times: dict[int, int] = defaultdict(int)
         self._given_up: set[int] = set()
+        self._ambiguous: set[int] = set()
+        self._recalled: set[int] = set()
         self._store = self._open()
 
     def _open(self) -> SqliteStore:
@@ -67,9 +82,20 @@ class Run:
         plan = [planned(*LANES[number]) for number in sorted(lanes)]
         await self._store.commit(message(str(self._messages)), concluding(*plan, order=order))
 
+    async def _withdraw(self, order: str, _: object) -> None:
+        self._messages += 1
+        known = await self._store.commit(message(str(self._messages)), withdrawing(order))
+        assert known.message_id
+
     async def _claim(self, limit: int, _: object) -> None:
         tasks = await self._store.claim(limit)
         assert len(tasks) <= limit
+        reader = StoreReader.open(self._path, site)
+        for task in tasks:
+            if task.kind == "deliver":
+                job = reader.job(task.id, task.attempt)  # whatever is handed out can be made
+                (self._recalled.add if job.recalled else self._recalled.discard)(task.id)
+        reader.close()
         self._under_way += tasks
 
     async def _outcome(self, which: int, kind: OutcomeKind) -> None:
@@ -83,6 +109,8 @@ class Run:
                 (Produced(version_id=task.id, documents=documents, problem="" if made else "X"),)
             )
             return
+        if task.id in self._recalled:
+            kind = OutcomeKind.REFUSED  # as the worker does
         now = self._clock.now()
         settlement = Settlement(
             delivery_id=task.id,
@@ -92,6 +120,8 @@ class Run:
             ended_at=now,
         )
         await self._store.settle((settlement,))
+        if kind is OutcomeKind.AMBIGUOUS:
+            self._ambiguous.add(task.id)
         if kind is OutcomeKind.DELIVERED:
             self._times[task.id] += 1
             self._delivered[self._lane(task.id)].append(task.id)
@@ -131,11 +161,37 @@ class Run:
             self._check()
         states = {row["state"] for row in self._rows()}
         assert states <= {"delivered", "cancelled", "refused"}
+        self._nothing_withdrawn_stays()
         newest = {self._lane_of(row): row for row in sorted(self._rows(), key=lambda row: row["id"])}  # type: ignore[arg-type,return-value]
         for lane, row in newest.items():
             assert row["reason"] != "SUPERSEDED"
+            if row["reason"] == "REPORT-RECALLED":
+                continue
             if row["id"] not in self._given_up and row["state"] != "refused":
                 assert self._delivered[lane][-1] == row["id"], "the peer does not hold the newest version"
+
+    def _nothing_withdrawn_stays(self) -> None:
+        """Where a report was withdrawn last, the last that arrived is its deletion, but where a person or the
+        peer refused it; and no deletion arrives at a place that had nothing."""
+        rows = {int(str(row["id"])): row for row in self._rows()}
+        stood = {
+            self._lane_of(row)
+            for number, row in rows.items()
+            if number in self._given_up or row["state"] == "refused"
+        }
+        queries = StoreQueries.open(self._path)
+        for lane, order in self._delivered.items():
+            report = queries.report(lane[0])
+            assert report is not None
+            last = rows[order[-1]]
+            if report["status"] == "entered-in-error" and lane not in stood:
+                assert last["action"] == "delete", f"still there: {lane}"
+            if rows[order[0]]["action"] == "delete":
+                assert self._may_have_left(lane, order[0]), f"nothing was there: {lane}"
+        queries.close()
+
+    def _may_have_left(self, lane: Lane, before: int) -> bool:
+        return any(self._lane(number) == lane for number in self._ambiguous if number < before)
 
     def _rows(self) -> list[dict[str, object]]:
         queries = StoreQueries.open(self._path)

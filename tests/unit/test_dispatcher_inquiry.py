@@ -10,8 +10,21 @@ from gateway.model.base import replace as changed
 from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.model.version import DeliveryJob
 from gateway.pipeline.route import Inquiry, Route, WorkerParts
+from gateway.ports import Produced
+from gateway.store import SqliteStore
 from tests import store_support
-from tests.store_support import DMP, concluding, ledger, planned, read_control, received, until, world
+from tests.store_support import (
+    DMP,
+    concluding,
+    document,
+    ledger,
+    planned,
+    read_control,
+    received,
+    until,
+    withdrawing,
+    world,
+)
 from tests.unit.test_dispatcher_run import running, states
 
 
@@ -71,3 +84,23 @@ async def test_the_answer_decides_what_is_sent(
         row = queries.delivery(1)
         assert row is not None
         assert len(row["attempts_made"]) == max(1, asked + len(sent) - ("uuid-of-now" in answers))
+
+
+async def test_what_was_in_hand_when_its_report_was_withdrawn_does_not_leave_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    world(tmp_path)
+    store = SqliteStore.open(tmp_path / "gateway.db")
+    await store.commit(received("1"), concluding(planned(DMP)))
+    (production,) = await store.claim(10)
+    await store.settle((Produced(version_id=production.id, documents=(document(),)),))
+    (in_hand,) = await store.claim(10)
+    await store.commit(received("2"), withdrawing())
+    assert in_hand.destination is DMP
+    await store.close()
+    current = Settings(data_dir=tmp_path, workers=0, retry=store_support.FAST_RETRY)
+    async with running(current, factory=f"{__name__}:parts") as (_, _, queries):
+        await until(lambda: states(queries) == {"refused": 1, "cancelled": 1})
+        assert ledger(tmp_path, DMP) == [], "neither the report nor its deletion"
+        refused = queries.delivery(in_hand.id)
+        assert refused is not None and "REPORT-RECALLED" in refused["outcome"]

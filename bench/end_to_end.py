@@ -15,9 +15,19 @@ from conformance.demo.stage import Stage
 WARM_UP = 20
 
 
-def run(*, number: int, workers: int, connections: int, folder: Path | None = None) -> None:
+def run(
+    *, number: int, workers: int, connections: int, level: str = "n1", folder: Path | None = None
+) -> None:
+    """`level`: body of the CDA, `n1` or `n3`."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="gateway-bench-") as name:
-        stage = Stage(Path(name) / "stage", workers=workers)
+        sites = Path(name) / "sites"
+        sites.mkdir()
+        (sites / "bench.toml").write_text(f'fictive = true\ncda_level = "{level}"\n')
+        stage = Stage(
+            Path(name) / "stage",
+            workers=workers,
+            environment={"GATEWAY_SITES_DIR": str(sites), "GATEWAY_SITE": "bench"},
+        )
         try:
             stage.start()
             _load(stage, WARM_UP, connections, "warm")
@@ -34,7 +44,8 @@ def run(*, number: int, workers: int, connections: int, folder: Path | None = No
             drained(stage, WARM_UP + number)
             seconds = time.perf_counter() - start
             print(
-                f"{number} reports, workers {workers}: {number / seconds:.0f} a second to three destinations"
+                f"{number} reports ({level.upper()}), workers {workers}:"
+                f" {number / seconds:.0f} a second to three destinations"
             )
             print(f"acknowledged {number / taken:.0f} a second meanwhile; CPU ms a report:")
             for kind in dict.fromkeys(names.values()):

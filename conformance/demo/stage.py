@@ -3,8 +3,9 @@
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -23,9 +24,11 @@ class Stage:
         workers: int = 1,
         store: str = "",
         say: Callable[[str], None] = lambda _: None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`store`: address of a PostgreSQL, "" for SQLite."""
+        """`store`: address of a PostgreSQL, "" for SQLite; `environment`: settings that differ."""
         self.folder, self.workers, self._store, self._say = folder.resolve(), workers, store, say
+        self._given = environment
         self.processes: list[Process] = []
         self.mllp = ("", 0)
         self.http = ""
@@ -65,6 +68,7 @@ class Stage:
             "GATEWAY_MSSANTE__CA": str(keys.ca),
             "GATEWAY_RETRY__FIRST": "0.3",
             "GATEWAY_STORE__URL": self._store,
+            **self._given,
         }
         self.serve()
 

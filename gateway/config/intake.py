@@ -71,8 +71,9 @@ class MllpSettings(Section):
     max_connections: int = Field(default=1024, gt=0)
     max_per_address: int = Field(default=512, gt=0)
     """Connections of one address. Above either cap the one that was idle longest gives way."""
-    max_buffered: int = Field(default=512 * 1024 * 1024, gt=0)
-    """Bytes of unfinished frames, of all connections together."""
+    max_buffered: int = Field(default=32 * 1024 * 1024, gt=0)
+    """Bytes of frames and HTTP bodies that are not answered yet, of all connections together. Above it one is
+    read on at a time, and TCP holds the other senders back (those of small messages never)."""
     keepalive: float = 60.0
     """Seconds of silence after which TCP asks whether the peer still lives; 0 = never."""
     tls_certificate: Path | None = None

@@ -7,6 +7,7 @@ start byte inside a frame        what it cut off is dropped, without answer: the
                                  for it
 silence or crawling in a frame   dropped, the connection closed; AR before, for peers with answer_partial
 stream ends inside a frame       the same
+frames take too much memory      it is read on when others are answered; meanwhile TCP holds the sender back
 bytes outside frames             dropped; after JUNK_LIMIT of them the connection is closed
 TLS hello on the plain port      closed, and the log says what to do
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 
 from gateway import hl7v2
 from gateway.config import MllpSettings
+from gateway.connectors.inflight import Hold, Inflight
 from gateway.connectors.mllp_dialogue import Dialogue, Handler, Refuse
 from gateway.connectors.mllp_peers import ANYONE, Peers, address_of, certificate_of
 from gateway.model.findings import finding
@@ -33,16 +35,10 @@ HANDSHAKE_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 5.0
 JUNK_LIMIT = 1024 * 1024
 """Bytes outside frames, since the last frame, after which the peer does not speak MLLP."""
+CROWDED_FACTOR = 64
+"""So many times `min_rate` a frame must keep up while others are held back for the memory that it takes."""
 _TLS_HELLO = b"\x16"
 """First byte of a TLS record that opens a handshake; no MLLP stream begins with it."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """Bytes of unfinished frames, of all connections together."""
-
-    limit: int
-    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Terms:
     limit: int
     tls: ssl.SSLContext | None
     peers: Peers
-    budget: Budget
+    inflight: Inflight
 
 
 class Connection:
@@ -71,7 +67,7 @@ class Connection:
         self._busy = False
         self._began = 0.0
         """When the frame under way began."""
-        self._held = 0
+        self._hold = Hold()
         self._junk = 0
 
     @property
@@ -109,7 +105,7 @@ class Connection:
         except Exception:
             log.exception("connection failed", extra={"peer": self.name})
         finally:
-            self._terms.budget.held -= self._held
+            self._terms.inflight.account(self._hold, 0)
             await self._close()
 
     # --- opening and closing
@@ -167,13 +163,13 @@ class Connection:
             fresh = False
             head = b"" if data else self._framer.head
             events = self._framer.receive(data) if data else self._framer.end()
-            if not self._account():
-                return
+            self._account(events)
             await self._take_all(events, dialogue)
             if self.closing:
                 return
             received = bool(events)
             del events  # a large message must not wait in memory for the next one
+            self._account()
             if not data:
                 if inside and self._peer.answer_partial:
                     await dialogue.refuse(head, finding("HL7-TRUNCATED"))
@@ -185,9 +181,13 @@ class Connection:
         """The next bytes, b"" at the end. Between messages there is no limit; a frame has a deadline."""
         if not self._framer.inside:
             return await reader.read(READ_SIZE)
-        settings = self._terms.settings
-        spent = asyncio.get_running_loop().time() - self._began
-        left = settings.frame_timeout + self._framer.size / settings.min_rate - spent
+        settings, inflight = self._terms.settings, self._terms.inflight
+        clock = asyncio.get_running_loop().time
+        paused = clock()
+        if await inflight.room(self._hold):
+            self._began += clock() - paused  # not for the sender to answer for
+        rate = settings.min_rate * (CROWDED_FACTOR if inflight.crowded else 1)
+        left = settings.frame_timeout + self._framer.size / rate - (clock() - self._began)
         try:
             async with asyncio.timeout(max(0.0, min(settings.frame_timeout, left))):
                 return await reader.read(READ_SIZE)
@@ -196,19 +196,10 @@ class Connection:
             log.warning("frame timed out", extra={"peer": self.name, "bytes": self._framer.size})
             return b""
 
-    def _account(self) -> bool:
-        """Keep the books of buffered bytes; False when the connection must give its part back."""
-        budget, held = self._terms.budget, self._framer.buffered
-        budget.held += held - self._held
-        self._held = held
-        if not held or budget.held <= budget.limit:
-            return True
-        metrics.FRAMING_FAULTS.labels("memory").inc()
-        log.warning(
-            "frame dropped: unfinished frames use up mllp.max_buffered",
-            extra={"peer": self.name, "bytes": held},
-        )
-        return False
+    def _account(self, events: tuple[hl7v2.Event, ...] = ()) -> None:
+        """Keep the books of what is in memory: the frame under way, and those that are not answered."""
+        whole = sum(len(one.payload) for one in events if isinstance(one, hl7v2.Frame))
+        self._terms.inflight.account(self._hold, self._framer.buffered + whole)
 
     # --- events
 
@@ -261,7 +252,8 @@ class Connection:
             return
         self._busy = True
         try:
-            await dialogue.answer(payload, self.name)
+            async with self._terms.inflight.handling(len(payload)):
+                await dialogue.answer(payload, self.name)
         finally:
             self._busy = False
             self.heard, self.since = True, asyncio.get_running_loop().time()

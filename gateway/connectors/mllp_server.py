@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import replace
 
 from gateway.config import MllpSettings
-from gateway.connectors.mllp_connection import CLOSE_TIMEOUT, Budget, Connection, Terms
+from gateway.connectors.inflight import Inflight
+from gateway.connectors.mllp_connection import CLOSE_TIMEOUT, Connection, Terms
 from gateway.connectors.mllp_dialogue import Handler, Refuse
 from gateway.connectors.mllp_peers import Peers, address_of
 from gateway.telemetry import metrics
@@ -38,8 +39,10 @@ class MllpServer:
         *,
         limit: int,
         tls: ssl.SSLContext | None = None,
+        inflight: Inflight | None = None,
     ) -> None:
-        """`limit` caps the payload of a frame, in bytes. Addresses and ports are those given to `start`."""
+        """`limit` caps the payload of a frame, in bytes; `inflight` what all frames, and whatever else comes
+        in beside them, take of the memory. Addresses and ports are those given to `start`."""
         self._settings = settings
         self._terms = Terms(
             handler=handler,
@@ -48,7 +51,7 @@ class MllpServer:
             limit=limit,
             tls=tls,
             peers=Peers(settings.peers, settings.open_to_all),
-            budget=Budget(settings.max_buffered),
+            inflight=inflight or Inflight(settings.max_buffered),
         )
         self._places = _affordable(settings.max_connections)
         self._listeners: list[socket.socket] = []
@@ -71,6 +74,7 @@ class MllpServer:
         self._settings = settings
         peers = Peers(settings.peers, settings.open_to_all)
         self._terms = replace(self._terms, settings=settings, tls=tls, peers=peers)
+        self._terms.inflight.limit = settings.max_buffered
 
     async def stop(self, grace: float = 10.0) -> None:
         """Take no new connection, let messages under way be answered, then close. May be called again."""

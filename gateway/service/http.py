@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from gateway.config import Settings
 from gateway.connectors import tls
+from gateway.connectors.inflight import Inflight
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.watch import Watch
@@ -31,6 +32,7 @@ def server(
     store: Store,
     dispatcher: Dispatcher,
     watch: Watch,
+    inflight: Inflight,
     up: asyncio.Event,
 ) -> "tuple[uvicorn.Server, socket.socket]":
     """The server, and its socket, bound. `up` is set when it answers. Raises StartError."""
@@ -60,6 +62,7 @@ def server(
         queries=StoreQueries.open(settings.database),
         token=ensure_token(settings.data_dir / "admin-token"),
         limit=settings.limits.max_bytes,
+        inflight=inflight,
         ready=ready,
         operator=store,
         observe=watch.observe,

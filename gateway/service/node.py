@@ -9,6 +9,7 @@ from functools import partial
 
 from gateway import __version__
 from gateway.config import Settings
+from gateway.connectors.inflight import Inflight
 from gateway.connectors.mllp import MllpServer
 from gateway.connectors.webhook import Webhook
 from gateway.pipeline.dispatcher import Dispatcher
@@ -54,14 +55,15 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         enabled=parts.enabled(settings),
         read=mappers.read,
     )
-    mllp = parts.mllp(prepared, intake)
+    inflight = Inflight(settings.mllp.max_buffered)
+    mllp = parts.mllp(prepared, intake, inflight)
     address = settings.data_dir / "http-address"  # for `gateway retry` and the like
     try:
         mllp_port = await parts.listen(mllp, settings)
         up = asyncio.Event()
         watch = make_watch(configuration, store, dispatcher, clock)
         watching = asyncio.create_task(watch.run(), name="watch")
-        http, http_socket = http_server(configuration, intake, store, dispatcher, watch, up)
+        http, http_socket = http_server(configuration, intake, store, dispatcher, watch, inflight, up)
         serving = asyncio.create_task(http.serve(sockets=[http_socket]))
         await up.wait()
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from gateway import hl7v2
 from gateway.config import Settings
+from gateway.connectors.inflight import Inflight
 from gateway.connectors.mllp import MllpServer
 from gateway.model.delivery import Destination
 from gateway.model.findings import Finding
@@ -54,7 +55,7 @@ def profiles_of(settings: Settings) -> Use:
     return Use(sites_dir=str(settings.sites_dir or ""), site=settings.site)
 
 
-def mllp(prepared: Prepared, intake: Intake) -> MllpServer:
+def mllp(prepared: Prepared, intake: Intake, inflight: Inflight) -> MllpServer:
     async def handle(payload: bytes, peer: str) -> bytes:
         return await intake.take_hl7v2(payload, peer=peer)
 
@@ -62,7 +63,14 @@ def mllp(prepared: Prepared, intake: Intake) -> MllpServer:
         return hl7v2.refuse(head, problem, now=datetime.now(UTC), control_id=uuid4().hex[:20])
 
     settings = prepared.settings
-    return MllpServer(handle, refuse, settings.mllp, limit=settings.limits.max_bytes, tls=prepared.mllp_tls)
+    return MllpServer(
+        handle,
+        refuse,
+        settings.mllp,
+        limit=settings.limits.max_bytes,
+        tls=prepared.mllp_tls,
+        inflight=inflight,
+    )
 
 
 async def listen(server: MllpServer, settings: Settings) -> int:

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from gateway import __version__, fhir
 from gateway.config import RetentionSettings
+from gateway.connectors.inflight import Hold, Inflight
 from gateway.model.findings import finding
 from gateway.pipeline.intake import Intake
 from gateway.ports import Operator, Queries, Row, StoreUnavailableError
@@ -30,6 +31,7 @@ def application(
     token: str,
     limit: int,
     ready: Callable[[], tuple[bool, dict[str, Any]]],
+    inflight: Inflight | None = None,
     operator: Operator | None = None,
     observe: Callable[[], None] = lambda: None,
     retention: Callable[[], RetentionSettings] = RetentionSettings,
@@ -52,7 +54,7 @@ def application(
 
     guarded = [Depends(RequireToken(token))]
     _health(app, ready)
-    _intake(app, intake, limit, guarded)
+    _intake(app, intake, limit, inflight or Inflight(limit), guarded)
     _operator(app, queries, operator, guarded)
     _feed(app, queries, guarded)
     add_commands(app, intake, queries, guarded)
@@ -84,15 +86,19 @@ def _health(app: FastAPI, ready: Callable[[], tuple[bool, dict[str, Any]]]) -> N
         )
 
 
-def _intake(app: FastAPI, intake: Intake, limit: int, guarded: list[Any]) -> None:
+def _intake(app: FastAPI, intake: Intake, limit: int, inflight: Inflight, guarded: list[Any]) -> None:
     async def take(request: Request) -> Response:
+        hold = Hold()
         try:
-            body = await read_body(request, limit)
+            body = await read_body(request, limit, inflight, hold)
+            peer = f"{request.client.host}:{request.client.port}" if request.client else "?"
+            async with inflight.handling(len(body)):
+                answer = await intake.take_fhir(body, request.headers.get("content-type", ""), peer=peer)
         except TooLargeError:
             refusal = fhir.operation_outcome((finding("HL7-TOO-LARGE", detail=f"limit {limit} bytes"),))
             return Response(refusal, 413, media_type=FHIR_JSON, headers={"Connection": "close"})
-        peer = f"{request.client.host}:{request.client.port}" if request.client else "?"
-        answer = await intake.take_fhir(body, request.headers.get("content-type", ""), peer=peer)
+        finally:
+            inflight.account(hold, 0)
         return Response(answer.body, answer.status, media_type=FHIR_JSON)
 
     for path, what in (("/fhir", "a Bundle"), ("/fhir/DiagnosticReport", "a DiagnosticReport")):

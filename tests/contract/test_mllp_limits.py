@@ -218,19 +218,40 @@ def test_a_silent_peer_is_asked_by_tcp_whether_it_lives() -> None:
 # --- memory and junk
 
 
-async def test_unfinished_frames_share_one_budget() -> None:
-    async with place(max_buffered=1_000_000) as one:
-        first = await one.open(data=VT + b"x" * 600_000)
-        second = await one.open(data=VT + b"x" * 600_000)
-        assert await closed(second)
-        reader, writer = first
-        writer.write(FS + CR)
-        went_on = await asyncio.wait_for(reader.readuntil(FS + CR), PATIENCE)
-        assert b"MSA|AR\r" in went_on
-        for _ in range(3):  # and what was held is given back
-            assert await one.serves()
-        third = await one.open(data=VT + b"x" * 900_000)
-        assert not await closed(third, 0.2)
+async def test_frames_that_do_not_fit_into_memory_are_read_one_after_the_other() -> None:
+    """Nobody is cut off for it: TCP holds the senders back, and small messages pass."""
+    large = framed(report("1", text="x" * 600_000))
+    async with place(max_buffered=1_000_000, limit=1_000_000) as one:
+        pairs = [await one.open(data=large[:500_000]) for _ in range(8)]
+        for _, writer in pairs:
+            writer.write(large[500_000:])
+        inflight = one.server._terms.inflight
+        most = 0
+        for reader, _ in pairs:
+            waiting = asyncio.create_task(reader.readuntil(FS + CR))
+            end = asyncio.get_running_loop().time() + PATIENCE
+            while not waiting.done():
+                most = max(most, inflight.held)
+                assert asyncio.get_running_loop().time() < end
+                await asyncio.sleep(0.001)
+            assert hl7v2.read_ack((await waiting)[1:-2]).code is AckCode.AA
+        assert most < 1_000_000 + 600_000 + 2 * mllp_connection.READ_SIZE
+        assert (inflight.held, inflight.crowded) == (0, False)
+
+
+async def test_who_holds_others_back_must_not_dawdle_and_small_messages_pass() -> None:
+    async with place(max_buffered=200_000, frame_timeout=0.5, min_rate=10_000) as one:
+        dawdling = await one.open(data=VT + b"x" * 300_000)
+        held_back = await one.open(data=VT + b"MSH|^~\\&|" + b"x" * 150_000)
+        assert await one.serves()
+        writer = dawdling[1]
+        with suppress(ConnectionError):
+            while not dawdling[0].at_eof():  # a byte now and then: alone it would have 30 s
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+                held_back[1].write(b"x" * 5_000)
+        assert await one.serves()
 
 
 async def test_a_peer_that_speaks_no_mllp_is_closed_and_logged_once(

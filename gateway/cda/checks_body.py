@@ -45,7 +45,10 @@ def base64_strict(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
 
 
 def pdf_magic(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
-    if values.body != "pdf" or (_packed(root) or "").lstrip().startswith(_PDF_IN_BASE64):
+    begins = (_packed(root) or "").lstrip().startswith(_PDF_IN_BASE64)
+    if values.body == "text" and begins:
+        yield finding("CDA-RULE", f"{_TEXT}/@mediaType", "a PDF that is declared as text")
+    if values.body != "pdf" or begins:
         return
     content = _decoded(root)
     if content is not None and not content.startswith(b"%PDF-"):

@@ -80,6 +80,11 @@ def add_template(root: etree._Element) -> None:
     last.addnext(etree.Element(f"{H}templateId", root="1.2.250.1.213.1.1.1.45", extension="2024.01"))
 
 
+def second_version(root: etree._Element) -> None:
+    put("/h:ClinicalDocument/h:versionNumber", value="2")(root)
+    remove("/h:ClinicalDocument/h:relatedDocument")(root)
+
+
 EX3, EX1 = "EX3", "EX1"
 CAUGHT = (
     Mutation("all patient ids removed", EX3, remove(CDA_IDS)),
@@ -135,6 +140,11 @@ CAUGHT = (
         remove("//h:act[h:templateId/@root='1.2.250.1.213.1.1.3.155']/h:entryRelationship"),
     ),
     Mutation("N1 with a fourth templateId", EX1, add_template),
+    Mutation(
+        "author's practice setting out of its set",
+        EX3,
+        put(f"{AUTHOR}/h:representedOrganization/h:standardIndustryClassCode", code="X"),
+    ),
 )
 NOT_CAUGHT = (
     Mutation(
@@ -144,6 +154,25 @@ NOT_CAUGHT = (
     ),
     Mutation("no request", EX3, remove("/h:ClinicalDocument/h:inFulfillmentOf")),
     Mutation("time without offset", EX3, put("/h:ClinicalDocument/h:effectiveTime", value="20210108111700")),
+    Mutation("a date alone", EX3, put("/h:ClinicalDocument/h:effectiveTime", value="20210108")),
+    Mutation(
+        "no CCAM code under its OID",
+        EX3,
+        put(f"{EVENT}/h:code/h:translation[starts-with(@codeSystem,'1.2.250.1.21')]", code="69536005"),
+    ),
+    Mutation(
+        "unknown region",
+        EX3,
+        put(f"{EVENT}/h:code/h:translation[@codeSystem='2.16.840.1.113883.6.96']", code="1"),
+    ),
+    Mutation("unknown LOINC of the act", EX3, put(f"{EVENT}/h:code", code="99999-0")),
+    Mutation("N1 declared as plain text", EX1, put("//h:nonXMLBody/h:text", mediaType="text/plain")),
+    Mutation(
+        "N1 act without modality",
+        EX1,
+        remove(f"{EVENT}/h:code/h:translation[@codeSystem='1.2.840.10008.2.16.4']"),
+    ),
+    Mutation("a second version that replaces nothing", EX3, second_version),
     Mutation("author without specialty", EX3, remove(f"{AUTHOR}/h:code")),
     Mutation("confidentiality R", EX3, put("/h:ClinicalDocument/h:confidentialityCode", code="R")),
     Mutation("RPPS without type digit", EX3, put(f"{AUTHOR}/h:id", extension="01234560801")),

@@ -1,5 +1,7 @@
 """Own checks, one change of a valid document each (cda.md §2: what the official rules do not catch)."""
 
+from base64 import b64encode
+
 import pytest
 
 from gateway import cda
@@ -11,6 +13,7 @@ from tests.support import KIT, SAMPLES, needs_kit, needs_samples
 PDF = b"%PDF-1.4\n%%EOF\n"
 VALID = cda.build_n1(VERSION, PDF).data
 SECOND = cda.build_n1(REPLACEMENT, PDF).data
+WORDS = VALID.replace(b64encode(PDF), b64encode(b"Examen normal."))
 STRUCTURED = VALID.replace(b"nonXMLBody", b"structuredBody")
 
 
@@ -38,7 +41,8 @@ CHANGES = [
     ("other template", VALID, b"1.3.6.1.4.1.19376.1.2.20", b"1.2.250.1.213.1.1.1.45", "CDA-RULE"),
     ("N1 template on N3", STRUCTURED, b"", b"", "CDA-RULE"),
     ("media type", VALID, b'mediaType="application/pdf"', b'mediaType="image/jpeg"', "CDA-RULE"),
-    ("plain text is allowed", VALID, b'mediaType="application/pdf"', b'mediaType="text/plain"', None),
+    ("plain text is allowed", WORDS, b'mediaType="application/pdf"', b'mediaType="text/plain"', None),
+    ("a PDF declared as text", VALID, b'mediaType="application/pdf"', b'mediaType="text/plain"', "CDA-RULE"),
     ("representation", VALID, b'representation="B64"', b'representation="TXT"', "CDA-RULE"),
     ("no Base64", VALID, b"JVBERi0x", b"JVBERi0*", "HL7-BASE64"),
     ("no PDF", VALID, b"JVBERi0x", b"AAAAAAAA", "PDF-INVALID"),

@@ -14,10 +14,15 @@ import typst
 from PIL import ImageChops, ImageStat
 
 from gateway import pdf
+from gateway.mapping import sites
+from gateway.model.version import DocumentKind
 from gateway.pdf.convert import ConvertError, convert
 from gateway.pdf.letter import letter
+from gateway.pipeline import offline
 from tests.java_support import needs_java, pdfa_faults
+from tests.n3_cases import CASES
 from tests.reports import VERSION
+from tests.support import FIXTURES
 
 MODULE = import_module("gateway.pdf.convert")
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -119,6 +124,21 @@ def test_what_cannot_be_shown_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         convert(received(), NOW)
 
 
+FIXTURE_KINDS = {
+    "text": "hl7v2/oru_report.er7",
+    "correction": "hl7v2/oru_corrected.er7",
+    "unqualified": "hl7v2/oru_unqualified.er7",
+    "fhir": "fhir/report.json",
+}
+"""A fixture of each kind whose page is set by us: the others carry a PDF of their own."""
+
+
+def page(fixture: str) -> bytes:
+    data = (FIXTURES / fixture).read_bytes()
+    (judged,) = offline.judge(data, sites.load(), environment="test", now=NOW)
+    return next(one.data for one in offline.documents(judged).documents if one.kind is DocumentKind.PDF)
+
+
 @needs_java
 @pytest.mark.java
 @pytest.mark.req("REQ-29")
@@ -128,6 +148,10 @@ def test_verapdf_finds_no_failed_rule_in_what_we_typeset_and_convert(tmp_path: P
         "converted.pdf": convert(received(), NOW, "Compte rendu"),
         "turned.pdf": convert(turned(received(), 90), NOW),
         "grey.pdf": convert(received("Texte noir."), NOW),
+        "viewer.pdf": pdf.typeset(letter(CASES["a link to the images"]), NOW),
+        "accents.pdf": pdf.typeset(letter(CASES["accents and apostrophes"]), NOW),
+        "reasons.pdf": pdf.typeset(letter(CASES["coded reasons and allergies"]), NOW),
+        **{f"{kind}.pdf": page(name) for kind, name in FIXTURE_KINDS.items()},
         "received.pdf": received(),
     }
     for name, data in cases.items():

@@ -1,4 +1,4 @@
-"""`gateway announce | mask`: through the running server, else in the store."""
+"""`gateway announce | mask | withdraw`: through the running server, else in the store."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +26,13 @@ def mask(reports: Iterable[int], flag: str, off: bool, as_json: bool, config: Pa
     from gateway.model.command import Verb
 
     _command("mask", Verb.UNMASK if off else Verb.MASK, reports, {"flag": flag}, as_json, config)
+
+
+def withdraw(reports: Iterable[int], as_json: bool, config: Path | None) -> None:
+    """Take each report back, wherever it went."""
+    from gateway.model.command import Verb
+
+    _command("withdraw", Verb.WITHDRAW, reports, {}, as_json, config)
 
 
 def _command(

@@ -10,6 +10,8 @@ class Verb(StrEnum):
     """The patient was told: the document becomes visible, and the patient's mail goes."""
     MASK = "mask"
     UNMASK = "unmask"
+    WITHDRAW = "withdraw"
+    """The report was wrong: what has not left is cancelled, and it is deleted wherever it arrived."""
 
 
 class Command(Value):

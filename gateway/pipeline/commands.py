@@ -1,4 +1,4 @@
-"""Commands about kept reports (`gateway announce`, `mask`): decided, stored and answered like a message.
+"""Commands about kept reports (`gateway announce`, `mask`, `withdraw`): stored and answered like a message.
 
 A command has no control id of a sender and is never answered by an older one: given twice, the second finds
 that nothing is left to change.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.fhir import http_status
 from gateway.model.base import encode, replace
-from gateway.model.command import Command
+from gateway.model.command import Command, Verb
 from gateway.model.decision import MESSAGE_STATES, Decision, Verdict
 from gateway.model.findings import Finding, errors, finding
 from gateway.model.submission import Mapped
@@ -48,6 +48,11 @@ def conclude(command: Command, known: Known, settle: Callable[[Mapped], Settled]
     if why is not None or kept is None:
         return refused(command, why or finding("INTERNAL"))
     mapped = commands.ordered(command, kept)
+    if command.verb is Verb.WITHDRAW:  # whoever the patient is taken for now
+        settled = settle(mapped)
+        if settled.decision.verdict is Verdict.REJECT:
+            return refused(command, *settled.decision.findings)
+        return _concluded(command, settled.decision.verdict, settled.decision.findings, settled)
     if mapped.context == kept.context:
         unchanged = (finding("CONTENT-UNCHANGED"),)
         decision = Decision(verdict=Verdict.ACCEPT, findings=unchanged)
@@ -80,7 +85,7 @@ def _concluded(
         "verb": command.verb.value,
         "state": MESSAGE_STATES[verdict].value,
         "version": number or None,
-        "detail": _words(number, found),
+        "detail": _words(command, number, found),
         "findings": [
             {
                 "code": one.code,
@@ -97,11 +102,11 @@ def _concluded(
     return Conclusion(state=MESSAGE_STATES[verdict], answer=answer, reports=settled, findings=found)
 
 
-def _words(number: int, found: tuple[Finding, ...]) -> str:
-    """The answer in a line: what was made, or why nothing."""
-    if number:
+def _words(command: Command, number: int, found: tuple[Finding, ...]) -> str:
+    """The answer in a line: what was made, or why nothing; of a withdrawal what it comes to."""
+    if number and command.verb is not Verb.WITHDRAW:
         return f"version {number} is made"
-    one = next(iter(errors(found)), found[0])
+    one = next(iter(errors(found)), found[-1])
     return f"{one.text}{f' ({one.detail})' if one.detail else ''}. {one.remedy}."
 
 

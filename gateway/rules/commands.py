@@ -1,7 +1,8 @@
-"""What a command makes of a report that is kept: other flags, in a new version of its document (REQ-38, 39).
+"""What a command makes of a report that is kept: other flags in a new version of its document, or its end.
 
 With the structure's certificate the DMP offers no change of visibility: masking and announcing replace the
-document (architecture decision 14; hl7v2.md §1.2 « rendre visible au patient »). Pure functions.
+document (architecture decision 14; hl7v2.md §1.2 « rendre visible au patient »; REQ-38, 39). A withdrawal is
+as that by message (`rules.decide`; REQ-40). Pure functions.
 """
 
 from gateway.hl7v2 import cisis
@@ -21,12 +22,15 @@ def refusal(command: Command, known: KnownReport | None, kept: KeptReport | None
     """Why the command cannot be carried out, None when it can."""
     if known is None:
         return finding("COMMAND-IMPOSSIBLE", detail="no such report")
-    if known.status.withdrawn:
+    withdraws = command.verb is Verb.WITHDRAW
+    if known.status.withdrawn and not withdraws:
         return finding("COMMAND-IMPOSSIBLE", detail="the report is withdrawn")
     if not known.version:
         return finding("COMMAND-IMPOSSIBLE", detail="the report is not validated: nothing of it has left")
     if kept is None:
         return finding("COMMAND-IMPOSSIBLE", detail="the contents of the report were let go (retention)")
+    if withdraws:
+        return None
     if kept.context.received_document:
         return finding("COMMAND-NOT-OURS")
     return _of_flag(command)
@@ -44,14 +48,29 @@ def _of_flag(command: Command) -> Finding | None:
 
 
 def ordered(command: Command, kept: KeptReport) -> Mapped:
-    """The kept report under the flags that the command asks for, as a replacement; only after `refusal` said
-    None. The same flags: the command changes nothing."""
-    flags = changed(kept.context.flags, command)
+    """The kept report under the flags that the command asks for, as a replacement, or as a deletion; only
+    after `refusal` said None. The same flags: the command changes nothing."""
     context = kept.context
+    if command.verb is Verb.WITHDRAW:
+        return _withdrawal(kept)
+    flags = changed(context.flags, command)
     if flags != context.flags:
         flags = replace(flags, modified_confidentiality=True)
         context = replace(context, flags=flags, action=Action.REPLACE)
     return Mapped(report=kept.report, context=context, provenance=kept.provenance, coverage=kept.coverage)
+
+
+def _withdrawal(kept: KeptReport) -> Mapped:
+    """In the name of whom the report came from; its creator did not ask for it, and is told nothing. What the
+    creator wrote into the mails was about the report, not about its end."""
+    context = replace(
+        kept.context,
+        action=Action.DELETE,
+        flags=replace(kept.context.flags, acknowledge_reception=None),
+        body_professional="",
+        body_patient="",
+    )
+    return Mapped(report=kept.report, context=context)
 
 
 def changed(flags: Flags, command: Command) -> Flags:

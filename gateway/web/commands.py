@@ -1,4 +1,4 @@
-"""What a person orders for a kept report over HTTP: announce it, mask it."""
+"""What a person orders for a kept report over HTTP: announce it, mask it, withdraw it."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.web.operating import actor
 
 
 def add_commands(app: FastAPI, intake: Intake, queries: Queries, guarded: list[Any]) -> None:
-    """`POST /api/reports/{id}/announce` and `/mask`: 200 with the version made (`null`: nothing changed) and
+    """`POST /api/reports/{id}/announce`, `/mask`, `/withdraw`: 200 with the version made (`null`: none) and
     what is to be said of it, 404, 409 or 422 with the findings."""
 
     async def carry_out(identifier: str, verb: Verb, named: str, **more: Any) -> Response:
@@ -45,3 +45,11 @@ def add_commands(app: FastAPI, intake: Intake, queries: Queries, guarded: list[A
     )
     async def mask(identifier: str, flag: str, off: bool = False, x_actor: str = Header("")) -> Response:
         return await carry_out(identifier, Verb.UNMASK if off else Verb.MASK, x_actor, flag=flag)
+
+    @app.post(
+        "/api/reports/{identifier}/withdraw",
+        dependencies=guarded,
+        summary="The report was wrong: cancel what has not left, delete it wherever it arrived",
+    )
+    async def withdraw(identifier: str, x_actor: str = Header("")) -> Response:
+        return await carry_out(identifier, Verb.WITHDRAW, x_actor)

@@ -1,4 +1,4 @@
-"""Announcing and masking a kept report: a command is stored, makes a version, and sends what is owed."""
+"""Commands about a kept report: each is stored, makes a version, and sends what is owed."""
 
 import json
 from collections.abc import AsyncIterator
@@ -223,3 +223,49 @@ async def test_the_command_is_kept_as_given_and_stands_in_the_trail(house: House
     )
     assert told == [("announce", "cli radiologue", 1, "accepted")]
     assert house.queries.problems() == []
+
+
+# --- withdrawing
+
+
+@pytest.mark.req("REQ-40")
+async def test_a_person_takes_back_what_left(house: House) -> None:
+    await house.take(status("F"))
+    sent = await all_arrive(house)
+    answer = await order(house, Verb.WITHDRAW)
+    assert (answer[0], answer[1]["version"], codes(answer[1])[-1]) == (200, 2, "REPORT-TAKEN-BACK")
+    assert await all_arrive(house) == sent, "everyone who got it"
+    assert rows(house, "dmp")[1] == (2, "delete", "delivered", "")
+    report = house.queries.report("1")
+    assert report is not None and report["status"] == "entered-in-error"
+    assert house.queries.balanced() and not house.queries.problems()
+    again = await order(house, Verb.WITHDRAW)
+    assert (again[0], again[1]["version"], codes(again[1])) == (200, None, ["REPORT-WITHDRAWN-BEFORE"])
+    assert (await order(house, Verb.ANNOUNCE))[0] == 409, "nothing is announced any more"
+
+
+@pytest.mark.req("REQ-40")
+async def test_a_person_recalls_what_has_not_left(house: House) -> None:
+    await house.take(status("F"))
+    answer = await order(house, Verb.WITHDRAW)
+    assert (answer[0], answer[1]["version"], codes(answer[1])[-1]) == (200, None, "REPORT-RECALLED")
+    assert {row["state"] for row in house.queries.deliveries(limit=100)} == {"cancelled"}
+
+
+@pytest.mark.req("REQ-33", "REQ-40")
+async def test_a_received_cda_is_withdrawn_by_command_as_well(house: House) -> None:
+    """Nothing in it changes: it is named, and deleted."""
+    await house.take(document(1))
+    await all_arrive(house)
+    assert (await order(house, Verb.WITHDRAW))[1]["version"] == 2
+    assert rows(house, "dmp")[1][1] == "delete"
+
+
+@pytest.mark.req("REQ-40")
+async def test_a_withdrawal_by_command_is_in_the_audit_trail_with_its_actor(house: House) -> None:
+    await house.take(status("F"))
+    await all_arrive(house)
+    await order(house, Verb.WITHDRAW)
+    assert house.last()["message_type"] == "withdraw"
+    told = house.engine.sql("SELECT actor, report_id, result FROM audit WHERE action = 'withdraw'")
+    assert [tuple(one) for one in told] == [("cli radiologue", 1, "accepted")]

@@ -16,9 +16,10 @@ LATER = ("20210108111700+0100", "20310108113000+0100")
 
 async def produced(house: House) -> tuple[Task, ...]:
     """The deliveries that wait for a worker, with the documents of their versions."""
-    for task in await house.store.claim(50):
-        await house.store.settle((Produced(version_id=task.id, documents=(made(),)),))
-    return await house.store.claim(50)
+    first = await house.store.claim(50)
+    versions = [task.id for task in first if task.kind == "produce"]
+    await house.store.settle(tuple(Produced(version_id=one, documents=(made(),)) for one in versions))
+    return tuple(task for task in (*first, *await house.store.claim(50)) if task.kind == "deliver")
 
 
 async def sent(house: House, destination: Destination) -> None:

@@ -7,9 +7,10 @@ import pytest
 from gateway.hl7v2 import read_ack
 from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.pipeline.offline import unframed
-from gateway.ports import Produced, Settlement
+from gateway.ports import Settlement
+from tests.contract.test_intake_withdrawal import produced
 from tests.intake_house import House, fixture
-from tests.store_support import NOW, document
+from tests.store_support import NOW
 from tests.support import SAMPLES, needs_samples
 
 FOLDER = SAMPLES / "hl7v2" / "ansforge__hl7V2-exemples"
@@ -21,10 +22,7 @@ DELETING = f"{RADIOLOGY}Suppression MDM__message_MDM_CR_Radio_DEL_N1.er7"
 
 async def all_arrive(house: House) -> list[tuple[str, str, str]]:
     """Produce and deliver whatever is due: (action, destination, document id)."""
-    first = await house.store.claim(50)
-    versions = [task.id for task in first if task.kind == "produce"]
-    await house.store.settle(tuple(Produced(version_id=one, documents=(document(),)) for one in versions))
-    tasks = [task for task in (*first, *await house.store.claim(50)) if task.kind == "deliver"]
+    tasks = await produced(house)
     reader, made = house.reader(), []
     for task in tasks:
         job = reader.job(task.id, 1)

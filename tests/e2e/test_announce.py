@@ -104,3 +104,28 @@ def test_the_verbs_work_with_and_without_a_server(gateway: Gateway) -> None:
     assert gateway.run("mask", "1", "--flag", "MASQUE_PS", "--off").stdout == "1: version 4 is made\n"
     assert gateway.run("announce", "99").stdout == "99: no report 99\n"
     assert gateway.run("doctor").returncode == 0
+
+
+@pytest.mark.req("REQ-40")
+def test_a_report_is_withdrawn_with_and_without_a_server(gateway: Gateway) -> None:
+    for number in ("1", "2"):
+        path = gateway.folder / f"{number}.er7"
+        path.write_bytes(REPORT.replace(b"000042", b"00004" + number.encode()))
+        assert gateway.run("send", path, "--to", gateway.mllp).returncode == 0
+    end = time.monotonic() + PATIENCE
+    while len(gateway.rows("deliveries", "--state", "delivered")) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    done = gateway.run("withdraw", "1")
+    assert (done.returncode, "withdrawn wherever it had arrived" in done.stdout) == (0, True), done.stdout
+    while len(list(gateway.outbox.glob("[!.]*_v2/summary.json"))) < 1:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert gateway.process is not None
+    gateway.process.kill()
+    assert gateway.run("withdraw", "2").returncode == 0
+    assert "withdrawn before" in gateway.run("withdraw", "2").stdout
+    assert gateway.run("withdraw", "99").returncode == 1
+    deletions = [row for row in gateway.rows("deliveries") if row["action"] == "delete"]
+    assert sorted(row["state"] for row in deletions) == ["delivered", "pending"]
+    assert gateway.run("doctor").returncode == 0

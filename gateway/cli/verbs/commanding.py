@@ -1,4 +1,4 @@
-"""Verbs about a report that the gateway keeps: who may see it."""
+"""Verbs about a report that the gateway keeps: who may see it, and its end."""
 
 from typing import Annotated
 
@@ -41,3 +41,11 @@ def mask(
     from gateway.cli import commanding
 
     commanding.mask(reports, flag, off, json, config)
+
+
+@app.command()
+def withdraw(reports: Reports, json: Json = False, config: Config = None) -> None:
+    """The report was wrong: cancel what has not left, delete it wherever it arrived (DMP, mails, folder)."""
+    from gateway.cli import commanding
+
+    commanding.withdraw(reports, json, config)

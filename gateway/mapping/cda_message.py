@@ -174,6 +174,7 @@ def _patient(header: CdaHeader, reader: Reader) -> Patient:
 def _compare(header: CdaHeader, scope: Group, reader: Reader) -> None:
     """PID and TXA against the header (volet 2.1 §1.4: PID-3 equals the recordTarget ids; REQ-32)."""
     _compare_patient(header.patient, scope, reader)
+    _compare_structure(header, scope, reader)
     txa = scope.first("TXA")
     if txa is None:
         return
@@ -182,6 +183,18 @@ def _compare(header: CdaHeader, scope: Group, reader: Reader) -> None:
         reader.trail.at("CDA-MISMATCH", txa.location(12), "document id")
     if (prior := document_id(scope, txa, 13)) and prior not in {join_id(one) for one in header.replaces}:
         reader.trail.at("CDA-MISMATCH", txa.location(13), "replaced document")
+
+
+def _compare_structure(header: CdaHeader, scope: Group, reader: Reader) -> None:
+    """The sender's structure (PRT-8) is that of who answers for the document, as the DMP wants it."""
+    signer = header.legal_authenticator
+    structure = signer.practitioner.organization if signer is not None else None
+    if structure is None or not structure.id:
+        return
+    for segment in scope.all("PRT"):
+        number = segment.leaf(8, 10) if segment.leaf(4) == "SB" else ""
+        if number and number not in (structure.id, structure.id[1:]):  # with its type digit, or without
+            reader.trail.at("CDA-MISMATCH", segment.location(8), "structure")
 
 
 def _compare_patient(patient: Patient, scope: Group, reader: Reader) -> None:

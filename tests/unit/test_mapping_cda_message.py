@@ -2,15 +2,19 @@
 
 import hashlib
 from base64 import b64decode, b64encode
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from gateway.mapping import sites
+from gateway.model.decision import Verdict
 from gateway.model.findings import Severity, errors
 from gateway.model.people import IdentityStatus
 from gateway.model.report import ReportStatus
 from gateway.model.submission import Action, Flags, Mapped, Recipient, RecipientKind
 from gateway.model.terms import Identifier
+from gateway.pipeline import offline
 from tests.support import FIXTURES, SAMPLES, needs_samples
 from tests.unit.mapping_messages import changed, codes, mapped, places, with_field
 
@@ -18,6 +22,7 @@ MDM = (FIXTURES / "hl7v2" / "mdm_cda.er7").read_bytes().decode("utf-8")
 DOCUMENT = b64decode(
     next(line for line in MDM.split("\r") if "^XML^Base64^" in line).split("^")[-1].split("|")[0]
 )
+NOW = datetime(2021, 1, 8, 12, tzinfo=UTC)
 ROOT = "1.2.250.1.925.994044785528"
 
 
@@ -282,12 +287,31 @@ def test_a_message_without_a_document_is_refused() -> None:
         (changed(("PID|1||279035121518989^", "PID|1||279035121518988^"), message=MDM), "PID-3.1"),
         (with_field("TXA", 12, "1.2.3", MDM), "TXA-12"),
         (with_field("TXA", 13, "1.2.3", MDM), "TXA-13"),
+        (changed(("^FINEG^^^1920008059", "^FINEG^^^1750000001"), message=MDM), "PRT-8"),
     ],
 )
 def test_message_and_document_that_disagree_are_told(message: str, place: str) -> None:
     made = mapped(message)
     assert made.report is not None
     assert ("CDA-MISMATCH", place) in places(made)
+
+
+def test_a_structure_without_its_type_digit_is_the_same() -> None:
+    made = mapped(changed(("^FINEG^^^1920008059", "^FINEG^^^920008059"), message=MDM))
+    assert "CDA-MISMATCH" not in codes(made)
+
+
+@pytest.mark.req("REQ-32")
+@pytest.mark.parametrize(("policy", "verdict"), [("", Verdict.ACCEPT), ("error", Verdict.REJECT)])
+def test_a_site_may_refuse_what_is_a_warning_elsewhere(tmp_path: Path, policy: str, verdict: Verdict) -> None:
+    if policy:
+        (tmp_path / "strict.toml").write_text(f'[policies]\nCDA-MISMATCH = "{policy}"\n')
+    message = changed(("^FINEG^^^1920008059", "^FINEG^^^1750000001"), message=MDM).encode()
+    (judged,) = offline.judge(
+        message, sites.load(tmp_path), site="strict" if policy else "", environment="test", now=NOW
+    )
+    assert judged.decision.verdict is verdict
+    assert "CDA-MISMATCH" in {found.code for found in judged.decision.findings}
 
 
 def test_a_cda_in_a_message_that_names_no_volet_is_known_by_obx_5() -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _queries(config: Path | None) -> "Iterator[Queries]":
+def reading(config: Path | None) -> "Iterator[Queries]":
+    """The store of the settings, beside whoever serves it."""
     from gateway.ports import StoreUnavailableError
     from gateway.store import SchemaError, StoreQueries, exists
 
@@ -36,9 +37,9 @@ def messages(state: str, control_id: str, limit: int, as_json: bool, config: Pat
     from gateway.model.delivery import MessageState
 
     _known(state, [one.value for one in MessageState])
-    with _queries(config) as queries:
+    with reading(config) as queries:
         rows = queries.messages(state=state, control_id=control_id, site="", cursor=0, limit=limit)
-    _show(rows, ("id", "received_at", "message_type", "control_id", "state", "site", "report_ids"), as_json)
+    show(rows, ("id", "received_at", "message_type", "control_id", "state", "site", "report_ids"), as_json)
 
 
 def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> None:
@@ -46,7 +47,7 @@ def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> No
     from gateway.model.delivery import DeliveryState
 
     _known(state, [one.value for one in DeliveryState])
-    with _queries(config) as queries:
+    with reading(config) as queries:
         rows = queries.deliveries(state=state, destination="", cursor=0, limit=limit)
     columns = (
         "id",
@@ -60,7 +61,7 @@ def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> No
         "reason",
         "outcome",
     )
-    _show(rows, columns, as_json)
+    show(rows, columns, as_json)
 
 
 def audit(
@@ -75,10 +76,10 @@ def audit(
             hashed = hash_of(settings(config).data_dir, patient)
         except OSError as wrong:
             fail(f"the key of the patient hashes: {wrong.filename}: {wrong.strerror}")
-    with _queries(config) as queries:
+    with reading(config) as queries:
         rows = queries.audit(action=action, actor=actor, report_id=report, patient=hashed, limit=limit)
     shown = ("at", "action", "actor", "message_id", "report_id", "delivery_id", "destination", "result")
-    _show(rows, (*shown, "patient"), as_json)
+    show(rows, (*shown, "patient"), as_json)
 
 
 def orders(status: str, site: str, limit: int, as_json: bool, config: Path | None) -> None:
@@ -86,7 +87,7 @@ def orders(status: str, site: str, limit: int, as_json: bool, config: Path | Non
     from gateway.model.order import OrderStatus
 
     _known(status, [one.value for one in OrderStatus], "--status")
-    with _queries(config) as queries:
+    with reading(config) as queries:
         rows = queries.orders(site=site, status=status, cursor=0, limit=limit)
     columns = (
         "id",
@@ -100,12 +101,12 @@ def orders(status: str, site: str, limit: int, as_json: bool, config: Path | Non
         "control_id",
         "updated_at",
     )
-    _show(rows, columns, as_json)
+    show(rows, columns, as_json)
 
 
 def order(identifier: int, as_json: bool, config: Path | None) -> None:
     """One order as JSON (`gateway.order/1`) under its row, and the messages that spoke of it."""
-    with _queries(config) as queries:
+    with reading(config) as queries:
         row = queries.order(identifier)
     if row is None:
         fail(f"no order {identifier}")
@@ -123,9 +124,9 @@ def order(identifier: int, as_json: bool, config: Path | None) -> None:
 def identities(site: str, number: str, limit: int, as_json: bool, config: Path | None) -> None:
     """By identifier; columns identifier, matricule, status, opposition, merged into, message, time."""
     current = settings(config)
-    with _queries(config) as queries:
+    with reading(config) as queries:
         rows = queries.identities(site=site or current.site, number=number, limit=limit)
-    _show(
+    show(
         rows,
         ("key", "ins", "status", "opposition", "merged_into", "message_id", "updated_at"),
         as_json,
@@ -134,7 +135,7 @@ def identities(site: str, number: str, limit: int, as_json: bool, config: Path |
 
 def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> None:
     """One message; `raw`: the received bytes alone."""
-    with _queries(config) as queries:
+    with reading(config) as queries:
         if raw:
             from gateway.cli.operating import note
 
@@ -178,7 +179,8 @@ def _known(state: str, states: list[str], option: str = "--state") -> None:
         fail(f"{option} {state}: expected one of {', '.join(states)}", 2)
 
 
-def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
+def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
+    """A table for people, or one JSON object a line."""
     if as_json:
         emit(rows)
         return

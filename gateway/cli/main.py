@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__, build, compiled
-from gateway.cli.verbs import commanding, looking, offline, operating, sending, store
+from gateway.cli.verbs import commanding, looking, offline, operating, sending, store, worklist
 from gateway.cli.verbs.common import Config, Json
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ def serve(config: Config = None) -> None:
     serving.serve(config)
 
 
-for part in (offline, sending, looking, operating, commanding, store):
+for part in (offline, sending, looking, worklist, operating, commanding, store):
     app.add_typer(part.app)
 
 

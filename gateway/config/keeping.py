@@ -57,4 +57,6 @@ class AlertSettings(Section):
     queue_age: float = Field(default=900.0, gt=0)
     """Seconds that a delivery may be due before an alert opens."""
     certificate_days: int = Field(default=30, ge=0)
+    unvalidated_hours: float = Field(default=0.0, ge=0)
+    """Hours that a report may wait for its validation before an alert names its radiologist; 0 = no alert."""
     timeout: float = Field(default=10.0, gt=0)

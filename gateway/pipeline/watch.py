@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.config import AlertSettings
-from gateway.ports import Clock, StoreUnavailableError
+from gateway.ports import Clock, Overdue, StoreUnavailableError
 from gateway.telemetry import metrics
-from gateway.telemetry.alerts import Alerts, Condition, Digest
+from gateway.telemetry.alerts import PERSONAL, UNVALIDATED, Alerts, Condition, Digest
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +51,15 @@ class Watch:
         certificates: Callable[[], Iterable[Certificate]],
         tell: Callable[[Digest], Awaitable[bool]] | None,
         balanced: Callable[[], bool] = lambda: True,
+        overdue: Callable[[datetime], Iterable[Overdue]] = lambda before: (),
     ) -> None:
         """`condition` is what readiness shows; `tell` None: alerts stand in the log and the metrics only;
-        `balanced`: the ledger has as many rows as are owed (reads them all)."""
+        `balanced`: the ledger has as many rows as are owed (reads them all); `overdue`: what has waited for
+        its validation since before a time."""
         self._settings, self._clock, self._tell = settings, clock, tell
         self._queues, self._condition, self._certificates = queues, condition, certificates
         self._alerts = Alerts(settings.repeat)
-        self._balanced, self._ledger_well = balanced, True
+        self._balanced, self._ledger_well, self._overdue = balanced, True, overdue
         self._next_balance = 0.0
         self._seen: set[str] = set()
         self._destinations: set[str] = set()
@@ -82,7 +84,8 @@ class Watch:
         digest = self._alerts.look(conditions, now)
         for verb, ones in (("opened", digest.opened), ("closed", digest.closed)):
             for one in ones:
-                log.warning("alert %s", verb, extra={"kind": one.kind, "subject": one.subject})
+                subject = "" if one.kind in PERSONAL else one.subject
+                log.warning("alert %s", verb, extra={"kind": one.kind, "subject": subject})
         if digest and self._tell is not None and not await self._tell(digest):
             self._alerts.untell(digest, now)
         counts = self._alerts.counts()
@@ -119,6 +122,17 @@ class Watch:
             if age > self._settings.queue_age
         )
 
+    def _unvalidated(self, now: datetime) -> Iterator[Condition]:
+        """One condition a radiologist."""
+        hours = self._settings.unvalidated_hours
+        if not hours:
+            return
+        with suppress(StoreUnavailableError):  # `_late` tells it
+            for one in self._overdue(now - timedelta(hours=hours)):
+                age = int((now - one.since).total_seconds() // 3600)
+                text = f"reports that wait for validation: {one.number}, the oldest for {age} h"
+                yield Condition(UNVALIDATED, one.radiologist or "nobody named", text)
+
     def _ledger(self) -> bool:
         if time.monotonic() >= self._next_balance:
             with suppress(StoreUnavailableError):  # `_late` tells it
@@ -129,6 +143,7 @@ class Watch:
     def _conditions(self) -> Iterator[Condition]:
         now, condition = self._clock.now(), self._condition()
         yield from self._late(now)
+        yield from self._unvalidated(now)
         for name, state in condition["destinations"].items():
             if state in TROUBLED:
                 yield Condition("destination-down", name, "it fails in a row and is only probed")

@@ -12,7 +12,7 @@ from gateway.ports.intake import (
     Settled,
     StoreUnavailableError,
 )
-from gateway.ports.operation import Operator, Purged, Queries, Row
+from gateway.ports.operation import Operator, Overdue, Purged, Queries, Row
 from gateway.ports.work import (
     Produced,
     Sender,
@@ -32,6 +32,7 @@ __all__ = [
     "Known",
     "Operator",
     "OrderEntry",
+    "Overdue",
     "Produced",
     "Purged",
     "Queries",

@@ -10,6 +10,14 @@ Row = dict[str, Any]
 """A row as API and CLI show it: JSON-ready, field names as in the tables."""
 
 
+class Overdue(NamedTuple):
+    """What a radiologist (PS_IdNat, "" for nobody named) has to validate, and since when the oldest waits."""
+
+    radiologist: str
+    number: int
+    since: datetime
+
+
 class Queries(Protocol):
     """What API, CLI and pages read. Never writes; `cursor` is the last id of the page before, 0 at first."""
 
@@ -25,6 +33,14 @@ class Queries(Protocol):
 
     def report(self, identifier: str) -> Row | None:
         """One report set: status, versions (number, created_at, documents), deliveries."""
+        ...
+
+    def unvalidated(
+        self, *, since: datetime | None, until: datetime | None, radiologist: str, cursor: int, limit: int
+    ) -> list[Row]:
+        """Reports that wait for their validation: report_id, site, set_key, status, version (the last
+        validated one, 0 for none), radiologist, radiologist_name, accession, message_id, since, updated_at;
+        `since` ≤ when it first came < `until`."""
         ...
 
     def deliveries(self, *, state: str, destination: str, cursor: int, limit: int) -> list[Row]:

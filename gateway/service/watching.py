@@ -23,6 +23,7 @@ def watch(configuration: Configuration, store: Store, dispatcher: Dispatcher, cl
         certificates=lambda: certificates(configuration.settings),
         tell=Webhook(settings.alerts).tell if settings.alerts.webhook else None,
         balanced=queries.balanced,
+        overdue=queries.overdue,
     )
 
 

@@ -13,7 +13,7 @@ from gateway.model.findings import finding
 from gateway.model.report import ImagingReport
 from gateway.model.submission import Action, Blob
 from gateway.ports import Conclusion, Known, Receipt, Received, Settled
-from gateway.store import acknowledge, audit, identities, orders
+from gateway.store import acknowledge, audit, identities, orders, worklist
 from gateway.store import statements as named
 from gateway.store.audit import Entry, Pseudonym
 from gateway.store.known import KnownReports
@@ -61,8 +61,12 @@ def take(
         now = to_micros(received.received_at)
         blocked = _feed(session, received, conclusion, message_id, withdraw, now)
         given_up: list[str] = []
+        spoken = not (received.report_id or conclusion.identities)  # by a message about reports
         for position, settled in enumerate(conclusion.reports):
+            before = known.row(received.site, settled.set_key)
             wrote = _settle(session, known, message_id, position, received.site, settled, withdraw, now)
+            if spoken:
+                worklist.follow(session, known, received.site, before, settled, message_id, now)
             given_up += wrote.given_up
             blocked += wrote.blocked
         if acknowledging:

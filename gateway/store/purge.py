@@ -43,6 +43,7 @@ from gateway.store.tables import (
     report,
     report_patient,
     report_version,
+    unvalidated,
 )
 from gateway.store.tables import audit as trail
 
@@ -206,6 +207,7 @@ _FORGET_REPORT = (
     update(delivery).where(delivery.c.report_id == _NUMBER).values(recipient=null()),
     update(document).where(document.c.version_id.in_(_VERSIONS)).values(title=literal("")),
     delete(report_patient).where(report_patient.c.report_id == _NUMBER),
+    delete(unvalidated).where(unvalidated.c.report_id == _NUMBER),
     update(report_version)
     .where(report_version.c.report_id == _NUMBER)
     .values(report=literal(""), context=literal(""), trace=literal("")),

@@ -13,8 +13,8 @@ from gateway.model.base import decode
 from gateway.model.delivery import DeliveryState, Destination, Outcome
 from gateway.model.findings import Finding
 from gateway.model.submission import Flags, Recipient, SubmissionContext
-from gateway.ports import Row
-from gateway.store import audit, identities, judgement, listings, nodes, orders, trail
+from gateway.ports import Overdue, Row
+from gateway.store import audit, identities, judgement, listings, nodes, orders, trail, worklist
 from gateway.store import statements as named
 from gateway.store.moments import from_micros, iso, to_micros
 from gateway.store.place import Where, reading
@@ -140,6 +140,26 @@ class StoreQueries:
             "received_at": iso(row[1]),
             "report_ids": [str(number) for number, *_ in reports],
         }
+
+    def unvalidated(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        radiologist: str = "",
+        cursor: int = 0,
+        limit: int = 50,
+    ) -> list[Row]:
+        """Reports that wait for their validation, in the order in which they came."""
+        with self._lock:
+            return worklist.listed(
+                self._session, since=since, until=until, radiologist=radiologist, cursor=cursor, limit=limit
+            )
+
+    def overdue(self, before: datetime) -> list[Overdue]:
+        """What has waited for its validation since before that time, by radiologist."""
+        with self._lock:
+            return worklist.overdue(self._session, before)
 
     # --- reports and documents
 

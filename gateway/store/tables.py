@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """Of the schema that this code reads and writes (the newest of `migrations/versions`); the table
 `alembic_version` says what a store holds."""
 
@@ -106,6 +106,21 @@ report_version = Table(
     Column("report", Text, nullable=False),  # ImagingReport, canonical
     Column("trace", Text, nullable=False),  # provenance and coverage
     UniqueConstraint("report_id", "number", name="report_version_by_number"),
+)
+
+unvalidated = Table(
+    "unvalidated",
+    metadata,
+    # Reports that wait for their validation; the row goes when a message validates or withdraws the report.
+    Column("report_id", _Id, ForeignKey("report.id"), primary_key=True),
+    Column("message_id", _Id, ForeignKey("message.id"), nullable=False),  # that last brought its text
+    Column("status", Text, nullable=False),
+    Column("radiologist", Text, nullable=False),  # PS_IdNat, "" when the message names nobody
+    Column("radiologist_name", Text, nullable=False),
+    Column("accession", Text, nullable=False),
+    Column("since", _Time, nullable=False),
+    Column("updated_at", _Time, nullable=False),
+    Index("unvalidated_by_since", "since"),
 )
 
 artifact = Table(

@@ -1,10 +1,14 @@
 """Alerts open and close; what changed since the last look is told in one digest. Pure: values in, values out.
 
-An alert is a kind and a subject from closed sets (a destination, a certificate's role), never an identifier.
+An alert is a kind and a subject from closed sets (a destination, a certificate's role), never an identifier
+of a patient or an exam. That of PERSONAL kinds is a professional, for the receiver to tell: not for the log.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+UNVALIDATED = "unvalidated"
+PERSONAL = frozenset({UNVALIDATED})
 
 
 class Condition(NamedTuple):

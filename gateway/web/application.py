@@ -20,6 +20,7 @@ from gateway.web.capability import capability_statement
 from gateway.web.commands import add_commands
 from gateway.web.operating import add_operations, noted
 from gateway.web.records import add_records
+from gateway.web.worklist import add_worklist
 
 FHIR_JSON = "application/fhir+json"
 
@@ -58,6 +59,7 @@ def application(
     _operator(app, queries, operator, guarded)
     _feed(app, queries, guarded)
     add_commands(app, intake, queries, guarded)
+    add_worklist(app, queries, guarded)
     if operator is not None:
         add_operations(app, operator, retention, guarded)
     if operator is not None and export is not None:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config import AlertSettings
 from gateway.pipeline.watch import Certificate, Waiting, Watch
-from gateway.ports import StoreUnavailableError
+from gateway.ports import Overdue, StoreUnavailableError
 from gateway.telemetry import metrics
 from gateway.telemetry.alerts import Alerts, Condition, Digest
 from tests.store_support import NOW, TickingClock
@@ -60,21 +60,23 @@ class World:
         }
         self.certificates: list[Certificate] = []
         self.balanced = True
+        self.overdue: list[Overdue] = []
         self.told: list[Digest] = []
 
-    def watch(self) -> Watch:
+    def watch(self, **settings: float) -> Watch:
         async def tell(digest: Digest) -> bool:
             self.told.append(digest)
             return True
 
         return Watch(
-            AlertSettings(queue_age=60.0, certificate_days=30),
+            AlertSettings(**{"queue_age": 60.0, "certificate_days": 30, **settings}),
             self.clock,
             queues=lambda: self.queues,
             condition=lambda: self.state,
             certificates=lambda: self.certificates,
             tell=tell,
             balanced=lambda: self.balanced,
+            overdue=lambda before: [one for one in self.overdue if one.since < before],
         )
 
 
@@ -105,6 +107,31 @@ def test_a_gap_in_the_ledger_opens_an_alert_and_the_ledger_is_not_counted_at_eve
     assert [one.kind for one in asyncio.run(watch.look()).opened] == ["ledger"]
     world.balanced = True
     assert not asyncio.run(watch.look()), "counted again after BALANCE_EVERY only"
+
+
+@pytest.mark.req("REQ-30")
+def test_a_report_that_waits_too_long_for_its_validation_is_told_with_its_radiologist(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    watch = world.watch(unvalidated_hours=48.0)
+    world.overdue = [Overdue("801234560801", 3, NOW - timedelta(hours=47))]
+    assert not asyncio.run(watch.look())
+    world.overdue = [Overdue("801234560801", 3, NOW - timedelta(hours=50))]
+    (opened,) = asyncio.run(watch.look()).opened
+    assert opened == Condition(
+        "unvalidated", "801234560801", "reports that wait for validation: 3, the oldest for 50 h"
+    )
+    assert all(getattr(one, "subject", "") == "" for one in caplog.records), "a person is not for the log"
+    world.overdue = []
+    assert [one.kind for one in asyncio.run(watch.look()).closed] == ["unvalidated"]
+
+
+@pytest.mark.req("REQ-30")
+def test_without_a_limit_nobody_is_told() -> None:
+    world = World()
+    world.overdue = [Overdue("801234560801", 3, NOW - timedelta(days=365))]
+    assert not asyncio.run(world.watch().look())
 
 
 def test_what_opens_none() -> None:

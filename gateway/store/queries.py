@@ -9,12 +9,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.model.base import decode
-from gateway.model.delivery import DeliveryState, Destination, Outcome
+from gateway.model.delivery import DeliveryState, Destination
 from gateway.model.findings import Finding
-from gateway.model.submission import Flags, Recipient, SubmissionContext
 from gateway.ports import Overdue, Row
-from gateway.store import audit, identities, judgement, listings, nodes, orders, trail, worklist
+from gateway.store import audit, identities, judgement, listings, nodes, orders, shown, trail, worklist
 from gateway.store import statements as named
 from gateway.store.moments import from_micros, iso, to_micros
 from gateway.store.place import Where, reading
@@ -118,7 +116,7 @@ class StoreQueries:
                     for number, set_key, status, verdict, version in reports
                 ],
                 "judgements": judgement.of_message(self._session, identifier),
-                "deliveries": [_delivery(one) for one in deliveries],
+                "deliveries": [shown.delivery(one) for one in deliveries],
             }
 
     def raw(self, identifier: int) -> bytes | None:
@@ -136,7 +134,7 @@ class StoreQueries:
 
     def _message(self, row: tuple[Any, ...]) -> Row:
         reports = self._session.rows(listings.REPORTS_OF_MESSAGE, {"message_id": row[0]})
-        return dict(zip(_MESSAGE_FIELDS, row, strict=True)) | {
+        return dict(zip(shown.MESSAGE_FIELDS, row, strict=True)) | {
             "received_at": iso(row[1]),
             "report_ids": [str(number) for number, *_ in reports],
         }
@@ -185,7 +183,7 @@ class StoreQueries:
                     self._version(one) for one in self._session.rows(listings.VERSIONS_OF_REPORT, key)
                 ],
                 "deliveries": [
-                    _delivery(one) for one in self._session.rows(listings.DELIVERIES_OF_REPORT, key)
+                    shown.delivery(one) for one in self._session.rows(listings.DELIVERIES_OF_REPORT, key)
                 ],
             }
 
@@ -198,8 +196,8 @@ class StoreQueries:
             "status": status,
             "message_id": message_id,
             "created_at": iso(created_at),
-            "masks": _masks(context),
-            "documents": [dict(zip(_DOCUMENT_FIELDS, one, strict=True)) for one in documents],
+            "masks": shown.masks(context),
+            "documents": [dict(zip(shown.DOCUMENT_FIELDS, one, strict=True)) for one in documents],
             "judgement": judgement.of_version(self._session, number),
         }
 
@@ -229,7 +227,7 @@ class StoreQueries:
                     for one in states
                 ]
                 rows = list(islice(merge(*pages, key=lambda row: -row[0]), limit))
-        return [_delivery(row) for row in rows]
+        return [shown.delivery(row) for row in rows]
 
     def delivery(self, identifier: int) -> Row | None:
         """One delivery with its attempts."""
@@ -239,7 +237,7 @@ class StoreQueries:
             if row is None:
                 return None
             attempts = self._session.rows(listings.ATTEMPTS, key)
-        return _delivery(row) | {
+        return shown.delivery(row) | {
             "attempts_made": [
                 {
                     "number": number,
@@ -329,45 +327,3 @@ class StoreQueries:
             *(f"message {number} is not in the audit trail" for (number,) in untold),
             *chain,
         ]
-
-
-_MESSAGE_FIELDS = tuple(column.name for column in listings.MESSAGE_COLUMNS)
-_DELIVERY_FIELDS = (*(column.name for column in listings.DELIVERY_COLUMNS), "version")
-_DOCUMENT_FIELDS = ("kind", "title", "media_type", "sha256", "size")
-
-
-_MASKS = (
-    ("masked_ps", "MASQUE_PS"),
-    ("invisible_patient", "INVISIBLE_PATIENT"),
-    ("invisible_legal_representatives", "INVISIBLE_REPRESENTANTS_LEGAUX"),
-)
-"""Field of `Flags` → how the DMP names it."""
-
-
-def _masks(context: str) -> list[str]:
-    """From whom the document of a version is hidden; none of one whose contents were let go."""
-    flags = decode(context.encode(), SubmissionContext).flags if context else Flags()
-    return [name for field, name in _MASKS if getattr(flags, field)]
-
-
-def _delivery(row: tuple[Any, ...]) -> Row:
-    fields: Row = dict(zip(_DELIVERY_FIELDS, row, strict=True))
-    outcome = fields["outcome"]
-    last = decode(outcome.encode(), Outcome) if outcome is not None else None
-    return fields | {
-        "report_id": str(fields["report_id"]),
-        "recipient": _address(fields["recipient"]),
-        "next_try": iso(fields["next_try"]),
-        "created_at": iso(fields["created_at"]),
-        "updated_at": iso(fields["updated_at"]),
-        "outcome": " ".join(filter(None, (last.kind.value, last.code, last.detail))) if last else None,
-        "remote_ids": dict(last.remote_ids) if last else {},
-    }
-
-
-def _address(recipient: str | None) -> str | None:
-    """The mailbox; of a recipient without one, its id."""
-    if recipient is None:
-        return None
-    known = decode(recipient.encode(), Recipient)
-    return known.address or known.id or known.name

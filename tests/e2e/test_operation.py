@@ -72,6 +72,7 @@ def test_the_api_answers_409_and_404_and_wants_the_token(gateway: Gateway) -> No
     assert status("/api/deliveries/1/cancel", **head) == 200
 
 
+@pytest.mark.req("REQ-43")
 def test_without_a_server_the_verbs_work_on_the_store(gateway: Gateway) -> None:
     gateway.run("pause", "folder")
     send(gateway)

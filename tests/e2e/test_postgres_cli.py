@@ -61,6 +61,7 @@ async def one_failed_delivery(engine: Engine) -> None:
     await store.close()
 
 
+@pytest.mark.req("REQ-43")
 async def test_an_operator_sees_and_changes_the_store_from_any_machine(
     postgres: Engine, gateway: Run, tmp_path: Path
 ) -> None:

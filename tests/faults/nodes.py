@@ -28,6 +28,8 @@ class NodesStage(ImpatientStage):
         self.url = store
         self.nodes: dict[str, Process] = {}
         self.doors: dict[str, tuple[str, int]] = {}
+        self.addresses: dict[str, str] = {}
+        """Of their HTTP side."""
 
     def serve(self, **environment: str) -> None:
         """Called once by `start`: all nodes, one after the other."""
@@ -49,6 +51,7 @@ class NodesStage(ImpatientStage):
         )
         assert self.gateway is not None
         self.nodes[name], self.doors[name] = self.gateway, self.mllp
+        self.addresses[name] = self.http
 
     @property
     def token(self) -> str:

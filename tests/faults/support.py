@@ -85,6 +85,17 @@ def rows(stage: Stage) -> list[dict[str, Any]]:
         cursor = page["next_cursor"]
 
 
+def taken(stage: Stage) -> list[dict[str, Any]]:
+    """All messages."""
+    found: list[dict[str, Any]] = []
+    cursor = 0
+    while cursor is not None:
+        page = stage.api(f"/api/messages?limit=500&cursor={cursor}")
+        found += page["items"]
+        cursor = page["next_cursor"]
+    return found
+
+
 def drained(stage: Stage, seconds: float = 2 * PATIENCE) -> list[dict[str, Any]]:
     """The deliveries once nothing more happens by itself.
 

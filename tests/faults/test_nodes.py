@@ -63,7 +63,7 @@ def test_random_kills_of_one_of_three_nodes(stage: NodesStage) -> None:
     assert result.figures["acknowledged"] == ROUNDS * 48
 
 
-@pytest.mark.req("REQ-42", "REQ-78")
+@pytest.mark.req("REQ-43", "REQ-78")
 def test_postgresql_restarts_under_load(stage: NodesStage, postgres_server: Server) -> None:
     account = Account()
 

@@ -9,7 +9,7 @@ import pytest
 from bench.load import Figures, steady
 from bench.system import family, resident, role
 from conformance.demo.stage import Stage
-from tests.faults.support import LONG, Account, compare, drained
+from tests.faults.support import LONG, Account, compare, drained, taken
 
 SECONDS, RATE = (180.0, 50.0) if LONG else (5.0, 40.0)
 MEMORY = 300.0
@@ -34,7 +34,7 @@ def test_a_peer_that_is_gone_for_a_while_loses_nothing_and_harms_no_intake(stage
     assert all(size < MEMORY for size in memory(stage).values()), memory(stage)
     stage.up("dmp")
     assert {row["state"] for row in drained(stage, 3600 if LONG else 240)} == {"delivered"}
-    account = Account({one["control_id"]: "AA" for one in messages(stage)})
+    account = Account({one["control_id"]: "AA" for one in taken(stage)})
     assert len(account.told) == before.taken + during.taken
     result = compare(stage, account)
     assert result.problems == (), str(result)
@@ -49,16 +49,6 @@ def test_a_peer_that_is_gone_for_a_while_loses_nothing_and_harms_no_intake(stage
 
 def load(stage: Stage, prefix: str, seconds: float) -> Figures:
     return asyncio.run(steady(stage.mllp[1], connections=8, seconds=seconds, rate=RATE, prefix=prefix))
-
-
-def messages(stage: Stage) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
-    cursor = 0
-    while cursor is not None:
-        page = stage.api(f"/api/messages?limit=500&cursor={cursor}")
-        found += page["items"]
-        cursor = page["next_cursor"]
-    return found
 
 
 def memory(stage: Stage) -> dict[str, float]:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +34,6 @@ CLOSED = Fault("DMPClosed", "patientId", "the DMP of this patient is closed")
 """TD0.2 names this state `DMPClosed`; no list of codes for ITI-41 is published."""
 METADATA_CHANGED = "MetadataChanged"
 """`result` of a ledger entry that no submission made."""
-DELETED = "Deleted"
-"""`result` of a ledger entry that a deletion made."""
 BUSY = Fault("XDSRegistryBusy", "registry", "too much activity")
 
 
@@ -78,7 +77,7 @@ class DmpSimulator:
         for entry in self.ledger.entries:
             if entry["result"] in ("Success", METADATA_CHANGED):
                 self.registry.restore(entry["submission_set"], entry["documents"])
-            elif entry["result"] == DELETED:
+            elif entry["result"] == update.RESULT:
                 self.registry.delete(
                     entry["submission_set"], [one["entryUUID"] for one in entry["documents"]]
                 )
@@ -104,7 +103,7 @@ class DmpSimulator:
     async def _registry(self, request: Request) -> Response | None:
         """ITI-18, in the mode of the moment, which a question does not use up; or a deletion, which does."""
         if update.is_update(request):
-            return await self._changing(request, self._delete)
+            return await self._changing(request, partial(update.delete, self))
         mode = self.switch.mode
         if mode == "500":
             return Response(500, "text/plain", b"internal error (simulated)")
@@ -167,51 +166,8 @@ class DmpSimulator:
         self._record(request, response, "Failure" if faults else "Success", faults, parsed, records)
         return response
 
-    def _delete(self, request: Request, imposed: Fault | None) -> Response:
-        """Judge one deletion, keep request and answer, mark the entries."""
-        try:
-            asked = update.take_apart(request)
-            patients = frozenset(found.patient_id for found in asked.metadata.sets)
-            faults = vihf.check(asked.security, patients, self.options.authorities, datetime.now(UTC))
-            if faults:
-                raise query.QueryRefusedError(*faults)
-        except query.QueryRefusedError as refusal:
-            response = soap.soap_fault(refusal.faults)
-            self._exchange(request, response)
-            self.ledger.append(
-                {"result": "Fault", "errors": [one._asdict() for one in refusal.faults], "documents": []}
-            )
-            return response
-        faults = (imposed,) if imposed else self._judge_update(asked)
-        submission_set = asked.metadata.sets[0].unique_id if asked.metadata.sets else ""
-        targets = [target for target, _ in asked.targets]
-        records = [] if faults else self.registry.delete(submission_set, targets)
-        response = soap.plain_response(update.UPDATE_RESPONSE, faults, asked.message_id)
-        self._exchange(request, response)
-        self.ledger.append(
-            {
-                "result": "Failure" if faults else DELETED,
-                "errors": [fault._asdict() for fault in faults],
-                "submission_set": submission_set,
-                "patient": next(iter(patients), ""),
-                "uniqueId": records[0]["uniqueId"] if records else "",
-                "entryUUID": targets[0] if targets else "",
-                "message_id": asked.message_id,
-                "documents": records,
-            }
-        )
-        return response
-
-    def _judge_update(self, asked: update.Update) -> tuple[Fault, ...]:
-        faults = (*self._schema_faults(asked.request), *update.check(asked))
-        return faults or self.registry.undeletable(
-            asked.targets,
-            asked.metadata.sets[0].unique_id,
-            vihf.patient(asked.security),
-            vihf.structure(asked.security),
-        )
-
-    def _schema_faults(self, request: etree._Element) -> tuple[Fault, ...]:
+    def schema_faults(self, request: etree._Element) -> tuple[Fault, ...]:
+        """What the official schema says of a request without its bytes; nothing where there is none."""
         if self.schema is None:
             return ()
         try:
@@ -229,7 +185,7 @@ class DmpSimulator:
 
     def _judge(self, parsed: Parsed) -> tuple[Fault, ...]:
         faults = (
-            *self._schema_faults(_without_bytes(parsed.request)),
+            *self.schema_faults(_without_bytes(parsed.request)),
             *xds_rules.check(parsed.submission),
         )
         return faults or self.registry.conflicts(parsed.submission)
@@ -247,7 +203,7 @@ class DmpSimulator:
 
         Its flat keys are those of the first document, `documents` lists all that were registered.
         """
-        folder = self._exchange(request, response)
+        folder = self.exchange(request, response)
         submission = parsed.submission if parsed else None
         documents = [] if submission is None else self._keep(submission, folder, bool(records))
         for record, document in zip(records, documents, strict=False):
@@ -269,7 +225,7 @@ class DmpSimulator:
             }
         )
 
-    def _exchange(self, request: Request, response: Response) -> Path:
+    def exchange(self, request: Request, response: Response) -> Path:
         """Keep both, under the number that the next line of the ledger gets."""
         folder = self.options.folder / "requests" / f"{len(self.ledger.entries) + 1:06d}"
         folder.mkdir(parents=True, exist_ok=True)

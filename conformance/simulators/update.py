@@ -5,17 +5,21 @@ no entry, one association from the set to each entry that changes (spec dmp-mss.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from lxml import etree
 
 from conformance.simulators import ebrim, soap, vihf, xds_rules
 from conformance.simulators.ebrim import Metadata, first
-from conformance.simulators.http import Request
+from conformance.simulators.http import Request, Response
 from conformance.simulators.query import QueryRefusedError
 from conformance.simulators.registry import APPROVED, ARCHIVED, UUID_URN
 from conformance.simulators.xds_rules import METADATA, Fault, Submission
 from conformance.xml import XmlRefusedError, parse, text_of
+
+if TYPE_CHECKING:
+    from conformance.simulators.dmp import DmpSimulator
 
 UPDATE = "urn:ihe:iti:2010:UpdateDocumentSet"
 UPDATE_RESPONSE = "urn:ihe:iti:2010:UpdateDocumentSetResponse"
@@ -25,6 +29,8 @@ STATUSES = {
     "urn:asip:ci-sis:2010:StatusType:Archived": ARCHIVED,
 }
 """OriginalStatus that an entry may have when it is deleted."""
+RESULT = "Deleted"
+"""`result` of a ledger entry that a deletion made."""
 DELETED = "urn:asip:ci-sis:2010:StatusType:Deleted"
 
 
@@ -92,3 +98,49 @@ def _links(metadata: Metadata) -> Iterator[Fault]:
             yield Fault(METADATA, "OriginalStatus", "is neither Approved nor Archived")
         elif first(link.slots, "NewStatus") != DELETED:
             yield Fault("XDSMetadataUpdateOperationError", "NewStatus", "only Deleted is served")
+
+
+def delete(dmp: "DmpSimulator", request: Request, imposed: Fault | None) -> Response:
+    """Judge one deletion, keep request and answer, mark the entries."""
+    try:
+        asked = take_apart(request)
+        patients = frozenset(found.patient_id for found in asked.metadata.sets)
+        faults = vihf.check(asked.security, patients, dmp.options.authorities, datetime.now(UTC))
+        if faults:
+            raise QueryRefusedError(*faults)
+    except QueryRefusedError as refusal:
+        response = soap.soap_fault(refusal.faults)
+        dmp.exchange(request, response)
+        dmp.ledger.append(
+            {"result": "Fault", "errors": [one._asdict() for one in refusal.faults], "documents": []}
+        )
+        return response
+    faults = (imposed,) if imposed else _judge(dmp, asked)
+    submission_set = asked.metadata.sets[0].unique_id if asked.metadata.sets else ""
+    targets = [target for target, _ in asked.targets]
+    records = [] if faults else dmp.registry.delete(submission_set, targets)
+    response = soap.plain_response(UPDATE_RESPONSE, faults, asked.message_id)
+    dmp.exchange(request, response)
+    dmp.ledger.append(
+        {
+            "result": "Failure" if faults else RESULT,
+            "errors": [fault._asdict() for fault in faults],
+            "submission_set": submission_set,
+            "patient": next(iter(patients), ""),
+            "uniqueId": records[0]["uniqueId"] if records else "",
+            "entryUUID": targets[0] if targets else "",
+            "message_id": asked.message_id,
+            "documents": records,
+        }
+    )
+    return response
+
+
+def _judge(dmp: "DmpSimulator", asked: Update) -> tuple[Fault, ...]:
+    faults = (*dmp.schema_faults(asked.request), *check(asked))
+    return faults or dmp.registry.undeletable(
+        asked.targets,
+        asked.metadata.sets[0].unique_id,
+        vihf.patient(asked.security),
+        vihf.structure(asked.security),
+    )

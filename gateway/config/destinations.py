@@ -31,8 +31,9 @@ class DmpSettings(Section):
     url: str = ""
     """Address of the repository service (ITI-41), "" = destination off."""
     registry_url: str = ""
-    """Address of the registry service (ITI-18): what it holds is asked before a replacement or a repeat.
-    "": the same address with `/registry` for its last `/repository`; without one nothing is asked."""
+    """Address of the registry service: what it holds is asked (ITI-18) before a replacement, a deletion or a
+    repeat, and it takes the deletions. "": the same address with `/registry` for its last `/repository`;
+    without one nothing is asked, and nothing can be deleted."""
     ca: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None

@@ -212,6 +212,7 @@ class Deciding:
             content_hash="",
             current=kept.report if kept is not None else None,
             sent=known.sent(site.name, key) if before is not None else (),
+            outdated=before is not None and _outdated(mapped, site, key, known, before),
         )
         if kept is None or not decision.number:
             return Settled(mapped=mapped, decision=decision, set_key=key)
@@ -238,6 +239,15 @@ class Deciding:
         """Destination → why its deliveries must wait for the identity, "" when they need not."""
         rows = plan.make(mapped, enabled=self.enabled, site=site, action=Action.CREATE).rows
         return {row.destination: row.reason if row.reason in plan.IDENTITY_REASONS else "" for row in rows}
+
+
+def _outdated(mapped: Mapped, site: Site, key: str, known: Known, before: KnownReport) -> bool:
+    """The withdrawal brings an older document of the set than the one that stands (volet §1.2: a deletion
+    holds the latest version)."""
+    own = mapped.context.document_id
+    if not mapped.context.received_document or own == before.document_id:
+        return False
+    return mapped.context.prior_document_id != before.document_id and known.set_of(site.name, own) == key
 
 
 def _gone(mapped: Mapped) -> Mapped:

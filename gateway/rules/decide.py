@@ -31,9 +31,11 @@ def decide(
     content_hash: str,
     current: ImagingReport | None = None,
     sent: tuple[PlannedDelivery, ...] = (),
+    outdated: bool = False,
 ) -> Decision:
     """What becomes of `mapped`, given what the store knows of its report set: `current` is the report of its
-    current version, `sent` what a withdrawal has to delete (asked for a withdrawal only).
+    current version, `sent` what a withdrawal has to delete, `outdated` that it names an older document than
+    the one that stands (both asked for a withdrawal only).
 
     `number` is the version that this message makes, 0 when it makes none (rejected, held, unchanged).
     All findings stand in the answer, of mapping and of the rules, with the site's severities.
@@ -46,6 +48,9 @@ def decide(
         return Decision(verdict=Verdict.REJECT, findings=found)
     if errors(found):
         return Decision(verdict=Verdict.REJECT, findings=found)
+    if withdrawn(mapped) and outdated:
+        place = locate(mapped.provenance, "context.document_id")
+        return Decision(verdict=Verdict.REJECT, findings=(*found, finding("WITHDRAWAL-OUTDATED", place)))
     if withdrawn(mapped):
         return _withdraw(mapped, known, found, kept=current is not None, sent=sent)
     if not report.status.validated:

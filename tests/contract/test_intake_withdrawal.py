@@ -221,6 +221,19 @@ async def test_a_received_document_that_left_is_deleted(house: House) -> None:
     assert house.deliveries()["dmp"] == ("delete", "pending", "")
 
 
+@pytest.mark.req("REQ-40")
+async def test_a_deletion_of_a_version_that_was_replaced_is_refused(house: House) -> None:
+    """A deletion holds the latest version (volet §1.2; table 0533: 900)."""
+    await house.take(document(1))
+    await house.take(document(2, 1))
+    await sent(house, Destination.DMP)
+    before = house.deliveries()
+    assert await state(house, deletion(document(1))) == ("AE", "rejected")
+    assert "WITHDRAWAL-OUTDATED" in house.codes()
+    assert house.deliveries() == before
+    assert await state(house, deletion(document(2, 1))) == ("AA", "accepted")
+
+
 async def test_a_deletion_that_comes_before_its_document_holds_it_back(house: House) -> None:
     assert await state(house, deletion(document(1))) == ("AA", "held")
     assert await state(house, document(1)) == ("AA", "held")

@@ -13,10 +13,12 @@ from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.model.submission import Action
 from gateway.model.terms import INS_NIR_DEMO, Identifier
 from gateway.model.version import DeliveryJob
+from gateway.pipeline.destinations import PrepareError
+from gateway.pipeline.destinations.dmp import prepare
 from gateway.xds import FoundEntry
 from tests.reports import PATIENT
 from tests.support import XDS_SCHEMAS
-from tests.unit.dmp_jobs import cda, job
+from tests.unit.dmp_jobs import cda, ids, job
 from tests.unit.pki_files import cachet
 
 P, D = OutcomeKind.PERMANENT, OutcomeKind.DELIVERED
@@ -186,6 +188,12 @@ def refused(made: DeliveryJob) -> list[str]:
     with pytest.raises(DmpError) as error:
         request(made)
     return [found.code for found in error.value.findings]
+
+
+def test_without_a_registry_nothing_is_deleted() -> None:
+    with pytest.raises(PrepareError) as error:
+        prepare(deletion(*RESOLVED), cachet=cachet(), url=URL, registry="", now=datetime.now(UTC), ids=ids())
+    assert [found.code for found in error.value.findings] == ["DMP-REGISTRY-MISSING"]
 
 
 def test_without_an_entry_uuid_nothing_is_sent() -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from gateway.cda import CdaError
 from gateway.cisis import CisisError
 from gateway.dmp import DmpError, DmpQuery, DmpRequest, delete, look_up, provide
+from gateway.model.findings import finding
 from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob
 from gateway.pipeline.destinations import PrepareError
@@ -36,6 +37,8 @@ def prepare(
     and `ids` are fresh at each. Raises PrepareError with findings."""
     with _findings():
         if job.action is Action.DELETE:
+            if not registry:
+                raise DmpError(finding("DMP-REGISTRY-MISSING", "settings: dmp.registry_url"))
             return delete(job, cachet=cachet, url=registry, now=now, **_names(ids))
         return provide(job, cachet=cachet, url=url, now=now, **_names(ids))
 

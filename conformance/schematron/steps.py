@@ -1,5 +1,6 @@
 """The official validation of the CI-SIS: its steps in order, and the volet that fits a document."""
 
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,19 @@ def kit_folder(path: Path) -> Path:
         if (candidate / SCHEMA).is_file():
             return candidate.resolve()
     raise KitError(f"{path} holds no {SCHEMA}: not an official CI-SIS validation kit")
+
+
+RULE_FILES = (".sch", ".xsd", ".xml", ".rdf")
+
+
+def content_digest(kit: Path) -> str:
+    """SHA-256 over the rules, schemas and value sets of a kit by their place in it: the same kit gives the
+    same digest on every machine, so that a report says by which rules it was made."""
+    found = hashlib.sha256()
+    for path in sorted(one for one in kit.rglob("*") if one.suffix in RULE_FILES and one.is_file()):
+        found.update(path.relative_to(kit).as_posix().encode() + b"\0")
+        found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
 
 
 @cache

@@ -2,9 +2,10 @@
 
 import sys
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 
-from conformance.schematron.steps import KitError
+from conformance.schematron.steps import KitError, content_digest, kit_folder
 from conformance.validate import page, report
 from conformance.validate.kinds import Kind
 from conformance.validate.validator import Validator
@@ -42,8 +43,17 @@ def run(
         junit.write_bytes(report.as_junit(verdicts))
     if html is not None:
         sources = {str(file): file.read_bytes() for file in files}
-        html.write_text(page.as_html(verdicts, datetime.now().astimezone(), sources), encoding="utf-8")
+        made = page.as_html(verdicts, datetime.now().astimezone(), sources, _made_by(kit))
+        html.write_text(made, encoding="utf-8")
     return 0 if all(verdict.valid for verdict in verdicts) else 1
+
+
+def _made_by(kit: Path | None) -> str:
+    """Program and rules, so that a report can be made again: by content, not by a folder of this machine."""
+    program = f"imaging-report-gateway {metadata.version('imaging-report-gateway')}"
+    if kit is None:
+        return f"{program} · sans règles officielles"
+    return f"{program} · règles officielles : kit CI-SIS, SHA-256 {content_digest(kit_folder(kit))}"
 
 
 def _judge(files: tuple[Path, ...], kit: Path | None, kind: Kind | None) -> tuple[Verdict, ...]:

@@ -34,8 +34,14 @@ _STEPS = {
 _STEP = re.compile(r"(?:[\w.-]+:)?([A-Za-z_][\w.-]*)(?:\[(\d+)\])?")
 
 
-def as_html(verdicts: tuple[Verdict, ...], now: datetime, sources: Mapping[str, bytes] | None = None) -> str:
-    """The report; `sources` holds the bytes of the files by the name of their verdict."""
+def as_html(
+    verdicts: tuple[Verdict, ...],
+    now: datetime,
+    sources: Mapping[str, bytes] | None = None,
+    made_by: str = "",
+) -> str:
+    """The report; `sources` holds the bytes of the files by the name of their verdict, `made_by` says with
+    which program and rules they were judged."""
     good = sum(verdict.valid for verdict in verdicts)
     parts = [
         '<!DOCTYPE html><html lang="fr"><head><meta charset="utf-8">',
@@ -43,6 +49,7 @@ def as_html(verdicts: tuple[Verdict, ...], now: datetime, sources: Mapping[str, 
         "<h1>Rapport de validation <span class=note>(validation report)</span></h1>",
         f"<p>{escape(now.strftime('%d/%m/%Y %H:%M'))} · {len(verdicts)} fichier(s), "
         f"{good} conforme(s), {len(verdicts) - good} non conforme(s)</p>",
+        f"<p class=note>{escape(made_by)}</p>" if made_by else "",
     ]
     for number, verdict in enumerate(verdicts):
         data = (sources or {}).get(verdict.name, b"")

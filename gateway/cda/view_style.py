@@ -28,7 +28,7 @@ ul, ol { margin: .4rem 0; padding-left: 1.5rem; }
 table { border-collapse: collapse; width: 100%; margin: .7rem 0; font-size: .94rem; }
 caption { text-align: left; font-style: italic; padding-bottom: .2rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line);
-  overflow-wrap: anywhere; }
+  overflow-wrap: anywhere; min-width: 5.6em; }
 th { color: var(--grey); font-weight: 600; overflow-wrap: normal; }
 .author { color: var(--grey); margin: .2rem 0; }
 figure { margin: 1rem 0; }

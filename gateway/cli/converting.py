@@ -60,7 +60,7 @@ def convert(
         what = f"{file} holds {len(every)} reports or orders"
         fail(f"{what}: choose one by --number, or name a file by --out, which is numbered", WRONG_USE)
     made = [
-        _written(one, to, CdaLevel(level) if level else None, target)
+        _written(one, to, CdaLevel(level) if level else None, target, named=len(chosen) > 1)
         for one, target in zip(chosen, _targets(out, len(chosen)), strict=True)
     ]
     if not all(made):
@@ -73,9 +73,9 @@ def _targets(out: Path | None, count: int) -> tuple[Path | None, ...]:
     return tuple(out.with_name(f"{out.stem}-{place}{out.suffix}") for place in range(1, count + 1))
 
 
-def _written(one: _Read, to: str, level: CdaLevel | None, target: Path | None) -> bool:
-    """Whether there is such an artefact; what there is to say of it goes to stderr, under its file's name."""
-    if target is not None:
+def _written(one: _Read, to: str, level: CdaLevel | None, target: Path | None, *, named: bool) -> bool:
+    """Whether there is such an artefact; what there is to say of it goes to stderr, `named` by its file."""
+    if named:
         print(f"{target}:", file=sys.stderr)
     try:
         if isinstance(one, offline.UnreadableError):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from conformance.schematron.steps import GENERIC, SCHEMA, KitError, choose, kit_folder
+from conformance.schematron.steps import GENERIC, SCHEMA, KitError, choose, content_digest, kit_folder
 
 SHARED_ID, REPORT, ORDER = "1.2.9.20", "1.2.1.45", "1.2.1.47"
 STRUCTURED = "<component><structuredBody/></component>"
@@ -81,3 +81,13 @@ def test_the_generic_steps_come_in_the_official_order() -> None:
         "ASIP-STRUCT-MIN-StrucMin",
         "CI-SIS_Modeles_ANS",
     ]
+
+
+def test_a_kit_is_named_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder / "schematrons").mkdir(parents=True)
+        (tmp_path / folder / "schematrons" / "IHE.sch").write_text("<schema/>")
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert content_digest(here) == content_digest(there)
+    (there / "schematrons" / "IHE.sch").write_text("<schema><!-- changed --></schema>")
+    assert content_digest(here) != content_digest(there)

@@ -192,6 +192,8 @@ def test_exit_status_and_reports_of_the_command(tmp_path: Path) -> None:
     html, junit = tmp_path / "r.html", tmp_path / "r.xml"
     run(app, ["validate", str(bad), "--html", str(html), "--junit", str(junit)])
     assert "non conforme" in html.read_text()
+    assert "imaging-report-gateway " in html.read_text()
+    assert "sans règles officielles" in html.read_text()
     assert junit.read_bytes().startswith(b"<?xml")
     assert run(app, ["validate", str(good), "--as", "nonsense"]).exit_code == 2
     assert run(app, ["validate", str(good), "--kit", str(tmp_path)]).exit_code == 2

@@ -20,6 +20,14 @@ class Remark(Value):
     """The rule's own words, without any value of the document."""
 
 
+NO_KIT = "no official kit is named (--kit DIR)"
+NO_SCHEMAS = "no ebXML schemas beside the kit"
+NO_VOLET = "no volet of the kit demands a templateId of this document"
+N1_HAS_NO_VOLET = "a document with an unstructured body (N1) has no volet"
+UNREADABLE = "the document cannot be read"
+"""Why a step did not run."""
+
+
 class Step(Value):
     """One step of a validation: what it was, whether it ran (`skipped` says why not), how long."""
 

@@ -10,7 +10,7 @@ from lxml import etree
 from conformance.schematron.engine import Engine, EngineUnavailableError
 from conformance.schematron.source import SchematronError
 from conformance.schematron.steps import GENERIC, SCHEMA, choose, kit_folder, volets
-from conformance.verdict import Remark, Step
+from conformance.verdict import N1_HAS_NO_VOLET, NO_VOLET, UNREADABLE, Remark, Step
 from gateway.model.findings import Severity
 
 CLINICAL_DOCUMENT = "{urn:hl7-org:v3}ClinicalDocument"
@@ -62,7 +62,7 @@ class Official:
             judged = engine.document(etree.tostring(document, encoding="unicode", with_tail=False))
         except SchematronError as error:
             refused = Remark(severity=Severity.ERROR, step="XML", text=str(error), location="/")
-            skipped = tuple(Step(name=name, skipped="the document cannot be read") for name, _ in wanted)
+            skipped = tuple(Step(name=name, skipped=UNREADABLE) for name, _ in wanted)
             return (*steps, *skipped), (*remarks, refused)
         for name, path in wanted:
             started = time.perf_counter()
@@ -120,5 +120,5 @@ def _place(document: etree._Element, star_path: str) -> str:
 
 def _why_no_volet(document: etree._Element) -> str:
     if document.find("{urn:hl7-org:v3}component/{urn:hl7-org:v3}nonXMLBody") is not None:
-        return "a document with an unstructured body (N1) has no volet"
-    return "no volet of the kit demands a templateId of this document"
+        return N1_HAS_NO_VOLET
+    return NO_VOLET

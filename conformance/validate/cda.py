@@ -3,14 +3,12 @@
 from typing import TYPE_CHECKING
 
 from conformance.validate.judgement import OWN_RULES, Judgement, Validators, joined, of_findings, timed
-from conformance.verdict import Remark, Step
+from conformance.verdict import NO_KIT, Remark, Step
 from conformance.xml import XmlRefusedError, parse
 from gateway.model.findings import Severity
 
 if TYPE_CHECKING:
     from conformance.validate.judgement import Validators
-
-NO_KIT = "no official kit is named (--kit DIR)"
 
 
 def judge(validator: Validators, data: bytes) -> Judgement:

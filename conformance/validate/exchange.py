@@ -9,7 +9,7 @@ from conformance.simulators import ebrim, mail_rules, xdm, xds_rules
 from conformance.simulators.xds_rules import EXCHANGE_METADATA_RULES, Fault, Submission
 from conformance.validate.judgement import Judgement, Validators, joined, timed
 from conformance.validate.kinds import Kind
-from conformance.verdict import Remark, Step
+from conformance.verdict import NO_SCHEMAS, Remark, Step
 from conformance.xml import XmlRefusedError, parse
 from gateway.model.findings import Severity
 
@@ -63,7 +63,7 @@ def judge_mail(validator: Validators, data: bytes) -> Judgement:
 def _schema(validator: Validators, request: etree._Element) -> Judgement:
     folder = validator.xds_schemas
     if folder is None:
-        return (Step(name="XSD", skipped="no ebXML schemas beside the kit"),), ()
+        return (Step(name="XSD", skipped=NO_SCHEMAS),), ()
     schema = etree.XMLSchema(etree.parse(str(folder / "lcm.xsd")))
     return timed("XSD", lambda: tuple(schema_remarks(schema, request)))
 

@@ -11,7 +11,15 @@ from html import escape
 from lxml import etree
 
 from conformance.validate.page_style import STYLE
-from conformance.verdict import Remark, Verdict
+from conformance.verdict import (
+    N1_HAS_NO_VOLET,
+    NO_KIT,
+    NO_SCHEMAS,
+    NO_VOLET,
+    UNREADABLE,
+    Remark,
+    Verdict,
+)
 from conformance.xml import XmlRefusedError, parse
 from gateway.model.findings import Severity
 
@@ -21,6 +29,8 @@ LONG = 300
 """Characters of a line of the source that are shown: an embedded PDF is one line of a million."""
 MOST_LINES = 20_000
 _STEPS = {
+    "XSD and official rules": "XSD et règles officielles",
+    "Volet": "Volet",
     "Own rules": "Règles propres, en plus des règles officielles",
     "HL7 v2 reader": "Lecture du message HL7 v2",
     "Intake rules": "Règles de réception de la passerelle",
@@ -31,6 +41,16 @@ _STEPS = {
     "MSSanté mail": "Courriel MSSanté",
 }
 """French names of our own steps; those of the kit have theirs."""
+_SKIPPED = {
+    NO_KIT: "aucun kit officiel n'est indiqué (--kit)",
+    NO_SCHEMAS: "les schémas ebXML ne sont pas à côté du kit",
+    N1_HAS_NO_VOLET: "un document à corps non structuré (N1) n'a pas de volet",
+    NO_VOLET: "aucun volet du kit ne demande un templateId de ce document",
+    UNREADABLE: "le document ne peut être lu",
+}
+"""French words for why a step did not run; other reasons stay as they are."""
+_NOT_ALL = {NO_KIT: "conforme, règles officielles non exécutées"}
+"""Steps whose absence must stand in the verdict: the page may lie alone in a file."""
 _STEP = re.compile(r"(?:[\w.-]+:)?([A-Za-z_][\w.-]*)(?:\[(\d+)\])?")
 
 
@@ -58,7 +78,8 @@ def as_html(
 
 
 def _section(verdict: Verdict, data: bytes, number: int) -> Iterator[str]:
-    outcome = "conforme" if verdict.valid else "non conforme"
+    lacking = next((_NOT_ALL[step.skipped] for step in verdict.steps if step.skipped in _NOT_ALL), "conforme")
+    outcome = lacking if verdict.valid else "non conforme"
     style = "ok" if verdict.valid else "ko"
     yield f"<h2>{escape(verdict.name)} : <span class={style}>{outcome}</span></h2>"
     yield (
@@ -67,7 +88,11 @@ def _section(verdict: Verdict, data: bytes, number: int) -> Iterator[str]:
     )
     for step in verdict.steps:
         counted = sum(r.severity is Severity.ERROR for r in verdict.remarks if r.step == step.name)
-        state = f"non exécutée : {step.skipped}" if step.skipped else f"{counted} erreur(s)"
+        state = (
+            f"non exécutée : {_SKIPPED.get(step.skipped, step.skipped)}"
+            if step.skipped
+            else f"{counted} erreur(s)"
+        )
         yield f"<li>{escape(_STEPS.get(step.name, step.name))} : {escape(state)}</li>"
     yield "</ul>"
     root = _root(data) if verdict.kind == "cda" else None

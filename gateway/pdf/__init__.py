@@ -3,9 +3,10 @@
 typst, pikepdf and pypdfium2 are imported on first use. Bytes and values in, bytes and values out.
 """
 
-from gateway.pdf.convert import ConvertError, convert
+from gateway.pdf.convert import convert
 from gateway.pdf.inspect import PdfFacts, inspect, looks_like_pdf
 from gateway.pdf.letter import letter
+from gateway.pdf.shown import ConvertError
 from gateway.pdf.typeset import TypesetError, typeset
 
 __all__ = [

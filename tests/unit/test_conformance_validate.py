@@ -194,6 +194,10 @@ def test_exit_status_and_reports_of_the_command(tmp_path: Path) -> None:
     assert "non conforme" in html.read_text()
     assert "imaging-report-gateway " in html.read_text()
     assert "sans règles officielles" in html.read_text()
+    document = tmp_path / "n1.xml"
+    document.write_bytes(build_n1(VERSION, pdf()).data)
+    assert run(app, ["validate", str(document), "--html", str(html)]).exit_code == 0
+    assert "conforme, règles officielles non exécutées" in html.read_text()
     assert junit.read_bytes().startswith(b"<?xml")
     assert run(app, ["validate", str(good), "--as", "nonsense"]).exit_code == 2
     assert run(app, ["validate", str(good), "--kit", str(tmp_path)]).exit_code == 2

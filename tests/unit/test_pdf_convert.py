@@ -3,7 +3,6 @@
 import io
 from datetime import UTC, datetime
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,16 @@ from PIL import ImageChops, ImageStat
 from gateway import pdf
 from gateway.mapping import sites
 from gateway.model.version import DocumentKind
-from gateway.pdf.convert import ConvertError, convert
+from gateway.pdf import pictured, shown
+from gateway.pdf.convert import convert
 from gateway.pdf.letter import letter
+from gateway.pdf.shown import ConvertError
 from gateway.pipeline import offline
 from tests.java_support import needs_java, pdfa_faults
 from tests.n3_cases import CASES
 from tests.reports import VERSION
 from tests.support import FIXTURES
 
-MODULE = import_module("gateway.pdf.convert")
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 PAGE = """
 #set page(width: 210mm, height: 297mm, margin: 20mm)
@@ -43,7 +43,7 @@ def received(source: str = PAGE) -> bytes:
     return bytes(typst.compile(source.encode(), format="pdf", ignore_system_fonts=True))
 
 
-def shown(data: bytes) -> list[Any]:
+def rendered(data: bytes) -> list[Any]:
     return [page.render(scale=1).to_pil().convert("RGB") for page in pypdfium2.PdfDocument(data)]
 
 
@@ -67,7 +67,7 @@ def turned(data: bytes, angle: int) -> bytes:
 def test_it_looks_the_same_and_its_words_are_found_where_they_are(angle: int) -> None:
     given = turned(received(), angle) if angle else received()
     made = convert(given, NOW)
-    before, after = shown(given), shown(made)
+    before, after = rendered(given), rendered(made)
     assert [page.size for page in before] == [page.size for page in after]
     for one, other in zip(before, after, strict=True):
         assert max(ImageStat.Stat(ImageChops.difference(one, other)).mean) < 3
@@ -105,12 +105,12 @@ def test_a_grey_page_has_one_channel_and_a_photograph_becomes_jpeg(monkeypatch: 
     grey = convert(received("Texte noir."), NOW)
     assert b"/DeviceGray" in grey
     assert b"/DeviceRGB" not in grey
-    monkeypatch.setattr(MODULE, "LOSSLESS", 1000)
+    monkeypatch.setattr(pictured, "LOSSLESS", 1000)
     assert b"/DCTDecode" in convert(received(), NOW)
 
 
 def test_a_huge_page_gets_fewer_dots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MODULE, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(shown, "MOST_PIXELS", 10_000)
     with pikepdf.open(io.BytesIO(convert(received(), NOW))) as made:
         image = made.pages[0].Resources.XObject.Page
         assert 8_000 < int(image.Width) * int(image.Height) < 12_000
@@ -119,7 +119,7 @@ def test_a_huge_page_gets_fewer_dots(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_shown_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConvertError, match="cannot be opened"):
         convert(b"%PDF-1.7 nothing", NOW)
-    monkeypatch.setattr(MODULE, "MOST_PAGES", 1)
+    monkeypatch.setattr(shown, "MOST_PAGES", 1)
     with pytest.raises(ConvertError, match="2 pages"):
         convert(received(), NOW)
 

@@ -1,5 +1,6 @@
 """The HTTP surface over a real store: token, size cap, FHIR answers, read-only API."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.connectors.inflight import Hold, Inflight
 from gateway.mapping import sites
 from gateway.model.delivery import Destination
 from gateway.pipeline.intake import Intake
@@ -21,7 +23,12 @@ FHIR = {"Content-Type": "application/fhir+json"}
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+def inflight() -> Inflight:
+    return Inflight(1_000_000)
+
+
+@pytest.fixture
+async def client(tmp_path: Path, inflight: Inflight) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the right token; the store has one destination, the folder."""
     store = SqliteStore.open(tmp_path / "gateway.db")
     queries = StoreQueries.open(tmp_path / "gateway.db")
@@ -34,6 +41,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         token=ensure_token(tmp_path / "admin-token"),
         limit=200_000,
         ready=lambda: (True, {}),
+        inflight=inflight,
     )
     token = (tmp_path / "admin-token").read_text().strip()
     transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 50000))
@@ -222,3 +230,20 @@ async def test_commands_about_a_report_want_the_token_and_a_report(
     assert (done.status_code, done.json()["state"]) == (200, "accepted")
     (row, _) = (await client.get("/api/messages")).json()["items"]
     assert (row["protocol"], row["peer"]) == ("command", "token radiologue")
+
+
+async def test_a_large_body_waits_while_other_senders_fill_the_memory(
+    client: httpx.AsyncClient, inflight: Inflight
+) -> None:
+    """Those of MLLP count, too: there is one memory."""
+    other = Hold()
+    inflight.account(other, 2_000_000)
+    await inflight.room(other)
+    asked = asyncio.create_task(client.post("/fhir", content=REPORT + b" " * 150_000, headers=FHIR))
+    while not inflight.crowded:
+        await asyncio.sleep(0.01)
+    assert not asked.done()
+    assert (await client.post("/fhir", content=REPORT, headers=FHIR)).status_code == 200, "a small one passes"
+    inflight.account(other, 0)
+    assert (await asked).status_code == 200
+    assert inflight.held == 0

@@ -16,6 +16,7 @@ from gateway.ports import StoreUnavailableError
 from gateway.store import SqliteStore, StoreQueries, SystemClock
 from gateway.web.application import application
 from gateway.web.auth import ensure_token
+from tests.store_support import until
 from tests.support import FIXTURES, SAMPLES, needs_samples
 
 REPORT = (FIXTURES / "fhir" / "report.json").read_bytes()
@@ -240,8 +241,7 @@ async def test_a_large_body_waits_while_other_senders_fill_the_memory(
     inflight.account(other, 2_000_000)
     await inflight.room(other)
     asked = asyncio.create_task(client.post("/fhir", content=REPORT + b" " * 150_000, headers=FHIR))
-    while not inflight.crowded:
-        await asyncio.sleep(0.01)
+    await until(lambda: inflight.crowded)
     assert not asked.done()
     assert (await client.post("/fhir", content=REPORT, headers=FHIR)).status_code == 200, "a small one passes"
     inflight.account(other, 0)

@@ -10,6 +10,7 @@ from gateway.mapping import fhir_exam as exam
 from gateway.mapping import fhir_header as header
 from gateway.mapping import fhir_roles as roles
 from gateway.mapping.fhir_facts import facts
+from gateway.mapping.fhir_studies import studies as imaging_studies
 from gateway.mapping.fhir_walk import Walk, has_code
 from gateway.mapping.finish import finish
 from gateway.mapping.sites import Profile
@@ -92,7 +93,7 @@ def _without_name(made: Mapped, node: Node) -> Mapped:
 def _report(walk: Walk, node: Node, status: ReportStatus) -> tuple[ImagingReport, tuple[Blob, ...]]:
     """The report without its encounter, and the bytes of its attachments."""
     orders = exam.orders(walk, node)
-    studies = exam.studies(walk, node)
+    studies = imaging_studies(walk, node)
     composition = header.composition(walk, node)
     files, blobs, texts = content.attachments(walk, node)
     told = facts(walk, node, orders, exam.acts(walk, node, orders, studies))

@@ -1,9 +1,12 @@
 """A checked Bundle: its reports, and references resolved inside it, never outside (REQ-05, REQ-07)."""
 
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
+from gateway.fhir.apart import Refused
 from gateway.fhir.node import Node
+from gateway.model.findings import Finding
 from gateway.model.terms import Identifier
 
 
@@ -12,11 +15,11 @@ class ReportBundle:
 
     `kind` is Bundle.type ("" for a bare report), `reports` the positions of the reports to take: indexes of
     `entry`, or (-1,) for a bare one. A report that another report of the Bundle cites (comparison, history)
-    is background and not among them.
+    is background and not among them. `refused` are the entries of a batch that were set aside.
     """
 
-    def __init__(self, tree: dict[str, Any]) -> None:
-        self.tree = tree
+    def __init__(self, tree: dict[str, Any], refused: Refused = MappingProxyType({})) -> None:
+        self.tree, self.refused = tree, refused
         self.bare = tree.get("resourceType") != "Bundle"
         self.kind: str = "" if self.bare else str(tree.get("type", ""))
         self._by_url: dict[str, int] = {}
@@ -63,6 +66,11 @@ class ReportBundle:
         """The resource that a `url` element (Attachment.url → Binary) names, None when it is not in here."""
         index = self._find(url.text(), url.resource.path)
         return None if index is None else self._resource(index, url.reads)
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """What is wrong with the entries that were set aside."""
+        return tuple(fault for found in self.refused.values() for fault in found)
 
     def _entries(self) -> list[dict[str, Any]]:
         return [] if self.bare else self.tree.get("entry") or []

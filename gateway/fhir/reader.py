@@ -4,6 +4,7 @@ import json
 from email.message import Message as MimeHeader
 from typing import Any
 
+from gateway.fhir.apart import by_entry, without
 from gateway.fhir.bundle import ReportBundle
 from gateway.fhir.versions import R4, foreign
 from gateway.model.findings import Finding, finding
@@ -30,17 +31,38 @@ def read(body: bytes, content_type: str = "application/fhir+json") -> ReportBund
 
     Raises FhirError: FHIR-MEDIA-TYPE (XML, other types), FHIR-SYNTAX (not JSON, a key twice, too deep),
     FHIR-VERSION (MIME parameter or shape of another version), FHIR-INVALID (breaks the R4 model),
-    FHIR-NO-REPORT.
+    FHIR-NO-REPORT. Faulty entries of a batch are set aside (`ReportBundle.refused`) while a report is left.
     """
     _media_type(body, content_type)
     tree = _parse(body)
+    tree, refused = _batch(tree) if tree.get("type") == "batch" else (_judged(tree), {})
+    if not any(kind == "DiagnosticReport" for _, kind, _ in _resources(tree)):
+        faults = tuple(fault for found in refused.values() for fault in found)
+        raise FhirError(*faults[:MAX_FINDINGS] or (finding("FHIR-NO-REPORT", str(tree.get("resourceType"))),))
+    return ReportBundle(tree, refused)
+
+
+def _judged(tree: dict[str, Any]) -> dict[str, Any]:
+    """`tree` itself; raises FhirError."""
     resources = _resources(tree)
     _version(resources)
     _bundle_rules(tree)
     _model(tree, resources)
-    if not any(kind == "DiagnosticReport" for _, kind, _ in resources):
-        raise FhirError(finding("FHIR-NO-REPORT", str(tree.get("resourceType"))))
-    return ReportBundle(tree)
+    return tree
+
+
+def _batch(tree: dict[str, Any]) -> tuple[dict[str, Any], dict[int, tuple[Finding, ...]]]:
+    """The batch without its faulty entries, and these. Raises FhirError for a fault of the Bundle itself."""
+    refused: dict[int, tuple[Finding, ...]] = {}
+    while True:
+        try:
+            return _judged(tree), refused
+        except FhirError as wrong:
+            faulty = by_entry(wrong.findings)
+            if not faulty or faulty.keys() & refused.keys():
+                raise
+            refused |= faulty
+            tree = without(tree, faulty)
 
 
 def _media_type(body: bytes, content_type: str) -> None:
@@ -201,7 +223,24 @@ def _model(tree: dict[str, Any], resources: list[_Resource]) -> None:
         ) from None
     except (KeyError, AttributeError, TypeError, ValueError, RecursionError):
         # Measured: unknown types raise KeyError, odd forms a bare TypeError (spec fhir.md §7.2).
-        raise FhirError(finding("FHIR-INVALID", kind, "the model could not read it")) from None
+        odd = [path for path, name, one in resources if not _readable(name, one)] or [kind]
+        raise FhirError(
+            *(finding("FHIR-INVALID", one, "the model could not read it") for one in odd[:MAX_FINDINGS])
+        ) from None
+
+
+def _readable(kind: str, resource: dict[str, Any]) -> bool:
+    """The model reads the resource, right or wrong."""
+    from fhir.resources.R4B import get_fhir_model_class
+    from pydantic import ValidationError
+
+    try:
+        get_fhir_model_class(kind).model_validate(resource)
+    except ValidationError:
+        return True
+    except (KeyError, AttributeError, TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _known(kind: str) -> bool:

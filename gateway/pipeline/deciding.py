@@ -48,16 +48,17 @@ class Deciding:
         answer: Answer,
         *,
         apart: bool = False,
+        aside: tuple[Finding, ...] = (),
     ) -> Conclude:
         """All reports of one message are taken, or none; `apart`: each stands for itself (FHIR batch,
-        architecture decision 12)."""
+        architecture decision 12). `aside`: what is wrong with parts that nobody could read."""
 
         def conclude(known: Known) -> Conclusion:
             settled = _distinct(self._complete(one, received, site, known) for one in read)
             verdicts = [one.decision.verdict for one in settled]
             kept = [one for one in verdicts if one is not Verdict.REJECT]
             verdict = max((apart and kept) or verdicts, key=_WORST.index)
-            findings = tuple(found for one in settled for found in one.decision.findings)
+            findings = (*aside, *(found for one in settled for found in one.decision.findings))
             if verdict is Verdict.REJECT:
                 settled = tuple(_rejected(one) for one in settled)
             taken = [one for one in settled if one.decision.verdict is not Verdict.REJECT]
@@ -67,7 +68,7 @@ class Deciding:
                 reports=settled,
                 blobs=tuple(blob for one in taken for blob in one.mapped.blobs),
                 findings=findings,
-                partial=len(taken) < len(settled),
+                partial=bool(aside) or len(taken) < len(settled),
             )
 
         return conclude

@@ -225,10 +225,12 @@ class Intake:
             entries = {
                 position: one.decision.findings for position, one in zip(bundle.reports, settled, strict=True)
             }
-            return b"200\n" + fhir.bundle_response(bundle, entries)
+            return b"200\n" + fhir.bundle_response(bundle, {**entries, **bundle.refused})
 
         apart = bundle.kind == "batch"
-        conclude = self._deciding.reports(mapped, received, profile.site, answer, apart=apart)
+        conclude = self._deciding.reports(
+            mapped, received, profile.site, answer, apart=apart, aside=bundle.faults
+        )
         return await self._store.commit(received, conclude)
 
 

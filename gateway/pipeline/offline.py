@@ -109,7 +109,8 @@ def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Prof
     if recognise(data) is InputKind.FHIR:
         profile = sites.named(site) if site else sites.default
         try:
-            return fhir_mapping.reports(fhir.read(data), profile), profile, ()
+            bundle = fhir.read(data)
+            return fhir_mapping.reports(bundle, profile), profile, bundle.faults
         except fhir.FhirError as unreadable:
             raise UnreadableError(unreadable.findings) from None
     message, profile = _message(data, sites, site)

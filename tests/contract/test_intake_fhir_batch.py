@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,6 +47,63 @@ async def test_a_refused_entry_of_a_batch_takes_no_other_with_it(house: House) -
     )
     assert {row["set_key"].partition("^")[0] for row in house.last()["reports"]} == {"A", "C"}
     assert "NOT-IMAGING" in house.codes()
+
+
+BROKEN: tuple[tuple[str, Callable[[dict[str, Any]], None]], ...] = (
+    ("status", lambda entry: entry["resource"].update(status=["final"])),
+    ("resourceType", lambda entry: entry["resource"].update(resourceType="Nonsense")),
+    ("effectiveDateTime", lambda entry: entry["resource"].update(effectiveDateTime="yesterday")),
+    ("request.method", lambda entry: entry.update(request={"method": "DELETE", "url": "DiagnosticReport/1"})),
+    ("composition", lambda entry: entry["resource"].update(composition={"reference": "Composition/1"})),  # R5
+)
+"""What makes an entry structurally invalid."""
+
+
+def broken(kind: str, change: Callable[[dict[str, Any]], None], place: int = -2) -> bytes:
+    """Reports A, B and C, with a fault in the structure of B (or of another entry)."""
+    made = json.loads(bundle(kind, "A", "B", "C"))
+    change(made["entry"][place])
+    return json.dumps(made).encode()
+
+
+@pytest.mark.req("REQ-04")
+@pytest.mark.parametrize(("element", "change"), BROKEN, ids=[name for name, _ in BROKEN])
+async def test_a_structurally_invalid_entry_of_a_batch_is_refused_alone(
+    house: House, element: str, change: Callable[[dict[str, Any]], None]
+) -> None:
+    body = broken("batch", change)
+    answer = await house.intake.take_fhir(body, "application/fhir+json", peer="127.0.0.1:1")
+    entries = [one["response"] for one in json.loads(answer.body)["entry"]]
+    assert [one["status"][:3] for one in entries[-3:]] == ["201", "422", "201"]
+    (issue, *_) = entries[-2]["outcome"]["issue"]
+    assert element in issue["expression"][0]
+    assert f"entry[{len(entries) - 2}]" in issue["expression"][0]
+    assert {row["set_key"].partition("^")[0] for row in house.last()["reports"]} == {"A", "C"}
+    again = await take(house, body)
+    assert again == (200, ["201", "422", "201"], "accepted"), "the mended entry may come in the same Bundle"
+
+
+@pytest.mark.parametrize(("element", "change"), BROKEN, ids=[name for name, _ in BROKEN])
+async def test_the_same_in_a_transaction_refuses_it_whole(
+    house: House, element: str, change: Callable[[dict[str, Any]], None]
+) -> None:
+    assert (await take(house, broken("transaction", change)))[::2] == (422, "rejected")
+    assert house.deliveries() == {}
+
+
+async def test_reports_about_an_invalid_patient_are_refused_with_it(house: House) -> None:
+    patient = next(
+        place for place, one in enumerate(BUNDLE["entry"]) if one["resource"]["resourceType"] == "Patient"
+    )
+    body = broken("batch", lambda entry: entry["resource"].update(birthDate="1979-99"), patient)
+    assert await take(house, body) == (422, [], "rejected")
+
+
+async def test_a_batch_whose_only_report_is_invalid_is_refused(house: House) -> None:
+    made = json.loads(bundle("batch", "A"))
+    made["entry"][-1]["resource"]["status"] = ["final"]
+    assert await take(house, json.dumps(made).encode()) == (422, [], "rejected")
+    assert "FHIR-INVALID" in house.codes()
 
 
 async def test_a_transaction_is_taken_as_a_whole_or_not_at_all(house: House) -> None:

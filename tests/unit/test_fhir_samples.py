@@ -6,7 +6,8 @@ import pytest
 
 from gateway.fhir import FhirError, read
 from gateway.mapping import fhir
-from gateway.model.decision import Decision, KnownReport
+from gateway.model.decision import Decision, KnownReport, PlannedDelivery
+from gateway.model.delivery import Destination
 from gateway.model.report import ReportStatus, SectionKind
 from gateway.model.submission import Action, Mapped
 from gateway.rules import decide
@@ -31,9 +32,17 @@ def mapped(number: str, *changes: tuple[bytes, bytes]) -> Mapped:
     return made
 
 
-def decided(made: Mapped, known: KnownReport | None = None) -> Decision:
+def decided(
+    made: Mapped, known: KnownReport | None = None, sent: tuple[PlannedDelivery, ...] = ()
+) -> Decision:
     return decide(
-        made, known, site=profile().site, environment="test", enabled=ALL, content_hash="of this content"
+        made,
+        known,
+        site=profile().site,
+        environment="test",
+        enabled=ALL,
+        content_hash="of this content",
+        sent=sent,
     )
 
 
@@ -216,8 +225,12 @@ def test_94_replaces_90_or_is_taken_as_new() -> None:
     assert (alone.verdict, alone.number, "ORIGINAL-UNKNOWN" in codes(alone)) == ("accept", 1, True)
 
 
-def test_95_is_never_acknowledged_once_90_was_sent() -> None:
-    assert decided(mapped("95"), SENT).verdict == "reject"
+def test_95_is_never_acknowledged_where_what_was_sent_cannot_be_taken_back() -> None:
+    """The contents of 90 are gone: nobody could be told what to delete."""
+    sent = PlannedDelivery(destination=Destination.DMP, action=Action.DELETE)
+    assert decided(mapped("95"), SENT, (sent,)).verdict == "reject"
+    recalled = decided(mapped("95"), SENT)
+    assert (recalled.verdict, recalled.recalls, recalled.plan) == ("accept", True, ())
     assert decided(mapped("95")).verdict == "hold"
 
 

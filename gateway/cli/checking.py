@@ -40,7 +40,7 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
             findings = tuple(
                 found
                 for one in judged
-                for found in (*one.decision.findings, *one.deviations, *offline.document_findings(one))
+                for found in (*one.decision.findings, *one.deviations, *_of_documents(one))
             )
         except offline.UnreadableError as unreadable:
             verdict, findings, kept = Verdict.REJECT, unreadable.findings, False
@@ -54,6 +54,12 @@ def check(files: list[Path], site: str, as_json: bool, config: Path | None) -> N
             print_findings(findings)
     if refused:
         raise SystemExit(FAILED)
+
+
+def _of_documents(judged: offline.Judged) -> tuple[Finding, ...]:
+    """What the documents add: of the identity the message was told already, with its own places."""
+    said = {one.code for one in judged.decision.findings} & _OF_IDENTITY
+    return tuple(one for one in offline.document_findings(judged) if one.code not in said)
 
 
 def _verdicts(file: str, verdict: Verdict, findings: tuple[Finding, ...]) -> dict[str, Any]:
@@ -77,6 +83,7 @@ def _conformity(findings: tuple[Finding, ...]) -> str:
 
 
 _KEPT = "would be taken and kept: an order or an identity, no report"
+_OF_IDENTITY = frozenset({"INS-NOT-QUALIFIED", "TRAITS-INCOMPLETE"})
 _VERDICTS = {
     Verdict.ACCEPT: "would be taken and delivered",
     Verdict.HOLD: "would be taken and held: nothing leaves",

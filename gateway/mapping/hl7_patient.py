@@ -112,8 +112,9 @@ def _birth_date(reader: Reader) -> str:
         return ""
     date = parse_date(found.value)
     if not date:
-        reader.trail.at("HL7-DATATYPE", found.location, "no date", Severity.WARNING)
+        reader.trail.at("HL7-DATATYPE", found.location, "not a date", Severity.WARNING)
         return ""
+    reader.punctuated(found)
     reader.trail.source("patient.birth_date", found.location)
     return date
 

@@ -132,12 +132,18 @@ class Reader:
         found = self.find(name)
         return None if found is None else self.moment(path, found, severity)
 
+    def punctuated(self, found: Found) -> None:
+        """Say that a time, or a date, is taken although it is written `1979-03-28`."""
+        if found.value.strip()[4:5] == "-" and len(found.value.strip()) > 9:
+            self.trail.at("HL7-DATATYPE", found.location, "written with hyphens", Severity.WARNING)
+
     def moment(self, path: str, found: Found, severity: Severity = Severity.WARNING) -> datetime | None:
         """The time that stands at `found`, as the source of `path`."""
         moment = parse_dtm(found.value, self.profile.site.tz)
         if moment is None:
-            self.trail.at("HL7-DATATYPE", found.location, "no time", severity)
+            self.trail.at("HL7-DATATYPE", found.location, "not a date and time", severity)
             return None
+        self.punctuated(found)
         if not has_offset(found.value):
             self.trail.assumed_zone(found.location)
         self.trail.source(path, found.location)

@@ -75,7 +75,7 @@ CASES = {
     ),
     "validation time in words": Broken(
         with_field("OBR", 22, "hier"),
-        *("HL7-DATATYPE", "OBR-22", "OBR^1^22^1", "no time", "YYYYMMDDHHMMSS+ZZZZ"),
+        *("HL7-DATATYPE", "OBR-22", "OBR^1^22^1", "not a date and time", "YYYYMMDDHHMMSS+ZZZZ"),
     ),
     "unknown status": Broken(
         with_field("OBR", 25, "Z"),
@@ -100,6 +100,18 @@ CASES = {
     "mail to a patient who may not see it": Broken(
         changed(("Destinataire Patient^MetaDMPMSS||N", "Destinataire Patient^MetaDMPMSS||Y"), message=MDM),
         *("INVISIBLE-TO-PATIENT-MAIL", "OBX(9)-5", "OBX^9^5^1", "may not see", "Send DESTMSSANTEPAT = N"),
+    ),
+    "radiologist by ten digits": Broken(
+        changed(("801234560801&", "8012345608&")),
+        *("RPPS-FORM", "OBR-32.1", "OBR^1^32^1^1", "10 characters", "Send 11 digits, or 12"),
+    ),
+    "a flag in words": Broken(
+        changed(("Masqué aux professionnels de Santé^MetaDMPMSS||N", "Masqué^MetaDMPMSS||NON"), message=MDM),
+        *("HL7-DATATYPE", "OBX(2)-5", "OBX^2^5^1", "neither Y nor N", "flags: Y or N"),
+    ),
+    "an event that no report has": Broken(
+        with_field("MSH", 9, "ORU^R03^ORU_R01"),
+        *("HL7-EVENT-UNSUPPORTED", "MSH-9.2", "MSH^1^9^1^2", "ORU", "Send R01 for ORU"),
     ),
     "no number to name the report by": Broken(
         with_field("OBR", 3, "", with_field("ORC", 3, "", with_field("OBR", 18, ""))),
@@ -148,6 +160,17 @@ def test_no_identity_stands_in_an_error(case: Broken) -> None:
     (judged, *_) = offline.judge(case.message.encode(), sites.load(), environment="test", now=NOW)
     for found in judged.decision.findings:
         assert not {"PAT-TROIS", "DOMINIQUE", "27903512151898", "BIDEAULT"} & set(found.detail.split())
+
+
+@pytest.mark.parametrize(
+    ("segment", "field", "value"), [("PID", 7, "1979-03-28"), ("OBR", 22, "2021-01-08 11:17:00")]
+)
+def test_a_date_with_hyphens_is_taken_and_not_in_silence(segment: str, field: int, value: str) -> None:
+    message = with_field(segment, field, value)
+    (judged,) = offline.judge(message.encode(), sites.load(), environment="test", now=NOW)
+    assert judged.version is not None
+    said = {(one.code, one.location, one.severity.value) for one in judged.decision.findings}
+    assert ("HL7-DATATYPE", f"{segment}-{field}", "warning") in said
 
 
 # --- the second verdict

@@ -27,6 +27,8 @@ ENDS = frozenset(
     }
 )
 """A failed delivery that somebody retries ends again, and is told again."""
+RECALLED = "REPORT-RECALLED"
+"""Reason of a delivery that the withdrawal of its report ended."""
 
 
 def owed(
@@ -46,7 +48,7 @@ def owed(
     asked = context.protocol is Protocol.HL7V2 and context.control_id and context.flags.acknowledge_reception
     if not asked or destination not in TOLD or state not in ENDS:
         return None
-    if state is DeliveryState.CANCELLED and reason:
+    if (state is DeliveryState.CANCELLED and reason) or reason == RECALLED:
         return None
     if destination in MAILS and not (recipient and recipient.address):
         return None

@@ -12,13 +12,13 @@ from gateway.model.base import decode
 from gateway.model.decision import PlannedDelivery
 from gateway.model.delivery import DeliveryEvent, DeliveryState, Destination, Outcome, OutcomeKind, next_state
 from gateway.model.submission import Action, Recipient
+from gateway.rules.acknowledgement import RECALLED
 from gateway.store import audit
 from gateway.store import statements as named
 from gateway.store.move import move
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw, left
 
-WITHDRAWN = "REPORT-RECALLED"
 _NOT_DONE = frozenset({DeliveryState.CANCELLED, DeliveryState.REFUSED})
 """Ends of a deletion after which the document is where it was: it may be asked for again."""
 RemoteIds = tuple[tuple[str, str], ...]
@@ -100,7 +100,7 @@ _STANDING = frozenset({DeliveryState.PENDING, DeliveryState.WAITING, DeliverySta
 
 def _cancel(session: Session, report_id: int, number: int, destination: str, state: str, now: int) -> None:
     after = next_state(DeliveryState(state), DeliveryEvent.CANCEL)
-    move(session, number, after, now, reason=WITHDRAWN)
+    move(session, number, after, now, reason=RECALLED)
     told = audit.Entry(
         "withdrawn", report_id=report_id, delivery_id=number, destination=destination, result=state
     )

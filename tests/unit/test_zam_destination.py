@@ -100,12 +100,17 @@ def test_only_known_ends_at_dmp_and_mail_are_told(
         )
 
 
-@pytest.mark.parametrize("reason", ["SUPERSEDED", "REPORT-RECALLED"])
-def test_what_a_later_message_of_the_creator_gave_up_is_not_told(reason: str) -> None:
-    cancelled = DeliveryState.CANCELLED
-    assert (
-        owed(CONTEXT, Destination.DMP, cancelled, action=Action.CREATE, recipient=None, reason=reason) is None
-    )
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (DeliveryState.CANCELLED, "SUPERSEDED"),
+        (DeliveryState.CANCELLED, "REPORT-RECALLED"),
+        (DeliveryState.REFUSED, "REPORT-RECALLED"),
+    ],
+)
+def test_what_a_later_message_of_the_creator_gave_up_is_not_told(state: DeliveryState, reason: str) -> None:
+    told = owed(CONTEXT, Destination.DMP, state, action=Action.CREATE, recipient=None, reason=reason)
+    assert told is None
 
 
 def test_a_mail_without_mailbox_has_nobody_to_name() -> None:

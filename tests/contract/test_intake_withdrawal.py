@@ -241,6 +241,23 @@ async def test_a_deletion_that_comes_before_its_document_holds_it_back(house: Ho
 
 
 @pytest.mark.req("REQ-40")
+async def test_nor_while_a_newer_version_waits_behind_it(house: House) -> None:
+    await house.take(status("F"))
+    await sent(house, Destination.DMP)
+    await house.take(status("X"))
+    (in_hand,) = await house.store.claim(50)
+    await house.take(status("F", LATER))
+    await house.store.surrender((in_hand,))
+    assert await house.take(fixture("adt_a31_opposed")) == "AA"
+    rows = house.queries.deliveries(destination="dmp", limit=10)
+    assert [(row["action"], row["state"], row["reason"]) for row in reversed(rows)] == [
+        ("create", "delivered", ""),
+        ("delete", "pending", ""),
+        ("create", "blocked", "DMP-OPPOSED"),
+    ]
+
+
+@pytest.mark.req("REQ-40")
 async def test_the_identity_feed_does_not_hold_a_deletion_back(house: House) -> None:
     """A wrong identity may be the very reason for it."""
     await house.take(status("F"))

@@ -9,6 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 ADVICE = "install PostgreSQL 13 or newer (Debian: `apt-get install postgresql`)"
@@ -82,7 +83,8 @@ class Cluster:
         except PostgresMissingError:  # it did not run
             pass
         finally:
-            self._guard.communicate()
+            with suppress(subprocess.TimeoutExpired):
+                self._guard.communicate(timeout=_START)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 
 SMALL = 64 * 1024
 """Bytes of a frame up to which it never waits to be read."""
+PIECE = 256 * 1024
+"""Bytes that one may read at once."""
 HANDLED = 16 << 20
 """Bytes of messages that are handled at a time."""
 
@@ -48,8 +50,18 @@ class Inflight:
         shrunk, hold.size = size < hold.size, size
         if not size and self._leader is hold:
             self._leader = None
-        if shrunk:
-            _wake(self._held_back)
+        if shrunk and self._held_back:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """As many of those held back as may read a piece now; where nobody reads any more, one that leads."""
+        free = self.limit - self.held
+        count = 1 + free // PIECE if free >= 0 else int(self._leader is None)
+        while count and self._held_back:
+            turn = self._held_back.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                count -= 1
 
     async def room(self, hold: Hold) -> bool:
         """Returns when `hold` may grow; whether it had to wait."""
@@ -71,7 +83,7 @@ class Inflight:
 
     @asynccontextmanager
     async def handling(self, size: int) -> AsyncIterator[None]:
-        """While a message of `size` bytes is handled; first come, first served, and small ones at once."""
+        """While a message of `size` bytes is handled; first come, first served. Small ones need not ask."""
         if size <= SMALL:
             yield
             return
@@ -101,12 +113,4 @@ class Inflight:
         while self._queue and self._fits(self._queue[0][0]):
             following, turn = self._queue.popleft()
             self._handled += following
-            turn.set_result(None)
-
-
-def _wake(waiting: deque[asyncio.Future[None]]) -> None:
-    """All look again, in their order."""
-    while waiting:
-        turn = waiting.popleft()
-        if not turn.done():
             turn.set_result(None)

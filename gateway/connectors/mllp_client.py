@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from gateway import hl7v2
-from gateway.connectors.mllp_connection import CLOSE_TIMEOUT, READ_SIZE, keep_alive
+from gateway.connectors.inflight import PIECE
+from gateway.connectors.mllp_connection import CLOSE_TIMEOUT, keep_alive
 from gateway.hl7v2 import enhanced
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class MllpClient:
 
     async def _next(self) -> bytes:
         while not self._frames:
-            data = await self._reader.read(READ_SIZE)
+            data = await self._reader.read(PIECE)
             if not data:
                 raise ConnectionError("the peer closed the connection without an answer")
             for event in self._framer.receive(data):
@@ -86,7 +87,7 @@ async def connect(
     Raises OSError when the peer cannot be reached, TimeoutError.
     """
     async with asyncio.timeout(timeout):
-        reader, writer = await asyncio.open_connection(host, port, ssl=tls, limit=READ_SIZE)
+        reader, writer = await asyncio.open_connection(host, port, ssl=tls, limit=PIECE)
     if (sock := writer.get_extra_info("socket")) is not None:
         keep_alive(sock, KEEPALIVE)
     try:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from gateway import hl7v2
 from gateway.config import MllpSettings
-from gateway.connectors.inflight import Hold, Inflight
+from gateway.connectors.inflight import PIECE, SMALL, Hold, Inflight
 from gateway.connectors.mllp_dialogue import Dialogue, Handler, Refuse
 from gateway.connectors.mllp_peers import ANYONE, Peers, address_of, certificate_of
 from gateway.model.findings import finding
@@ -29,7 +29,6 @@ from gateway.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
-READ_SIZE = 256 * 1024
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds for a TLS handshake."""
 CLOSE_TIMEOUT = 5.0
@@ -114,7 +113,7 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         keep_alive(self._socket, self._terms.settings.keepalive)
         loop, tls = asyncio.get_running_loop(), self._terms.tls
-        reader = asyncio.StreamReader(READ_SIZE, loop)
+        reader = asyncio.StreamReader(PIECE, loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         transport, _ = await loop.connect_accepted_socket(
             lambda: protocol,
@@ -180,7 +179,7 @@ class Connection:
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         """The next bytes, b"" at the end. Between messages there is no limit; a frame has a deadline."""
         if not self._framer.inside:
-            return await reader.read(READ_SIZE)
+            return await reader.read(PIECE)
         settings, inflight = self._terms.settings, self._terms.inflight
         clock = asyncio.get_running_loop().time
         paused = clock()
@@ -190,7 +189,7 @@ class Connection:
         left = settings.frame_timeout + self._framer.size / rate - (clock() - self._began)
         try:
             async with asyncio.timeout(max(0.0, min(settings.frame_timeout, left))):
-                return await reader.read(READ_SIZE)
+                return await reader.read(PIECE)
         except TimeoutError:
             metrics.FRAMING_FAULTS.labels("timeout").inc()
             log.warning("frame timed out", extra={"peer": self.name, "bytes": self._framer.size})
@@ -252,8 +251,11 @@ class Connection:
             return
         self._busy = True
         try:
-            async with self._terms.inflight.handling(len(payload)):
+            if len(payload) <= SMALL:
                 await dialogue.answer(payload, self.name)
+            else:
+                async with self._terms.inflight.handling(len(payload)):
+                    await dialogue.answer(payload, self.name)
         finally:
             self._busy = False
             self.heard, self.since = True, asyncio.get_running_loop().time()

@@ -13,6 +13,7 @@ import pytest
 from gateway import hl7v2
 from gateway.config import MllpSettings
 from gateway.connectors import mllp_connection, mllp_dialogue
+from gateway.connectors.inflight import PIECE
 from gateway.connectors.mllp import MllpServer
 from gateway.hl7v2 import AckCode
 from tests.mllp_support import CR, FS, VT, Taken, framed, refuse, report
@@ -235,7 +236,7 @@ async def test_frames_that_do_not_fit_into_memory_are_read_one_after_the_other()
                 assert asyncio.get_running_loop().time() < end
                 await asyncio.sleep(0.001)
             assert hl7v2.read_ack((await waiting)[1:-2]).code is AckCode.AA
-        assert most < 1_000_000 + 600_000 + 2 * mllp_connection.READ_SIZE
+        assert most < 1_000_000 + 600_000 + 2 * PIECE
         assert (inflight.held, inflight.crowded) == (0, False)
 
 

@@ -1,6 +1,7 @@
 """What senders may have in memory together: one goes on to its end, the others wait, small messages pass."""
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 
 import pytest
@@ -28,8 +29,11 @@ async def test_above_the_limit_one_reads_on_and_the_next_follows_when_it_is_answ
     assert not await inflight.room(holds[0])
     inflight.account(holds[0], 0)
     await settle()
-    assert all(task.done() and task.result() for task in waiting), "4 MB are left, which is the limit"
-    assert (inflight.held, inflight.crowded) == (4 * MB, False)
+    assert waiting[0].done(), "4 MB are left, which is the limit: one may go on"
+    inflight.account(holds[1], 0)
+    await settle()
+    assert all(task.done() and task.result() for task in waiting)
+    assert (inflight.held, inflight.crowded) == (2 * MB, False)
 
 
 async def test_who_leaves_while_it_waits_takes_no_turn() -> None:
@@ -80,3 +84,29 @@ async def test_large_messages_are_handled_one_after_the_other_in_their_order(can
     assert order[1:] == (["third"] if cancelled else ["second", "third"])
     async with inflight.handling(2 * HANDLED):  # nothing of it was forgotten
         pass
+
+
+async def test_of_a_crowd_only_those_are_woken_who_may_read() -> None:
+    """Else each answer would wake everybody: hundreds of senders of large messages would cost the CPU."""
+    inflight, holds = Inflight(4 * MB), [Hold() for _ in range(200)]
+    for one in holds:
+        inflight.account(one, MB)
+    queued = 0
+
+    class Counted(deque[asyncio.Future[None]]):
+        def append(self, turn: asyncio.Future[None]) -> None:
+            nonlocal queued
+            queued += 1
+            super().append(turn)
+
+    inflight._held_back = Counted()
+
+    async def read_on(hold: Hold) -> None:
+        await inflight.room(hold)
+        await settle()
+        inflight.account(hold, 0)
+
+    tasks = [asyncio.create_task(read_on(one)) for one in holds]
+    await asyncio.wait_for(asyncio.gather(*tasks), 10)
+    assert queued < 2 * len(holds)
+    assert (inflight.held, inflight.crowded) == (0, False)

@@ -14,6 +14,7 @@ from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
 from conformance.simulators.run import ready, until_stopped
+from conformance.simulators.smtp import Server
 
 MODES = frozenset({"ok", "450", "550", "slow", "drop", "lost"})
 """ok; 450, 550: that reply after the data, nothing taken; slow: taken, answered after a delay; drop: taken,
@@ -30,6 +31,7 @@ class Mailbox:
         self.folder, self.delay = folder, delay
         self.switch = Switch(MODES)
         self.ledger = Ledger(folder)
+        self._known = {entry["message_id"] for entry in self.ledger.entries}
 
     async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope
@@ -60,12 +62,11 @@ class Mailbox:
             path.write_bytes(data)
             files.append(str(path.relative_to(self.folder)))
         documents = [_document(document.data) for document in mail.archive.documents] if mail.archive else []
-        known = {entry["message_id"] for entry in self.ledger.entries}
         self.ledger.append(
             {
                 "result": "faults" if mail.faults else "ok",
                 "message_id": mail.message_id,
-                "duplicate": mail.message_id in known,
+                "duplicate": mail.message_id in self._known,
                 "from": mail.sender,
                 "envelope_from": sender,
                 "to": list(recipients),
@@ -80,6 +81,7 @@ class Mailbox:
                 "files": files,
             }
         )
+        self._known.add(mail.message_id)
 
     async def answer(self, request: Request) -> Response | None:
         """The HTTP side channel: /health, /ledger, /control."""
@@ -95,7 +97,7 @@ async def listen(mailbox: Mailbox, host: str, port: int, tls: ssl.SSLContext | N
     """SMTP on `host:port`. With `tls`, STARTTLS is offered and demanded before MAIL."""
 
     def protocol() -> SMTP:
-        return SMTP(
+        return Server(
             mailbox,
             hostname="mssante.simulator",
             ident="MSSante simulator",

@@ -1,7 +1,7 @@
 """What a worker is made of: reader, producer, one route a destination. `service` puts it together."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from inspect import signature
 from typing import Any, Protocol
@@ -46,18 +46,18 @@ class Inquiry:
 class Route:
     """One destination: `prepare` (CPU; raises PrepareError) makes the request, `sender` sends it.
 
-    `concurrency` caps the sends under way at a time in one worker.
+    `concurrency` caps the sends under way at a time in one worker. `marks`: the sender is a MarkingSender;
+    its signature is looked at once.
     """
 
     prepare: Callable[[DeliveryJob], Any]
     sender: Sender | MarkingSender
     concurrency: int = 4
     inquiry: Inquiry | None = None
+    marks: bool = field(init=False)
 
-    @property
-    def marks(self) -> bool:
-        """Whether the sender is a MarkingSender."""
-        return "begun" in signature(self.sender.send).parameters
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marks", "begun" in signature(self.sender.send).parameters)
 
     async def send(self, request: Any, begun: Callable[[], None]) -> Outcome:
         if self.marks:

@@ -29,9 +29,10 @@ postgres: ## PostgreSQL's programs, where root can install them (Debian)
 	else echo "no PostgreSQL here, and only root can install it (apt-get install postgresql)"; fi
 
 test: setup postgres ## the whole test suite
-	@# hundreds of gateway processes start in it: none of them shall compile the sources again
+	@# Hundreds of gateway processes start in it: none of them shall compile the sources again. One test process more
+	@# than two cores: many of them wait for others.
 	@$(BIN)/python -m compileall -q gateway conformance tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: setup ## ruff, mypy --strict, import contracts
 	$(BIN)/ruff check .

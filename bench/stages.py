@@ -6,13 +6,13 @@ CPU time of this process, not time on the clock: a busy neighbour disturbs it li
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.load import messages
 from gateway import hl7v2
@@ -40,10 +40,10 @@ class Stages:
 
     rounds: dict[str, list[float]] = field(default_factory=dict)
 
-    def each(self, step: str, work: Callable[..., T], *rows: object) -> list[T]:
+    def each(self, step: str, work: Callable[..., T], *rows: Iterable[Any]) -> list[T]:
         """`work` over `rows` in parallel, timed together."""
         start = time.process_time()
-        done = list(map(work, *rows))  # type: ignore[call-overload]  # rows are lists of one length
+        done = [work(*row) for row in zip(*rows, strict=True)]
         self.rounds.setdefault(step, []).append((time.process_time() - start) / len(done))
         return done
 

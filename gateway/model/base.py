@@ -1,5 +1,6 @@
 """The one base of all values that travel between rooms."""
 
+from collections.abc import Callable
 from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
@@ -33,11 +34,13 @@ else:
 
 
 V = TypeVar("V", bound=Value)
+# Type checkers see no Struct in the stand-in above.
+_replace: Callable[..., Any] = msgspec.structs.replace
 
 
 def replace(value: V, **changes: object) -> V:
     """A copy of `value` with some fields changed."""
-    changed: V = msgspec.structs.replace(value, **changes)  # type: ignore[type-var]
+    changed: V = _replace(value, **changes)
     return changed
 
 

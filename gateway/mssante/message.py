@@ -8,7 +8,7 @@ from binascii import b2a_base64
 from email.charset import QP, Charset
 from email.mime.application import MIMEApplication
 from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
+from email.mime.nonmultipart import MIMENonMultipart
 from email.policy import compat32
 from email.utils import formataddr
 from io import BytesIO
@@ -49,7 +49,9 @@ def write(
     message = MIMEMultipart("mixed", boundary, policy=_POLICY)
     for name, value in headers:
         message[name] = one_line(value)
-    message.attach(MIMEText(text, "plain", _UTF_8, policy=_POLICY))  # type: ignore[arg-type] # typeshed: str only
+    words = MIMENonMultipart("text", "plain", policy=_POLICY, charset="utf-8")
+    words.set_payload(text, _UTF_8)
+    message.attach(words)
     for number, attached in enumerate(attachments):
         mark = f"{boundary}.{number}"  # a boundary stands in no part: nor does this
         part = MIMEApplication(mark.encode(), attached.subtype, _encoder=lambda _: None, policy=_POLICY)

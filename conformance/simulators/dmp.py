@@ -113,8 +113,8 @@ class DmpSimulator:
             asked = query.take_apart(request)
             faults = vihf.check(asked.security, frozenset(), self.options.authorities, datetime.now(UTC))
             if faults:
-                raise query.QueryRefusedError(*faults)
-        except query.QueryRefusedError as refusal:
+                raise soap.RefusedError(*faults)
+        except soap.RefusedError as refusal:
             return soap.soap_fault(refusal.faults)
         self.questions += 1
         if mode == "slow":

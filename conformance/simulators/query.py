@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from conformance.simulators import ebrim, soap, vihf
+from conformance.simulators import ebrim, soap
 from conformance.simulators.http import Request, Response
 from conformance.simulators.registry import ARCHIVED, DELETED, Held, Registry
 from conformance.simulators.xds_rules import Fault
-from conformance.xml import XmlRefusedError, parse, text_of
 
 QUERY = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
 STORED_QUERY = "urn:ihe:iti:2007:RegistryStoredQuery"
@@ -21,14 +20,6 @@ FRENCH_STATUS_TYPE = "urn:asip:ci-sis:2010:StatusType:"
 _R = f"{{{ebrim.RIM}}}"
 _LIST = re.compile(r"\(\s*'(?:[^']|'')*'(?:\s*,\s*'(?:[^']|'')*')*\s*\)")
 _STRING = re.compile(r"'((?:[^']|'')*)'")
-
-
-class QueryRefusedError(Exception):
-    """The request is no stored query: it is answered with a SOAP fault."""
-
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__(faults[0].text)
-        self.faults = faults
 
 
 class StoredQuery(NamedTuple):
@@ -43,25 +34,14 @@ class StoredQuery(NamedTuple):
 
 
 def take_apart(request: Request) -> StoredQuery:
-    """Raises QueryRefusedError for anything that is not ITI-18 as plain SOAP 1.2."""
-    if not request.headers.get("content-type", "").startswith("application/soap+xml"):
-        raise QueryRefusedError(Fault("", "Content-Type", "is not application/soap+xml"))
-    try:
-        envelope = parse(request.body)
-    except XmlRefusedError as error:
-        raise QueryRefusedError(Fault("", "request", str(error))) from None
-    header = envelope.find(f"{{{soap.ENV}}}Header")
-    query = envelope.find(f"{{{soap.ENV}}}Body/{{{QUERY}}}AdhocQueryRequest")
-    if header is None or query is None:
-        raise QueryRefusedError(Fault("", "Body", "holds no AdhocQueryRequest"))
-    if text_of(header.find(f"{{{soap.WSA}}}Action")) != STORED_QUERY:
-        raise QueryRefusedError(Fault("", "wsa:Action", f"is not {STORED_QUERY}"))
+    """Raises RefusedError for anything that is not ITI-18 as plain SOAP 1.2."""
+    message_id, security, query = soap.opened(request, f"{{{QUERY}}}AdhocQueryRequest", STORED_QUERY)
     adhoc, option = query.find(f"{_R}AdhocQuery"), query.find(f"{{{QUERY}}}ResponseOption")
     if adhoc is None or option is None:
-        raise QueryRefusedError(Fault("", "AdhocQueryRequest", "lacks AdhocQuery or ResponseOption"))
+        raise soap.RefusedError(Fault("", "AdhocQueryRequest", "lacks AdhocQuery or ResponseOption"))
     return StoredQuery(
-        text_of(header.find(f"{{{soap.WSA}}}MessageID")),
-        header.find(f"{{{vihf.WSSE}}}Security"),
+        message_id,
+        security,
         adhoc.get("id", ""),
         option.get("returnType") == "LeafClass",
         {slot.get("name", "").lstrip("$"): _strings(slot) for slot in adhoc.findall(f"{_R}Slot")},
@@ -69,12 +49,12 @@ def take_apart(request: Request) -> StoredQuery:
 
 
 def _strings(slot: etree._Element) -> tuple[str, ...]:
-    """The quoted strings of a parameter; raises QueryRefusedError for another form."""
+    """The quoted strings of a parameter; raises RefusedError for another form."""
     found: list[str] = []
     for value in slot.iterfind(f"{_R}ValueList/{_R}Value"):
         text = (value.text or "").strip()
         if not (_LIST.fullmatch(text) or _STRING.fullmatch(text)):
-            raise QueryRefusedError(Fault("", slot.get("name", ""), "is not a string or list of strings"))
+            raise soap.RefusedError(Fault("", slot.get("name", ""), "is not a string or list of strings"))
         found += [one.replace("''", "'") for one in _STRING.findall(text)]
     return tuple(found)
 

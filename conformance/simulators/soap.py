@@ -1,12 +1,14 @@
-"""SOAP 1.2 answers of the DMP simulator: RegistryResponse (ebRS 3.0) and faults, as bytes."""
+"""SOAP 1.2 of the DMP simulator: plain requests opened; RegistryResponse (ebRS 3.0) and faults as bytes."""
 
+from typing import NamedTuple
 from uuid import uuid4
 
 from lxml import etree
 
-from conformance.simulators.http import Response
+from conformance.simulators.http import Request, Response
 from conformance.simulators.vihf import WSSE
 from conformance.simulators.xds_rules import Fault
+from conformance.xml import XmlRefusedError, parse, text_of
 
 ENV = "http://www.w3.org/2003/05/soap-envelope"
 WSA = "http://www.w3.org/2005/08/addressing"
@@ -18,6 +20,38 @@ STATUS = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:"
 SEVERITY_ERROR = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Error"
 _E, _W, _R = f"{{{ENV}}}", f"{{{WSA}}}", f"{{{RS}}}"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+class RefusedError(Exception):
+    """The request is not what it should be: it is answered with a SOAP fault."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(faults[0].text)
+        self.faults = faults
+
+
+class Opened(NamedTuple):
+    """A request of plain SOAP 1.2."""
+
+    message_id: str
+    security: etree._Element | None
+    content: etree._Element
+
+
+def opened(request: Request, content: str, action: str) -> Opened:
+    """The request that holds `content` (Clark name) in its Body, under `action`; raises RefusedError."""
+    if not request.headers.get("content-type", "").startswith("application/soap+xml"):
+        raise RefusedError(Fault("", "Content-Type", "is not application/soap+xml"))
+    try:
+        root = parse(request.body)
+    except XmlRefusedError as error:
+        raise RefusedError(Fault("", "request", str(error))) from None
+    header, held = root.find(f"{_E}Header"), root.find(f"{_E}Body/{content}")
+    if header is None or held is None:
+        raise RefusedError(Fault("", "Body", f"holds no {etree.QName(content).localname}"))
+    if text_of(header.find(f"{_W}Action")) != action:
+        raise RefusedError(Fault("", "wsa:Action", f"is not {action}"))
+    return Opened(text_of(header.find(f"{_W}MessageID")), header.find(f"{{{WSSE}}}Security"), held)
 
 
 def registry_response(faults: tuple[Fault, ...], relates_to: str) -> Response:

@@ -13,10 +13,8 @@ from lxml import etree
 from conformance.simulators import ebrim, soap, vihf, xds_rules
 from conformance.simulators.ebrim import Metadata, first
 from conformance.simulators.http import Request, Response
-from conformance.simulators.query import QueryRefusedError
 from conformance.simulators.registry import APPROVED, ARCHIVED, UUID_URN
 from conformance.simulators.xds_rules import METADATA, Fault, Submission
-from conformance.xml import XmlRefusedError, parse, text_of
 
 if TYPE_CHECKING:
     from conformance.simulators.dmp import DmpSimulator
@@ -56,25 +54,9 @@ def is_update(request: Request) -> bool:
 
 
 def take_apart(request: Request) -> Update:
-    """Raises QueryRefusedError for anything that is no UpdateDocumentSet."""
-    if not request.headers.get("content-type", "").startswith("application/soap+xml"):
-        raise QueryRefusedError(Fault("", "Content-Type", "is not application/soap+xml"))
-    try:
-        envelope = parse(request.body)
-    except XmlRefusedError as error:
-        raise QueryRefusedError(Fault("", "request", str(error))) from None
-    header = envelope.find(f"{{{soap.ENV}}}Header")
-    submit = envelope.find(f"{{{soap.ENV}}}Body/{{{ebrim.LCM}}}SubmitObjectsRequest")
-    if header is None or submit is None:
-        raise QueryRefusedError(Fault("", "Body", "holds no SubmitObjectsRequest"))
-    if text_of(header.find(f"{{{soap.WSA}}}Action")) != UPDATE:
-        raise QueryRefusedError(Fault("", "wsa:Action", f"is not {UPDATE}"))
-    return Update(
-        text_of(header.find(f"{{{soap.WSA}}}MessageID")),
-        header.find(f"{{{vihf.WSSE}}}Security"),
-        submit,
-        ebrim.read(submit),
-    )
+    """Raises RefusedError for anything that is no UpdateDocumentSet."""
+    message_id, security, submit = soap.opened(request, f"{{{ebrim.LCM}}}SubmitObjectsRequest", UPDATE)
+    return Update(message_id, security, submit, ebrim.read(submit))
 
 
 def check(update: Update) -> tuple[Fault, ...]:
@@ -107,8 +89,8 @@ def delete(dmp: "DmpSimulator", request: Request, imposed: Fault | None) -> Resp
         patients = frozenset(found.patient_id for found in asked.metadata.sets)
         faults = vihf.check(asked.security, patients, dmp.options.authorities, datetime.now(UTC))
         if faults:
-            raise QueryRefusedError(*faults)
-    except QueryRefusedError as refusal:
+            raise soap.RefusedError(*faults)
+    except soap.RefusedError as refusal:
         response = soap.soap_fault(refusal.faults)
         dmp.exchange(request, response)
         dmp.ledger.append(

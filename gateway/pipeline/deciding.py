@@ -15,6 +15,7 @@ from gateway.model.report import ReportStatus
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped, Provenance
 from gateway.model.terms import Identifier
+from gateway.model.version import VersionIdentity
 from gateway.pipeline import commands
 from gateway.pipeline.feed import completed, order_entries, speak
 from gateway.pipeline.identity import identity, set_key
@@ -173,15 +174,7 @@ class Deciding:
         )
         made = None
         if decision.number:
-            made = identity(
-                mapped,
-                environment=self.environment,
-                site=site,
-                key=key,
-                number=decision.number,
-                known=before,
-                now=received.received_at,
-            )
+            made = self._named(mapped, received, site, key, decision.number, before)
         return Settled(
             mapped=mapped,
             decision=decision,
@@ -218,17 +211,31 @@ class Deciding:
         if kept is None or not decision.number:
             return Settled(mapped=mapped, decision=decision, set_key=key)
         gone = _taken_back(mapped, kept)
-        made = identity(
-            gone,
+        made = self._named(gone, received, site, key, decision.number, before, withdraws=True)
+        return Settled(mapped=gone, decision=decision, set_key=key, identity=made)
+
+    def _named(
+        self,
+        mapped: Mapped,
+        received: Received,
+        site: Site,
+        key: str,
+        number: int,
+        before: KnownReport | None,
+        *,
+        withdraws: bool = False,
+    ) -> VersionIdentity:
+        """The ids and times of version `number`, fixed by what was received."""
+        return identity(
+            mapped,
             environment=self.environment,
             site=site,
             key=key,
-            number=decision.number,
+            number=number,
             known=before,
             now=received.received_at,
-            withdraws=True,
+            withdraws=withdraws,
         )
-        return Settled(mapped=gone, decision=decision, set_key=key, identity=made)
 
     def _ins(self, patient: Patient | None) -> tuple[Finding, ...]:
         """A matricule of the other environment, or with a wrong key, is never kept (REQ-13, REQ-14)."""

@@ -8,14 +8,13 @@ from uuid import uuid4
 import pytest
 
 from conformance.simulators.http import Request
-from gateway.dmp import resolve
 from gateway.model.base import replace
 from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.model.people import Organization
 from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob
-from gateway.pipeline.destinations.dmp import prepare, question
-from tests.contract.test_dmp_lookup_simulator import change_metadata
+from gateway.pipeline.destinations.dmp import prepare
+from tests.contract.test_dmp_lookup_simulator import change_metadata, deliver
 from tests.contract.test_dmp_simulator import Way, way
 from tests.support import XDS_SCHEMAS
 from tests.unit.dmp_jobs import job, replacement
@@ -23,23 +22,6 @@ from tests.unit.pki_files import cachet
 
 T, P, A, D = OutcomeKind.TRANSIENT, OutcomeKind.PERMANENT, OutcomeKind.AMBIGUOUS, OutcomeKind.DELIVERED
 SCHEMAS = XDS_SCHEMAS / "ebxml" if (XDS_SCHEMAS / "ebxml").is_dir() else None
-
-
-async def deliver(dmp: Way, made: DeliveryJob, mode: str = "ok") -> Outcome:
-    """One attempt as the worker makes it; the simulator is put into `mode` after the question."""
-    registry = dmp.url.replace("/repository", "/registry")
-    query = question(made, cachet=cachet(), url=registry, now=datetime.now(UTC), ids=uuid4)
-    known: DeliveryJob | Outcome = made
-    if query is not None:
-        answer = await dmp.sender.ask(query)
-        known = answer if isinstance(answer, Outcome) else resolve(made, query, answer)
-    if isinstance(known, Outcome):
-        return known
-    request = prepare(
-        known, cachet=cachet(), url=dmp.url, registry=registry, now=datetime.now(UTC), ids=uuid4
-    )
-    dmp.simulator.switch.set(mode, 1)
-    return await dmp.sender.send(request)
 
 
 def deletion(sent: Outcome, **changes: object) -> DeliveryJob:

@@ -20,8 +20,8 @@ from tests.unit.pki_files import cachet, pki
 T, P, A, D = OutcomeKind.TRANSIENT, OutcomeKind.PERMANENT, OutcomeKind.AMBIGUOUS, OutcomeKind.DELIVERED
 
 
-async def deliver(dmp: Way, made: DeliveryJob) -> Outcome:
-    """One attempt as the worker makes it."""
+async def deliver(dmp: Way, made: DeliveryJob, mode: str = "") -> Outcome:
+    """One attempt as the worker makes it; the simulator is put into `mode` after the question."""
     registry = dmp.url.replace("/repository", "/registry")
     query = question(made, cachet=cachet(), url=registry, now=datetime.now(UTC), ids=uuid4)
     known: DeliveryJob | Outcome = made
@@ -30,7 +30,11 @@ async def deliver(dmp: Way, made: DeliveryJob) -> Outcome:
         known = answer if isinstance(answer, Outcome) else resolve(made, query, answer)
     if isinstance(known, Outcome):
         return known
-    request = prepare(known, cachet=cachet(), url=dmp.url, registry="", now=datetime.now(UTC), ids=uuid4)
+    request = prepare(
+        known, cachet=cachet(), url=dmp.url, registry=registry, now=datetime.now(UTC), ids=uuid4
+    )
+    if mode:
+        dmp.simulator.switch.set(mode, 1)
     return await dmp.sender.send(request)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.demo.stage import Stage, settled
+from conformance.demo.stage import Stage
 from gateway import hl7v2
 from gateway.connectors.mllp import connect
 from tests.e2e.conftest import Gateway
+from tests.stage_support import deliveries
 from tests.support import FIXTURES, PATIENCE
 
 REPORT = (FIXTURES / "hl7v2" / "oru_report.er7").read_bytes()
@@ -24,16 +25,6 @@ def send(stage: Stage, message: bytes) -> str:
             return hl7v2.read_ack((await client.exchange(message)).answer).code
 
     return asyncio.run(exchange())
-
-
-def deliveries(stage: Stage, count: int) -> list[dict[str, Any]]:
-    """All of them, when `count` are there and nothing more happens by itself."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        rows: list[dict[str, Any]] = stage.api("/api/deliveries?limit=100")["items"]
-        if (len(rows) >= count and settled(rows)) or time.monotonic() > end:
-            return rows
-        time.sleep(0.1)
 
 
 def patients(stage: Stage) -> list[str]:

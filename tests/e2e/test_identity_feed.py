@@ -1,15 +1,14 @@
 """Orders and identities over sockets: the simulated DMP gets what waited for an identity, once."""
 
 import asyncio
-import time
-from typing import Any
 
 import pytest
 
-from conformance.demo.stage import Stage, settled
+from conformance.demo.stage import Stage
 from gateway import hl7v2
 from gateway.connectors.mllp import connect
-from tests.support import FIXTURES, PATIENCE
+from tests.stage_support import deliveries
+from tests.support import FIXTURES
 
 HL7 = FIXTURES / "hl7v2"
 INS = b"279035121518989^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS~"
@@ -26,16 +25,6 @@ def send(stage: Stage, *messages: bytes) -> list[str]:
             return [hl7v2.read_ack((await client.exchange(one)).answer).code for one in messages]
 
     return asyncio.run(exchange())
-
-
-def deliveries(stage: Stage, count: int) -> list[dict[str, Any]]:
-    """All of them, when `count` are there and nothing more happens by itself."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        rows: list[dict[str, Any]] = stage.api("/api/deliveries?limit=100")["items"]
-        if (len(rows) >= count and settled(rows)) or time.monotonic() > end:
-            return sorted(rows, key=lambda row: int(row["id"]))
-        time.sleep(0.1)
 
 
 @pytest.mark.req("REQ-12", "REQ-17", "REQ-64")

@@ -16,6 +16,7 @@ from conformance.demo.stage import Stage, settled
 from conformance.reconcile import Reconciled, load, reconcile
 from gateway import hl7v2
 from gateway.connectors.mllp import connect
+from tests.faults.points import Point, environment, fired
 from tests.support import FIXTURES, PATIENCE
 
 LONG = bool(os.environ.get("FAULTS_LONG"))
@@ -112,6 +113,31 @@ def drained(stage: Stage, seconds: float = 2 * PATIENCE) -> list[dict[str, Any]]
             return found
         assert time.monotonic() < end, under_way[:5]
         time.sleep(0.2)
+
+
+def struck(stage: Stage, account: Account, point: Point, control_id: str) -> None:
+    """Wait until somebody has died at the point; the sender of `control_id` was told what the point says."""
+    end = time.monotonic() + PATIENCE
+    while not fired(stage.folder).exists():
+        assert time.monotonic() < end, f"{point.name}: nobody came by"
+        time.sleep(0.05)
+    fired(stage.folder).unlink()
+    if point.told is not None:
+        assert account.told[control_id] == point.told, point.name
+
+
+def served_again(stage: Stage) -> None:
+    """The gateway dies, too, and comes back with the points still wrapped."""
+    assert stage.gateway is not None
+    stage.gateway.kill()
+    stage.serve(**environment(stage.folder))
+
+
+def sent_until_taken(stage: Stage, account: Account, point: Point, one: tuple[str, bytes]) -> None:
+    """A sender repeats what was not answered with AA."""
+    if account.told.get(one[0]) != "AA":
+        asyncio.run(send(stage, account, [one]))
+    assert account.told[one[0]] == "AA", point.name
 
 
 def lane(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -1,7 +1,6 @@
 """kill -9 at each named point (tests/faults/points.py), on SQLite: nothing is lost, nothing is sent twice."""
 
 import asyncio
-import time
 from collections import Counter
 from contextlib import suppress
 
@@ -9,9 +8,18 @@ import pytest
 
 from conformance.demo.processes import NotReadyError
 from conformance.demo.stage import Stage
-from tests.faults.points import POINTS, Point, arm, environment, fired
-from tests.faults.support import LONG, Account, compare, drained, message, send
-from tests.support import PATIENCE
+from tests.faults.points import POINTS, Point, arm, environment
+from tests.faults.support import (
+    LONG,
+    Account,
+    compare,
+    drained,
+    message,
+    send,
+    sent_until_taken,
+    served_again,
+    struck,
+)
 
 VICTIMS = (False, True) if LONG else (False,)
 """Who dies: the process that comes by, or gateway and workers together."""
@@ -48,20 +56,10 @@ def die_at(stage: Stage, account: Account, point: Point, *, everyone: bool, numb
     else:
         arm(stage.folder, point, everyone=everyone)
         asyncio.run(send(stage, account, [one]))
-    end = time.monotonic() + PATIENCE
-    while not fired(stage.folder).exists():
-        assert time.monotonic() < end, f"{point.name}: nobody came by"
-        time.sleep(0.05)
-    fired(stage.folder).unlink()
-    if point.told is not None:
-        assert account.told[one[0]] == point.told, point.name
+    struck(stage, account, point, one[0])
     if everyone or not point.where.startswith(WORKER):
-        assert stage.gateway is not None
-        stage.gateway.kill()
-        stage.serve(**environment(stage.folder))
-    if account.told.get(one[0]) != "AA":
-        asyncio.run(send(stage, account, [one]))
-    assert account.told[one[0]] == "AA", point.name
+        served_again(stage)
+    sent_until_taken(stage, account, point, one)
     unknown = sum(row["state"] == "ambiguous" for row in drained(stage)) - before
     assert unknown <= (2 if point.mail_may_be_unknown else 0), point.name  # to the doctor, to the patient
 

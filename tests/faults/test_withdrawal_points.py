@@ -1,15 +1,24 @@
 """kill -9 on the way of a withdrawal: the report is deleted everywhere it went, once, whoever dies."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
 
 from conformance.demo.stage import Stage
-from tests.faults.points import WITHDRAWAL_POINTS, Point, arm, environment, fired
-from tests.faults.support import LONG, TEMPLATE, Account, compare, drained, message, send
-from tests.support import PATIENCE
+from tests.faults.points import WITHDRAWAL_POINTS, Point, arm, environment
+from tests.faults.support import (
+    LONG,
+    TEMPLATE,
+    Account,
+    compare,
+    drained,
+    message,
+    send,
+    sent_until_taken,
+    served_again,
+    struck,
+)
 
 VICTIMS = (False, True) if LONG else (False,)
 
@@ -52,20 +61,10 @@ def die_at(stage: Stage, account: Account, point: Point, *, everyone: bool, numb
     one = withdrawal(number)
     arm(stage.folder, point, everyone=everyone)
     asyncio.run(send(stage, account, [one]))
-    end = time.monotonic() + PATIENCE
-    while not fired(stage.folder).exists():
-        assert time.monotonic() < end, f"{point.name}: nobody came by"
-        time.sleep(0.05)
-    fired(stage.folder).unlink()
-    if point.told is not None:
-        assert account.told[one[0]] == point.told, point.name
+    struck(stage, account, point, one[0])
     if everyone or point.where.startswith("gateway.store."):
-        assert stage.gateway is not None
-        stage.gateway.kill()
-        stage.serve(**environment(stage.folder))
-    if account.told.get(one[0]) != "AA":
-        asyncio.run(send(stage, account, [one]))
-    assert account.told[one[0]] == "AA", point.name
+        served_again(stage)
+    sent_until_taken(stage, account, point, one)
     rows = drained(stage)
     assert deletions(rows, number) <= {"delivered", "ambiguous"}, point.name
 

@@ -9,6 +9,7 @@ from gateway.store.tables import (
     delivery,
     document,
     message,
+    message_order,
     message_report,
     report,
     report_version,
@@ -205,12 +206,19 @@ UNBALANCED = (
     .having(func.count(delivery.c.id) != message_report.c.owed)
     .limit(bindparam("most"))
 )
+_FEED = ("ADT", "ORM", "OMG", "OMI")
+"""Types of messages that speak of orders and identities; an ORU of teleradiology may answer an order, too."""
 WITHOUT_REPORT = (
-    # Taken messages that lead to no report at all.
+    # Taken messages about reports that lead to none; not those whose contents a purge let go.
     select(message.c.id)
     .where(
         message.c.state.in_([literal_column(f"'{state}'") for state in ("accepted", "blocked", "held")]),
-        not_(select(_ONE).where(message_report.c.message_id == message.c.id).correlate(message).exists()),
+        *(message.c.message_type.not_like(literal_column(f"'{kind}%'")) for kind in _FEED),
+        message.c.size > literal_column("0"),
+        *(
+            not_(select(_ONE).where(link.c.message_id == message.c.id).correlate(message).exists())
+            for link in (message_report, message_order)
+        ),
     )
     .limit(bindparam("most"))
 )

@@ -18,6 +18,15 @@ BARE = (
 """The canonical exam without placer number, requester, justification, accession number and study."""
 
 
+async def test_a_store_of_orders_and_identities_is_sound(house: House) -> None:
+    """What `gateway doctor`, `db check` and `db restore` ask: orders and identities lead to no report."""
+    feed = ("adt_a08_qualified", "adt_a24_link", "adt_a31_opposed", "adt_a40_merge")
+    asked = ("orm_zds", "omg_o19", "omi_ipc", "tlr_1_request", "tlr_3_answer", "tlr_4_done")
+    for name in (*feed, *asked, "oru_report"):
+        assert await house.take(fixture(name)) == "AA", name
+    assert house.queries.problems() == []
+
+
 # --- orders
 
 

@@ -490,6 +490,14 @@ async def test_the_balance_finds_a_row_that_is_missing_in_the_ledger(
     assert queries.problems() == ["report 1 version 1 owes 2 deliveries but has 1 rows"]
 
 
+async def test_a_taken_message_that_leads_to_nothing_is_told(
+    store: Store, queries: StoreQueries, engine: Engine
+) -> None:
+    await take(store, planned(DMP))
+    engine.sql("DELETE FROM message_report")
+    assert "message 1 was taken but leads to no report" in queries.problems()
+
+
 async def test_whoever_subscribed_hears_of_new_work(store: Store) -> None:
     heard: list[int] = []
     store.subscribe(lambda: heard.append(1))

@@ -1,7 +1,6 @@
 """A message as it was received: its segments in order, nothing lost, nothing rearranged."""
 
 import re
-from functools import cached_property
 
 from gateway.hl7v2.dialect import Delimiters
 from gateway.hl7v2.segment import Segment
@@ -46,16 +45,20 @@ class Message:
     ) -> None:
         self.raw, self.segments, self.charset, self.delimiters = raw, segments, charset, delimiters
         self.findings: tuple[Finding, ...] = ()
+        self._by_name: dict[str, tuple[Segment, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<{self.message_code}^{self.trigger_event} {len(self.segments)} segments>"
 
-    @cached_property
+    @property
     def _named(self) -> dict[str, tuple[Segment, ...]]:
-        named: dict[str, list[Segment]] = {}
-        for segment in self.segments:
-            named.setdefault(segment.name, []).append(segment)
-        return {name: tuple(found) for name, found in named.items()}
+        """Made when it is first asked for: a compiled class has no dictionary for `cached_property`."""
+        if not self._by_name:
+            named: dict[str, list[Segment]] = {}
+            for segment in self.segments:
+                named.setdefault(segment.name, []).append(segment)
+            self._by_name = {name: tuple(found) for name, found in named.items()}
+        return self._by_name
 
     def first(self, name: str) -> Segment | None:
         """The first segment of this name."""

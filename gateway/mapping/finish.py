@@ -5,7 +5,6 @@ times to the site's offset at their own date. Nothing that the message said is o
 """
 
 from datetime import datetime, timedelta, tzinfo
-from itertools import count
 from typing import NamedTuple
 
 from gateway.hl7v2.times import whole_minutes
@@ -13,7 +12,8 @@ from gateway.mapping.finish_acts import finish_acts
 from gateway.mapping.finish_people import organizations, people
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
-from gateway.model.base import changed, replace, same
+from gateway.model.base import replace
+from gateway.model.changes import changed, same
 from gateway.model.findings import Finding
 from gateway.model.people import Patient
 from gateway.model.report import (
@@ -24,6 +24,7 @@ from gateway.model.report import (
     ReportStatus,
     Section,
 )
+from gateway.model.site import Authorities
 from gateway.model.submission import Provenance
 from gateway.model.terms import Identifier
 
@@ -98,30 +99,32 @@ def local_time(moment: datetime | None, tz: tzinfo) -> datetime | None:
 
 
 def _local_times(report: ImagingReport, tz: tzinfo) -> ImagingReport:
-    def order(one: OrderReference) -> OrderReference:
-        return changed(one, requested_at=local_time(one.requested_at, tz))
-
-    def act(one: Act) -> Act:
-        return changed(one, start=local_time(one.start, tz), end=local_time(one.end, tz))
-
-    def study(one: ImagingStudy) -> ImagingStudy:
-        return changed(one, started=local_time(one.started, tz))
-
-    def section(one: Section) -> Section:
-        return changed(one, authored_at=local_time(one.authored_at, tz)) if one.authored_at else one
-
-    encounter = report.encounter
+    stay = report.encounter
     return changed(
         report,
         validated_at=local_time(report.validated_at, tz),
-        encounter=changed(
-            encounter, start=local_time(encounter.start, tz), end=local_time(encounter.end, tz)
-        ),
-        orders=same(report.orders, tuple(map(order, report.orders))),
-        acts=same(report.acts, tuple(map(act, report.acts))),
-        studies=same(report.studies, tuple(map(study, report.studies))),
-        sections=same(report.sections, tuple(map(section, report.sections))),
+        encounter=changed(stay, start=local_time(stay.start, tz), end=local_time(stay.end, tz)),
+        orders=same(report.orders, [_order_times(one, tz) for one in report.orders]),
+        acts=same(report.acts, [_act_times(one, tz) for one in report.acts]),
+        studies=same(report.studies, [_study_times(one, tz) for one in report.studies]),
+        sections=same(report.sections, [_section_times(one, tz) for one in report.sections]),
     )
+
+
+def _order_times(one: OrderReference, tz: tzinfo) -> OrderReference:
+    return changed(one, requested_at=local_time(one.requested_at, tz)) if one.requested_at else one
+
+
+def _act_times(one: Act, tz: tzinfo) -> Act:
+    return changed(one, start=local_time(one.start, tz), end=local_time(one.end, tz))
+
+
+def _study_times(one: ImagingStudy, tz: tzinfo) -> ImagingStudy:
+    return changed(one, started=local_time(one.started, tz)) if one.started else one
+
+
+def _section_times(one: Section, tz: tzinfo) -> Section:
+    return changed(one, authored_at=local_time(one.authored_at, tz)) if one.authored_at else one
 
 
 # --- authorities of numbers
@@ -130,41 +133,50 @@ def _local_times(report: ImagingReport, tz: tzinfo) -> ImagingReport:
 def _authorities(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:
     """The profile's OID for every number whose authority the message does not name."""
     known = profile.site.authorities
-
-    def under(identifier: Identifier | None, oid: str, path: str, name: str) -> Identifier | None:
-        if identifier is None or identifier.system or not oid:
-            return identifier
-        trail.profile(f"{path}.system", f"authorities.{name}")
-        return replace(identifier, system=oid)
-
-    def order(number: int, one: OrderReference) -> OrderReference:
-        path = f"orders[{number}]"
-        return changed(
-            one,
-            placer=under(one.placer, known.placer_order, f"{path}.placer", "placer_order"),
-            filler=under(one.filler, known.filler_order, f"{path}.filler", "filler_order"),
-            accession=under(one.accession, known.accession, f"{path}.accession", "accession"),
-        )
-
-    def act(number: int, one: Act) -> Act:
-        accession = under(one.accession, known.accession, f"acts[{number}].accession", "accession")
-        return changed(one, accession=accession)
-
-    number = under(report.encounter.number, known.encounter, "encounter.number", "encounter")
-    report_set = under(report.report_set, known.filler_order, "report_set", "filler_order")
-    held = report.patient.identifiers
-    identifiers = tuple(
-        [
-            completed
-            for place, one in enumerate(held)
-            if (completed := under(one, known.patient, f"patient.identifiers[{place}]", "patient"))
-        ]
-    )
+    stay, held = report.encounter, report.patient.identifiers
+    report_set = _under(report.report_set, known.filler_order, "report_set", "filler_order", trail)
+    identifiers = [
+        completed
+        for place, one in enumerate(held)
+        if (completed := _under(one, known.patient, f"patient.identifiers[{place}]", "patient", trail))
+    ]
     return changed(
         report,
         report_set=report_set,
         patient=changed(report.patient, identifiers=same(held, identifiers)),
-        encounter=changed(report.encounter, number=number),
-        orders=same(report.orders, tuple(map(order, count(), report.orders))),
-        acts=same(report.acts, tuple(map(act, count(), report.acts))),
+        encounter=changed(
+            stay, number=_under(stay.number, known.encounter, "encounter.number", "encounter", trail)
+        ),
+        orders=same(
+            report.orders,
+            [
+                _order_numbers(one, f"orders[{place}]", known, trail)
+                for place, one in enumerate(report.orders)
+            ],
+        ),
+        acts=same(
+            report.acts,
+            [_act_number(one, f"acts[{place}]", known, trail) for place, one in enumerate(report.acts)],
+        ),
     )
+
+
+def _under(identifier: Identifier | None, oid: str, path: str, name: str, trail: Trail) -> Identifier | None:
+    if identifier is None or identifier.system or not oid:
+        return identifier
+    trail.profile(f"{path}.system", f"authorities.{name}")
+    return replace(identifier, system=oid)
+
+
+def _order_numbers(one: OrderReference, path: str, known: Authorities, trail: Trail) -> OrderReference:
+    return changed(
+        one,
+        placer=_under(one.placer, known.placer_order, f"{path}.placer", "placer_order", trail),
+        filler=_under(one.filler, known.filler_order, f"{path}.filler", "filler_order", trail),
+        accession=_under(one.accession, known.accession, f"{path}.accession", "accession", trail),
+    )
+
+
+def _act_number(one: Act, path: str, known: Authorities, trail: Trail) -> Act:
+    accession = _under(one.accession, known.accession, f"{path}.accession", "accession", trail)
+    return changed(one, accession=accession)

@@ -5,6 +5,7 @@ from gateway.mapping.code_tables import ActCodes
 from gateway.mapping.codes import CodeMaps
 from gateway.mapping.trail import Trail
 from gateway.model.base import replace
+from gateway.model.changes import changed, same
 from gateway.model.report import Act, ImagingReport, ImagingStudy
 from gateway.model.terms import Code, Identifier
 
@@ -14,14 +15,18 @@ def finish_acts(report: ImagingReport, codes: CodeMaps, trail: Trail) -> Imaging
     accessions = {order.accession for order in report.orders if order.accession is not None}
     only = accessions.pop() if len(accessions) == 1 else None
     rows = [_row(act, f"acts[{place}]", codes, trail) for place, act in enumerate(report.acts)]
-    acts = tuple(
-        _act(act, f"acts[{place}]", rows[place], codes, only, trail) for place, act in enumerate(report.acts)
+    acts = same(
+        report.acts,
+        [
+            _act(act, f"acts[{place}]", rows[place], codes, only, trail)
+            for place, act in enumerate(report.acts)
+        ],
     )
     screens = next((hit for hit in rows if hit is not None and hit.value.screening), None)
     if screens is not None and not report.screening:
         trail.rule("screening", screens.rule)
         report = replace(report, screening=True)
-    return replace(report, acts=acts, studies=studies_of(report.studies, acts, trail))
+    return changed(report, acts=acts, studies=studies_of(report.studies, acts, trail))
 
 
 def _act(
@@ -38,12 +43,12 @@ def _act(
         accession = act.accession
     elif accession is not None:
         trail.rule(f"{path}.accession", "orders[0].accession")
-    return replace(
+    return changed(
         act,
         accession=accession,
         code=_displayed(act.code, codes),
-        modalities=tuple(_word(one, codes, TableKind.MODALITY) for one in act.modalities),
-        regions=tuple(_word(one, codes, TableKind.REGION) for one in act.regions),
+        modalities=same(act.modalities, [_word(one, codes, TableKind.MODALITY) for one in act.modalities]),
+        regions=same(act.regions, [_word(one, codes, TableKind.REGION) for one in act.regions]),
     )
 
 
@@ -87,7 +92,7 @@ def _fill(act: Act, path: str, hit: Hit[ActCodes], trail: Trail) -> Act:
         if value and not getattr(act, field):
             changes[field] = value
             trail.rule(f"{path}.{field}", hit.rule)
-    return replace(act, **changes)
+    return replace(act, **changes) if changes else act
 
 
 def _displayed(code: Code | None, codes: CodeMaps) -> Code | None:
@@ -112,10 +117,10 @@ def studies_of(
             known[act.study_uid] = ImagingStudy(uid=act.study_uid)
             trail.rule(f"studies[{len(known) - 1}].uid", f"acts[{place}].study_uid")
         study = known[act.study_uid]
-        known[act.study_uid] = replace(
+        known[act.study_uid] = changed(
             study,
             accession=study.accession or act.accession,
-            modalities=study.modalities or tuple(one.code for one in act.modalities),
+            modalities=study.modalities or tuple([one.code for one in act.modalities]),
             started=study.started or act.start,
         )
     return tuple(known.values())

@@ -1,15 +1,13 @@
 """Organisations and people of a report, completed from the site's profile (see `finish`)."""
 
-from collections.abc import Callable
-
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
-from gateway.model.base import changed, replace, same
+from gateway.model.base import replace
+from gateway.model.changes import changed, same
 from gateway.model.people import Organization, Practitioner
 from gateway.model.report import ImagingReport, Section
 from gateway.model.site import Site
 
-_Change = Callable[[Practitioner, str], Practitioner]
 _NOBODY = Organization()
 _ORGANIZATION = ("id", "name", "telecoms", "address", "practice_setting", "facility_type")
 
@@ -54,45 +52,71 @@ def _completed(named: Organization, known: Organization, path: str, key: str, tr
 
 
 def people(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:
-    def plain(one: Practitioner, path: str) -> Practitioner:
-        titled = _titled(one, path, profile, trail)
-        if titled.organization is None or not profile.site.structures:
-            return titled
-        where = f"{path}.organization"
-        return changed(titled, organization=_known(titled.organization, profile.site, where, trail))
-
-    def radiologist(one: Practitioner, path: str) -> Practitioner:
-        titled = _titled(one, path, profile, trail)
-        return _radiologist(titled, path, report.performer, profile, trail)
-
-    def section(placed: tuple[int, Section]) -> Section:
-        place, one = placed
-        return changed(one, author=plain(one.author, f"sections[{place}].author")) if one.author else one
-
+    signs, performer = report.legal_authenticator, report.performer
+    if signs is not None:
+        signs = _radiologist(signs, "legal_authenticator", performer, profile, trail)
+    copies = report.copies_to
     return changed(
         report,
-        authors=_each(report.authors, "authors", radiologist),
-        legal_authenticator=_maybe(report.legal_authenticator, "legal_authenticator", radiologist),
-        authenticators=_each(report.authenticators, "authenticators", radiologist),
-        requester=_maybe(report.requester, "requester", plain),
-        attending=_maybe(report.attending, "attending", plain),
-        copies_to=_each(report.copies_to, "copies_to", plain),
-        sections=same(report.sections, tuple(map(section, enumerate(report.sections)))),
+        authors=_radiologists(report.authors, "authors", performer, profile, trail),
+        legal_authenticator=signs,
+        authenticators=_radiologists(report.authenticators, "authenticators", performer, profile, trail),
+        requester=_other(report.requester, "requester", profile, trail),
+        attending=_other(report.attending, "attending", profile, trail),
+        copies_to=same(
+            copies, [_person(one, f"copies_to[{place}]", profile, trail) for place, one in enumerate(copies)]
+        ),
+        sections=same(
+            report.sections,
+            [
+                _section(one, f"sections[{place}]", profile, trail)
+                for place, one in enumerate(report.sections)
+            ],
+        ),
     )
 
 
-def _each(values: tuple[Practitioner, ...], path: str, change: _Change) -> tuple[Practitioner, ...]:
-    return same(values, tuple(change(value, f"{path}[{place}]") for place, value in enumerate(values)))
+def _radiologists(
+    values: tuple[Practitioner, ...],
+    path: str,
+    performer: Organization | None,
+    profile: Profile,
+    trail: Trail,
+) -> tuple[Practitioner, ...]:
+    return same(
+        values,
+        [
+            _radiologist(one, f"{path}[{place}]", performer, profile, trail)
+            for place, one in enumerate(values)
+        ],
+    )
 
 
-def _maybe(value: Practitioner | None, path: str, change: _Change) -> Practitioner | None:
-    return None if value is None else change(value, path)
+def _other(one: Practitioner | None, path: str, profile: Profile, trail: Trail) -> Practitioner | None:
+    return None if one is None else _person(one, path, profile, trail)
+
+
+def _section(one: Section, path: str, profile: Profile, trail: Trail) -> Section:
+    return (
+        one
+        if one.author is None
+        else changed(one, author=_person(one.author, f"{path}.author", profile, trail))
+    )
+
+
+def _person(one: Practitioner, path: str, profile: Profile, trail: Trail) -> Practitioner:
+    """Somebody who need not belong to the performer."""
+    one = _titled(one, path, profile, trail)
+    if one.organization is None or not profile.site.structures:
+        return one
+    return changed(one, organization=_known(one.organization, profile.site, f"{path}.organization", trail))
 
 
 def _radiologist(
     one: Practitioner, path: str, performer: Organization | None, profile: Profile, trail: Trail
 ) -> Practitioner:
     """With a specialty (profile) and an organisation (the performer), which CDA and XDS authors need."""
+    one = _titled(one, path, profile, trail)
     specialty = one.specialty
     if specialty is None and profile.site.author_specialty is not None:
         specialty = profile.site.author_specialty

@@ -1,7 +1,5 @@
 """The one base of all values that travel between rooms."""
 
-from collections.abc import Callable
-from operator import is_
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import msgspec
@@ -34,28 +32,15 @@ else:
 
 
 V = TypeVar("V", bound=Value)
-# Type checkers see no Struct in the stand-in above.
-_replace: Callable[..., Any] = msgspec.structs.replace
 
+if TYPE_CHECKING:
 
-def replace(value: V, **changes: object) -> V:
-    """A copy of `value` with some fields changed."""
-    changed: V = _replace(value, **changes)
-    return changed
+    def replace(value: V, **changes: object) -> V:
+        """A copy of `value` with some fields changed."""
+        ...
 
-
-def changed(value: V, **fields: object) -> V:
-    """A copy where a field became another object, else `value`: most steps change little, and a copy costs
-    more than the looks."""
-    for name, field in fields.items():
-        if getattr(value, name) is not field:
-            return replace(value, **fields)
-    return value
-
-
-def same(before: tuple[V, ...], after: tuple[V, ...]) -> tuple[V, ...]:
-    """`before` when nothing in it became another object."""
-    return before if all(map(is_, before, after)) else after
+else:
+    replace = msgspec.structs.replace  # itself: a call around it would cost as much as the copy
 
 
 def encode(value: Value) -> bytes:

@@ -30,8 +30,9 @@ _HEAD = struct.Struct("!BI")
 _CHUNK = 1 << 20
 _TOGETHER = 8
 """Answers that leave in one system call at most: more would keep the intake waiting."""
-COLLECT = 50_000
-"""Objects before the collector looks: values make no cycles (`model.base`), a look finds nothing."""
+COLLECT = 5_000
+"""Objects before the collector looks, which so many take a millisecond: more, and senders would notice.
+Reading makes no cycles (`test_mapping_cycles.py`), so it looks while caches fill, then hardly ever."""
 
 
 class Use(Value):

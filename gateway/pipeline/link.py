@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.config import Settings
 from gateway.pipeline import wire
-from gateway.pipeline.spool import Spool
+from gateway.pipeline.spool import LARGE, Spool
 from gateway.pipeline.wire import Hello, Order, Report
 from gateway.pipeline.worker import WINDOW
 from gateway.pipeline.worker_process import run_in_thread
@@ -66,7 +66,7 @@ class Link:
             else:
                 self._thread = run_in_thread(theirs.dup())
         self._ended.clear()
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=LARGE)
         hello = Hello(settings=wire.dump(settings()), factory=factory, journal=str(self.journal))
         self._writer.write(wire.frame(hello))
 

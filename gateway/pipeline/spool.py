@@ -32,6 +32,10 @@ class Spool:
         """The same without the bytes of its large documents. Raises OSError."""
         return replace(made, documents=tuple(map(self._put, made.documents)))
 
+    def holds(self, report: Report) -> bool:
+        """Whether any document of the report went by file."""
+        return any(not document.data for made in report.produced for document in made.documents)
+
     def take(self, report: Report) -> Report:
         """The same with all bytes; what cannot be read again was not produced, and is given back."""
         whole: list[Produced] = []

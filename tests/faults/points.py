@@ -52,10 +52,10 @@ POINTS = (
     Point(
         "after the answer left", "gateway.connectors.mllp_dialogue:Dialogue._send", "after", "AA", short=True
     ),
-    Point("after the claim", "gateway.pipeline.dispatcher:Dispatcher._hand_out", "before"),
-    Point("after handing out", "gateway.pipeline.dispatcher:Dispatcher._hand_out", "after"),
-    Point("before settling", "gateway.pipeline.dispatcher:Dispatcher._settle", "before", short=True),
-    Point("after settling", "gateway.pipeline.dispatcher:Dispatcher._settle", "after"),
+    Point("after the claim", "gateway.pipeline.handing:Handing._hand_out", "before"),
+    Point("after handing out", "gateway.pipeline.handing:Handing._hand_out", "after"),
+    Point("before settling", "gateway.pipeline.settling:Settling.settle", "before", short=True),
+    Point("after settling", "gateway.pipeline.settling:Settling.settle", "after"),
     # a worker
     Point("before production", "gateway.pipeline.worker_production:Production.produce", "before"),
     Point("after production", "gateway.pipeline.worker_production:Production.produce", "after"),

@@ -1,0 +1,131 @@
+"""Claims what may start now and hands it to the workers, as far as they and the destinations have room."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from gateway.config import Settings
+from gateway.model.delivery import Destination, OutcomeKind
+from gateway.pipeline.gates import Gates, GateState
+from gateway.pipeline.link import Link
+from gateway.pipeline.pace import Pace, monotonic
+from gateway.ports import Clock, Task, WorkStore
+
+POLL = 2.0
+"""Seconds after which the store is asked again at the latest: another process may have retried something."""
+BREATH = 0.025
+"""Seconds from one claim to the next at least: a flood of commits does not claim after each of them."""
+
+QUIET = 0.1
+"""Seconds without news after which the store is asked what is due next, where tasks were just handed out:
+mostly their results come before, and the question would be in vain."""
+
+
+class Handing:
+    """`links` are the places of the workers. All in the event loop."""
+
+    def __init__(self, store: WorkStore, settings: Settings, clock: Clock) -> None:
+        self._store, self._settings, self._clock = store, settings, clock
+        self.links: list[Link] = []
+        self._wake = asyncio.Event()
+        self._not_before = 0.0
+        self._gates: Gates | None = None
+
+    def wake(self) -> None:
+        """Deliveries may have become ready."""
+        self._wake.set()
+
+    def hold(self, seconds: float) -> None:
+        """Claim nothing before."""
+        self._not_before = monotonic() + seconds
+
+    def reload(self, settings: Settings) -> None:
+        """Use `settings` for what is handed out from now on; circuits begin closed, as after a repair."""
+        self._settings, self._gates = settings, None
+        for link in self.links:
+            link.reload(settings)
+        self.wake()
+
+    def status(self) -> dict[str, Any]:
+        """Workers alive, tasks handed out, and the destinations that do not simply work."""
+        states = self._gated.states(monotonic())
+        return {
+            "destinations": {
+                kind.value: state.value for kind, state in states.items() if state is not GateState.WORKING
+            },
+            "alive": sum(link.alive for link in self.links),
+            "in_flight": sum(len(link.tasks) for link in self.links),
+        }
+
+    def answered(self, destination: Destination | None, kind: OutcomeKind) -> None:
+        """What one attempt tells of its peer."""
+        self._gated.result(destination, kind, monotonic())
+
+    async def give_back(self, tasks: tuple[Task, ...]) -> None:
+        """They were handed out, and not begun."""
+        for task in tasks:
+            self._gated.returned(task.destination)
+        await self._store.surrender(tasks)
+
+    async def run(self, ended: Callable[[], bool]) -> None:
+        """Claim and hand out, until `ended` says so after a `wake`."""
+        pace = Pace(BREATH)
+        while not ended():
+            await pace.turn()
+            await asyncio.sleep(max(0.0, self._not_before - monotonic()))
+            self._wake.clear()
+            free = sum(link.room for link in self.links)
+            tasks = await self._claim(free) if free else ()
+            await self._hand_out(tasks)
+            if self._wake.is_set():
+                continue
+            idle = POLL if not free or len(tasks) == free else QUIET if tasks else await self._until_due()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(idle):
+                    await self._wake.wait()
+
+    @property
+    def _gated(self) -> Gates:
+        if self._gates is None:
+            self._gates = Gates(self._settings.destinations, monotonic(), self._store.nodes())
+        return self._gates
+
+    async def _claim(self, free: int) -> tuple[Task, ...]:
+        now, gates = monotonic(), self._gated
+        under_way = Counter(
+            task.destination for link in self.links for task in link.tasks.values() if task.destination
+        )
+        gates.share(self._store.nodes(), now)
+        tasks = await self._store.claim(free, gates.room(under_way, now))
+        for task in tasks:
+            gates.handed_out(task.destination, now)
+        return tasks
+
+    async def _hand_out(self, tasks: tuple[Task, ...]) -> None:
+        """To the worker with the most room each; what no worker can take any more is given back."""
+        shares: dict[Link, list[Task]] = {}
+        left: list[Task] = []
+        for task in tasks:
+            link = max(self.links, key=lambda one: one.room - len(shares.get(one, ())))
+            if link.room - len(shares.get(link, ())) > 0:
+                shares.setdefault(link, []).append(task)
+            else:
+                left.append(task)
+        for link, share in shares.items():
+            if not await link.give(tuple(share)):
+                left += share
+        if left:
+            await self.give_back(tuple(left))
+
+    async def _until_due(self) -> float:
+        """Seconds until the next waiting delivery is due, or a gate lets more through, at most POLL."""
+        due = await self._store.next_due()
+        gate = self._gated.wait(monotonic())
+        waits = [POLL]
+        if due is not None:
+            waits.append((due - self._clock.now()).total_seconds())
+        if gate is not None:
+            waits.append(gate)
+        return max(0.0, min(waits))

@@ -1,0 +1,92 @@
+"""What workers report goes into the store, several reports in one settlement."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from gateway.pipeline.handing import Handing
+from gateway.pipeline.link import Link
+from gateway.pipeline.pace import Pace
+from gateway.pipeline.wire import Report
+from gateway.ports import Produced, Settlement, StoreUnavailableError, WorkStore
+from gateway.telemetry import metrics
+
+log = logging.getLogger(__name__)
+
+GATHER = 0.025
+"""Seconds from one settlement to the next at least: each is a commit, and pages are written once a commit."""
+PAUSE = 1.0
+"""Seconds of waiting after something could not be done now: store unavailable, tasks given back."""
+
+
+class Settling:
+    """`put` what a worker says, `run` writes it. All in the event loop."""
+
+    def __init__(self, store: WorkStore, handing: Handing, taken: Callable[[Report], None]) -> None:
+        """`taken`: told of each report when it is written."""
+        self._store, self._handing, self._taken = store, handing, taken
+        self._results: asyncio.Queue[tuple[Link, Report]] = asyncio.Queue()
+
+    def put(self, link: Link, report: Report) -> None:
+        self._results.put_nowait((link, report))
+
+    async def written(self) -> None:
+        """All that was put is written, or given back."""
+        await self._results.join()
+
+    async def run(self) -> None:
+        pace = Pace(GATHER)
+        while True:
+            batch = [await self._results.get()]
+            try:
+                await pace.turn()
+                while not self._results.empty():
+                    batch.append(self._results.get_nowait())
+                await self._take(batch)
+            finally:
+                for _ in batch:
+                    self._results.task_done()
+
+    async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
+        """Until it is written: an outcome is never dropped because the disk is full.
+
+        A result that the store cannot take for a fault of its own is logged and stays handed out: nothing
+        may be sent again on a guess.
+        """
+        while results:
+            try:
+                await self._store.settle(results)
+            except StoreUnavailableError:
+                log.exception("outcomes wait for the store", extra={"outcomes": len(results)})
+                await asyncio.sleep(PAUSE)
+            except Exception:
+                log.exception("outcome not written", extra={"outcomes": len(results)})
+                if len(results) > 1:
+                    for one in results:
+                        await self.settle((one,))
+                return
+            else:
+                return
+
+    async def _take(self, batch: list[tuple[Link, Report]]) -> None:
+        attempted = [one for _, report in batch for one in report.attempted]
+        results: tuple[Produced | Settlement, ...] = (
+            *(one for _, report in batch for one in report.produced),
+            *(one.settlement for one in attempted),
+        )
+        await self.settle(results)
+        for one in attempted:
+            where, kind = one.destination, one.settlement.outcome.kind
+            metrics.ATTEMPTS.labels(where or "", kind.value).inc()
+            if one.settlement.attempt > 1:
+                metrics.RETRIES.labels(where or "").inc()
+            if one.sent:
+                self._handing.answered(where, kind)
+        returned = tuple(one for _, report in batch for one in report.returned)
+        if returned:
+            self._handing.hold(PAUSE)
+            await self._handing.give_back(returned)
+        for link, report in batch:
+            link.done(report)
+            self._taken(report)
+        self._handing.wake()

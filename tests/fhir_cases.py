@@ -36,7 +36,8 @@ def bundle(*changes: Change) -> Json:
 
 
 def _kind(entry: Json) -> str:
-    return str(entry.get("resource", {}).get("resourceType", ""))
+    resource = entry.get("resource")
+    return str(resource.get("resourceType", "")) if isinstance(resource, dict) else ""
 
 
 def resource(tree: Json, kind: str, number: int = 0) -> Json:
@@ -56,7 +57,7 @@ def without(kind: str) -> Change:
 
     def change(tree: Json) -> None:
         for entry in tree["entry"]:
-            if entry["resource"]["resourceType"] == kind:
+            if _kind(entry) == kind:
                 del entry["resource"]
 
     return change

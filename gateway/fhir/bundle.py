@@ -11,11 +11,12 @@ from gateway.model.terms import Identifier
 
 
 class ReportBundle:
-    """What `read` found: a Bundle with at least one DiagnosticReport, or a bare DiagnosticReport.
+    """What `read` found: a Bundle with at least one DiagnosticReport or ServiceRequest, or a bare one.
 
-    `kind` is Bundle.type ("" for a bare report), `reports` the positions of the reports to take: indexes of
+    `kind` is Bundle.type ("" for a bare resource), `reports` the positions of the reports to take: indexes of
     `entry`, or (-1,) for a bare one. A report that another report of the Bundle cites (comparison, history)
-    is background and not among them. `refused` are the entries of a batch that were set aside.
+    is background and not among them. `requests` are the orders to take, where there is no report: beside one,
+    a ServiceRequest is what the report answers. `refused` are the entries of a batch that were set aside.
     """
 
     def __init__(self, tree: dict[str, Any], refused: Refused = MappingProxyType({})) -> None:
@@ -27,14 +28,15 @@ class ReportBundle:
         self._by_identifier: dict[tuple[str, str, str], int] = {}
         for index, entry in enumerate(self._entries()):
             self._remember(index, entry)
-        self.reports = (-1,) if self.bare else self._reports()
+        self.reports = self._positions("DiagnosticReport")
+        self.requests = () if self.reports else self._positions("ServiceRequest")
 
     def root(self, reads: set[str] | None = None) -> Node:
         """The outermost resource, for one walk: `reads` collects what the walk uses."""
         return Node(self.tree, str(self.tree.get("resourceType")), set() if reads is None else reads)
 
-    def report(self, position: int, reads: set[str]) -> Node:
-        """The DiagnosticReport at one of `reports`."""
+    def at(self, position: int, reads: set[str]) -> Node:
+        """The resource at one of `reports` or `requests`."""
         return self.root(reads) if position < 0 else self._resource(position, reads)
 
     def entries(self, kind: str, reads: set[str]) -> tuple[Node, ...]:
@@ -71,6 +73,22 @@ class ReportBundle:
     def faults(self) -> tuple[Finding, ...]:
         """What is wrong with the entries that were set aside."""
         return tuple(fault for found in self.refused.values() for fault in found)
+
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """FHIRPaths of the orders that nothing in a Bundle of reports refers to."""
+        if self.bare or not self.reports:
+            return ()
+        cited = {
+            self._find(reference, f"Bundle.entry[{index}]")
+            for index, entry in enumerate(self._entries())
+            for reference in _references(entry.get("resource"))
+        }
+        return tuple(
+            f"Bundle.entry[{index}].resource"
+            for index, entry in enumerate(self._entries())
+            if _kind(entry.get("resource")) == "ServiceRequest" and index not in cited
+        )
 
     def _entries(self) -> list[dict[str, Any]]:
         return [] if self.bare else self.tree.get("entry") or []
@@ -125,11 +143,16 @@ class ReportBundle:
                 return one
         return None
 
-    def _reports(self) -> tuple[int, ...]:
-        found = [i for i, e in enumerate(self._entries()) if _kind(e.get("resource")) == "DiagnosticReport"]
+    def _positions(self, kind: str) -> tuple[int, ...]:
+        """Resources of one type that no other one of them cites. An order that another replaces counts: its
+        status says that it is withdrawn."""
+        if self.bare:
+            return (-1,) if _kind(self.tree) == kind else ()
+        found = [i for i, e in enumerate(self._entries()) if _kind(e.get("resource")) == kind]
         cited: set[int] = set()
         for index in found:
-            for reference in _references(self._entries()[index]["resource"]):
+            resource = self._entries()[index]["resource"]
+            for reference in _references({k: v for k, v in resource.items() if k != "replaces"}):
                 target = self._find(reference, f"Bundle.entry[{index}]")
                 if target is not None and target != index:
                     cited.add(target)

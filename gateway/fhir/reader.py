@@ -27,19 +27,24 @@ class FhirError(Exception):
 
 
 def read(body: bytes, content_type: str = "application/fhir+json") -> ReportBundle:
-    """The Bundle (transaction, batch, collection, document, message) or bare DiagnosticReport in `body`.
+    """The Bundle (transaction, batch, collection, document, message) of reports or orders in `body`, or one
+    DiagnosticReport or ServiceRequest by itself.
 
     Raises FhirError: FHIR-MEDIA-TYPE (XML, other types), FHIR-SYNTAX (not JSON, a key twice, too deep),
     FHIR-VERSION (MIME parameter or shape of another version), FHIR-INVALID (breaks the R4 model),
-    FHIR-NO-REPORT. Faulty entries of a batch are set aside (`ReportBundle.refused`) while a report is left.
+    FHIR-NO-REPORT. Faulty entries of a batch are set aside (`ReportBundle.refused`) while one is left
+    that can be taken.
     """
     _media_type(body, content_type)
     tree = _parse(body)
+    # Also a report that is set aside: what it would have answered is no order by itself.
+    reporting = any(kind == "DiagnosticReport" for _, kind, _ in _resources(tree))
     tree, refused = _batch(tree) if tree.get("type") == "batch" else (_judged(tree), {})
-    if not any(kind == "DiagnosticReport" for _, kind, _ in _resources(tree)):
+    bundle = ReportBundle(tree, refused)
+    if not (bundle.reports if reporting else bundle.requests):
         faults = tuple(fault for found in refused.values() for fault in found)
         raise FhirError(*faults[:MAX_FINDINGS] or (finding("FHIR-NO-REPORT", str(tree.get("resourceType"))),))
-    return ReportBundle(tree, refused)
+    return bundle
 
 
 def _judged(tree: dict[str, Any]) -> dict[str, Any]:

@@ -48,12 +48,15 @@ _NAMELESS = Identifier(value="")
 
 
 def reports(bundle: ReportBundle, profile: Profile) -> tuple[Mapped, ...]:
-    """Every report of the Bundle, in order, each with its provenance (FHIRPath), coverage and findings."""
-    return tuple(_mapped(Walk(bundle, profile), position) for position in bundle.reports)
+    """Every report of the Bundle, in order, each with its provenance (FHIRPath), coverage and findings. Of
+    orders that none of them answers the first one says so."""
+    made = tuple(_mapped(Walk(bundle, profile), position) for position in bundle.reports)
+    beside = tuple(finding("ORDER-BESIDE-REPORT", place) for place in bundle.unanswered)
+    return (replace(made[0], findings=(*made[0].findings, *beside)), *made[1:]) if beside else made
 
 
 def _mapped(walk: Walk, position: int) -> Mapped:
-    node = walk.bundle.report(position, walk.reads)
+    node = walk.bundle.at(position, walk.reads)
     status = STATUSES.get(walk.take("status", node, "status"))
     context = header.context(walk, node, status)
     if not has_code((*node.all("category"), node.get("code")), IMAGING):

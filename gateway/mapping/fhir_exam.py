@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gateway.fhir import Node
 from gateway.mapping.fhir_clinical import reasons
-from gateway.mapping.fhir_studies import ACCESSION_TYPES, Study, modalities
+from gateway.mapping.fhir_studies import ACCESSION_TYPES, Study, is_study_uid, modalities
 from gateway.mapping.fhir_walk import Walk, code, codes, identifier, type_codes
 from gateway.model.findings import Severity
 from gateway.model.report import Act, Encounter, OrderReference
@@ -41,10 +41,17 @@ def orders(walk: Walk, report: Node) -> tuple[Order, ...]:
     return tuple(made)
 
 
+def request(walk: Walk, node: Node) -> Order:
+    """The one order that a ServiceRequest is by itself."""
+    return Order(_order(walk, "orders[0]", node, node.all("identifier")), node)
+
+
 def _order(walk: Walk, path: str, node: Node, identifiers: tuple[Node, ...]) -> OrderReference:
-    """An identifier without a type is the order number of who placed it."""
+    """An identifier without a type is the order number of who placed it; a Study Instance UID is none."""
     found: dict[str, Identifier | None] = {}
     for one in identifiers:
+        if is_study_uid(one):
+            continue
         kinds = type_codes(one)
         name = (
             "accession"
@@ -141,9 +148,11 @@ def _concept(report: Node, order: Order | None, study: Study | None) -> tuple[No
     return own, own.text("text")
 
 
-def _times(walk: Walk, path: str, report: Node) -> tuple[datetime | None, datetime | None]:
-    start = walk.moment(f"{path}.start", report, "effectiveDateTime")
-    period = report.get("effectivePeriod")
+def _times(walk: Walk, path: str, node: Node) -> tuple[datetime | None, datetime | None]:
+    """When the exam of a report was, or that of an order is wanted."""
+    name = "occurrence" if node.kind == "ServiceRequest" else "effective"
+    start = walk.moment(f"{path}.start", node, f"{name}DateTime")
+    period = node.get(f"{name}Period")
     return start or walk.moment(f"{path}.start", period, "start"), walk.moment(f"{path}.end", period, "end")
 
 

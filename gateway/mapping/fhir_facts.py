@@ -162,8 +162,8 @@ def _act_of(walk: Walk, node: Node, acts: tuple[Act, ...]) -> int:
 
 
 def _administrations(walk: Walk) -> Iterator[Node]:
-    """Those of the Bundle, when it holds one report: they name no report."""
-    if len(walk.bundle.reports) > 1:
+    """Those of the Bundle, when it holds one report or order: they name none."""
+    if len(walk.bundle.reports or walk.bundle.requests) > 1:
         return
     for node in walk.bundle.entries("MedicationAdministration", walk.reads):
         if node.text("status") not in VOID:

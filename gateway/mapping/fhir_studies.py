@@ -22,6 +22,26 @@ class Study(NamedTuple):
     node: Node | None
 
 
+def is_study_uid(identifier: Node) -> bool:
+    """System `urn:dicom:uid` or type DCM 110180."""
+    return identifier.text("system") == "urn:dicom:uid" or "110180" in type_codes(identifier)
+
+
+def studies_based_on(walk: Walk, order: Node) -> tuple[Study, ...]:
+    """Studies of an order: those of the Bundle that are `basedOn` it, else the one whose UID it gives."""
+    made: list[Study] = []
+    for node in walk.bundle.entries("ImagingStudy", walk.reads):
+        targets = (walk.bundle.resolve(one) for one in node.all("basedOn"))
+        if any(found is not None and found.path == order.path for found in targets):
+            path = f"studies[{len(made)}]"
+            walk.used[node.path] = node
+            if uid := _uid(walk, f"{path}.uid", node.all("identifier")):
+                made.append(Study(_study(walk, path, uid, node), node))
+    if not made and (uid := _uid(walk, "studies[0].uid", order.all("identifier"))):
+        made.append(Study(ImagingStudy(uid=uid), None))
+    return tuple(made)
+
+
 def studies(walk: Walk, report: Node) -> tuple[Study, ...]:
     """Studies of `imagingStudy`: resources, or logical identifiers alone; a display alone names nothing."""
     made: list[Study] = []
@@ -40,9 +60,9 @@ def studies(walk: Walk, report: Node) -> tuple[Study, ...]:
 
 
 def _uid(walk: Walk, path: str, identifiers: tuple[Node, ...]) -> str:
-    """Study Instance UID: system `urn:dicom:uid` or type DCM 110180, with or without `urn:oid:`."""
+    """Study Instance UID, with or without `urn:oid:`."""
     for one in identifiers:
-        if one.text("system") == "urn:dicom:uid" or "110180" in type_codes(one):
+        if is_study_uid(one):
             uid = one.text("value").removeprefix("urn:oid:")
             if _UID.fullmatch(uid) and len(uid) <= 64:
                 walk.take(path, one, "value")

@@ -3,31 +3,29 @@
 from gateway.hl7v2 import Message, cisis
 from gateway.mapping import hl7_types as types
 from gateway.mapping.coverage import coverage
-from gateway.mapping.finish import finish
+from gateway.mapping.finish_order import finished
 from gateway.mapping.hl7_clinical import allergies, reasons
 from gateway.mapping.hl7_exam import exam
 from gateway.mapping.hl7_order_acts import order_acts
-from gateway.mapping.hl7_order_parts import OrderParts, order_status, parts
+from gateway.mapping.hl7_order_parts import order_status, parts
 from gateway.mapping.hl7_orders import not_imaging, order_number
 from gateway.mapping.hl7_patient import encounter, patient
 from gateway.mapping.hl7_people import all_persons, one_person
 from gateway.mapping.hl7_reader import Group, Reader, groups
+from gateway.mapping.locator import Found
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.base import replace
 from gateway.model.findings import Finding, finding
-from gateway.model.order import ImagingOrder, MappedOrder, OrderStatus, order_keys
-from gateway.model.people import Practitioner
+from gateway.model.order import MappedOrder
+from gateway.model.people import Organization, Practitioner
 from gateway.model.report import ImagingReport, OrderReference, ReportStatus
-from gateway.model.submission import Provenance
 from gateway.model.terms import Identifier
 
 TYPES = frozenset({"ORM", "OMG", "OMI"})
 EVENTS = {"ORM": "O01", "OMG": "O19", "OMI": "O23"}
 ANSWER = "REPONSE_DEMANDE"
 """OBR-4 of téléradiologie flux 3: ORC-12 and ORC-21 are then those who answer, not those who ask."""
-_PARTS = ("report_set", "performer", "custodian", "studies")
-"""Paths that the last step fills for a report and that an order has not."""
 
 
 def is_order(message: Message) -> bool:
@@ -109,24 +107,12 @@ def _one(
         ),
         devices=seen.devices,
     )
-    extra = parts(reader)
-    verifier = one_person(reader, "request.entered_by", "entered_by")
-    done = finish(draft, profile, reader.trail.provenance)
-    order = _order(done.report, status, extra, verifier)
-    if answer and (facility := reader.find("request.facility")) is not None:
-        where = (facility.segment, facility.field, facility.repetition)
-        order = replace(order, performer=types.xon(scope, *where))
-    found = tuple(one for one in (*reader.trail.findings, *done.findings) if not _of_no_concern(one))
-    if not order_keys(order):
-        return MappedOrder(
-            order=None, control=control, findings=(*found, finding("ORDER-NUMBER-MISSING", "ORC-2"))
-        )
-    return MappedOrder(
-        order=order,
-        control=control,
-        provenance=_provenance(done.provenance),
-        findings=found,
+    facility = reader.find("request.facility") if answer else None
+    extra = parts(reader, status, control)._replace(
+        entered_by=one_person(reader, "request.entered_by", "entered_by"),
+        performer=_structure(reader, facility) if facility is not None else None,
     )
+    return finished(draft, extra, profile, reader.trail, "ORC-2")
 
 
 def _requester(reader: Reader) -> Practitioner | None:
@@ -136,60 +122,11 @@ def _requester(reader: Reader) -> Practitioner | None:
     if found is None or facility is None or found.organization is not None:
         return found
     reader.trail.source("requester.organization", facility.segment.location(facility.field))
-    return replace(
-        found,
-        organization=types.xon(reader.scope, facility.segment, facility.field, facility.repetition),
-    )
+    return replace(found, organization=_structure(reader, facility))
 
 
-def _order(
-    draft: ImagingReport, status: OrderStatus, extra: OrderParts, verifier: Practitioner | None
-) -> ImagingOrder:
-    (reference,) = draft.orders
-    same = verifier is not None and draft.requester is not None and verifier.id == draft.requester.id
-    return ImagingOrder(
-        status=status,
-        patient=draft.patient,
-        placer=reference.placer,
-        filler=reference.filler,
-        accession=reference.accession,
-        acts=draft.acts,
-        requester=draft.requester,
-        entered_by=None if same else verifier,
-        attending=draft.attending,
-        copies_to=draft.copies_to,
-        encounter=draft.encounter,
-        requested_at=reference.requested_at,
-        reason=reference.reason,
-        reasons=reference.reasons,
-        priority=extra.priority,
-        question=extra.question,
-        history=extra.history,
-        cancellation=extra.cancellation,
-        protocol=extra.protocol,
-        pregnancy=draft.pregnancy,
-        contraindications=draft.contraindications,
-        devices=draft.devices,
-        height=extra.height,
-        weight=extra.weight,
-        said_at=extra.said_at,
-    )
-
-
-def _of_no_concern(found: Finding) -> bool:
-    """An order may wish for a modality and a region without an act code (téléradiologie flux 1, 2), and
-    needs no visit."""
-    no_code = found.code == "CODE-UNKNOWN" and found.detail == "the act has no code"
-    return no_code or found.code in ("ENCOUNTER-CLASS-GUESSED", "EXAM-TIME-GUESSED")
-
-
-def _provenance(done: tuple[Provenance, ...]) -> tuple[Provenance, ...]:
-    """Paths of the draft report → paths of the order."""
-    return tuple(
-        replace(one, path=one.path.removeprefix("orders[0]."))
-        for one in done
-        if not one.path.startswith(_PARTS)
-    )
+def _structure(reader: Reader, facility: Found) -> Organization | None:
+    return types.xon(reader.scope, facility.segment, facility.field, facility.repetition)
 
 
 # --- which groups make one order

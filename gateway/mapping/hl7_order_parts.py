@@ -1,9 +1,7 @@
 """What an order says beside its numbers, people and acts: status, priority, clinical context."""
 
-from datetime import datetime
-from typing import NamedTuple
-
 from gateway.hl7v2 import Base64Error
+from gateway.mapping.finish_order import OrderParts
 from gateway.mapping.hl7_reader import Reader
 from gateway.mapping.locator import Found
 from gateway.model.imaging import Quantity
@@ -31,17 +29,6 @@ STATES: dict[str, OrderStatus] = {
 """ORC-5 (HL7 table 0038); IHE RAD sends the pairs NW_SC, NW_IP, CA_CA, DC_CA, XO_SC, XO_CM (§4.2)."""
 
 
-class OrderParts(NamedTuple):
-    priority: str
-    question: str
-    history: str
-    cancellation: str
-    protocol: str
-    height: Quantity | None
-    weight: Quantity | None
-    said_at: datetime | None
-
-
 def order_status(reader: Reader) -> tuple[OrderStatus, str]:
     """(status, ORC-1). A withdrawal by ORC-1 wins; else ORC-5, when it is there, is the more precise."""
     control, state = reader.find("request.control"), reader.find("request.state")
@@ -59,8 +46,10 @@ def order_status(reader: Reader) -> tuple[OrderStatus, str]:
     return status, asked
 
 
-def parts(reader: Reader) -> OrderParts:
+def parts(reader: Reader, status: OrderStatus, control: str) -> OrderParts:
     return OrderParts(
+        status=status,
+        control=control,
         priority=reader.text("priority", "request.priority"),
         question=_text(reader, "question", "request.question"),
         history=_text(reader, "history", "request.history"),

@@ -125,7 +125,10 @@ class Reader:
         """When something was said: only compared with others of the same sender, so no finding when the
         offset is missing."""
         found = self.find(name)
-        return parse_dtm(found.value, self.profile.site.tz) if found is not None else None
+        if found is None:
+            return None
+        self.trail.source("said_at", found.location)
+        return parse_dtm(found.value, self.profile.site.tz)
 
     def time(self, path: str, name: str, severity: Severity = Severity.WARNING) -> datetime | None:
         """A moment with its offset. What is no time is the finding HL7-DATATYPE of `severity`."""

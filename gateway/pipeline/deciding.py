@@ -17,18 +17,18 @@ from gateway.model.submission import Action, Mapped, Provenance
 from gateway.model.terms import Identifier
 from gateway.model.version import VersionIdentity
 from gateway.pipeline import commands
-from gateway.pipeline.feed import completed, order_entries, speak
+from gateway.pipeline.feed import completed, order_entry, speak
 from gateway.pipeline.identity import identity, set_key
 from gateway.pipeline.reading import Readout, readout
-from gateway.ports import Conclusion, Known, Received, Settled
+from gateway.ports import Conclusion, Known, OrderEntry, Received, Settled
 from gateway.rules import addendum, ins, plan, processing
 from gateway.rules.decide import decide, with_policy, withdrawn
 from gateway.rules.places import locate
 
 _WORST = (Verdict.ACCEPT, Verdict.HOLD, Verdict.BLOCK, Verdict.REJECT)
 
-Answer = Callable[[Verdict, tuple[Finding, ...], tuple[Settled, ...]], bytes]
-"""Renders what was decided in the sender's protocol."""
+Answer = Callable[[Verdict, tuple[Finding, ...], tuple[tuple[Finding, ...], ...]], bytes]
+"""Renders what was decided in the sender's protocol: verdict, all findings, those of each report or order."""
 Judgement = tuple[Verdict, tuple[Finding, ...]]
 Conclude = Callable[[Known], Conclusion]
 """Runs inside the commit, perhaps more than once."""
@@ -65,7 +65,7 @@ class Deciding:
             taken = [one for one in settled if one.decision.verdict is not Verdict.REJECT]
             return Conclusion(
                 state=MESSAGE_STATES[verdict],
-                answer=answer(verdict, findings, settled),
+                answer=answer(verdict, findings, tuple(one.decision.findings for one in settled)),
                 reports=settled,
                 blobs=tuple(blob for one in taken for blob in one.mapped.blobs),
                 findings=findings,
@@ -74,19 +74,37 @@ class Deciding:
 
         return conclude
 
-    def orders(self, mapped: tuple[MappedOrder, ...], site: Site, answer: Answer) -> Conclude:
-        """All orders of one message are kept, or none."""
-        verdict, found = self.judge_orders(mapped, site)
+    def orders(
+        self,
+        mapped: tuple[MappedOrder, ...],
+        site: Site,
+        answer: Answer,
+        *,
+        apart: bool = False,
+        aside: tuple[Finding, ...] = (),
+    ) -> Conclude:
+        """All orders of one message are kept, or none; `apart` and `aside` as for reports."""
+        judged = tuple(self.judge_order(one, site) for one in mapped)
+        verdicts = {verdict for verdict, _ in judged}
+        refused = verdicts != {Verdict.ACCEPT} if not apart else Verdict.ACCEPT not in verdicts
+        verdict = Verdict.REJECT if refused else Verdict.ACCEPT
 
         def conclude(known: Known) -> Conclusion:
-            taken = verdict is Verdict.ACCEPT
-            entries, late = order_entries(mapped, site.name, known) if taken else ((), ())
-            told = (*found, *late)
+            entries: list[OrderEntry] = []
+            each: list[tuple[Finding, ...]] = []
+            for one, (own, found) in zip(mapped, judged, strict=True):
+                if not refused and own is Verdict.ACCEPT and one.order is not None:
+                    entry, late = order_entry(one, one.order, site.name, known)
+                    entries.append(entry)
+                    found = (*found, *late)
+                each.append(found)
+            told = tuple(dict.fromkeys((*aside, *(found for notes in each for found in notes))))
             return Conclusion(
                 state=MESSAGE_STATES[verdict],
-                answer=answer(verdict, told, ()),
+                answer=answer(verdict, told, tuple(each)),
                 findings=told,
-                orders=entries,
+                orders=tuple(entries),
+                partial=bool(aside) or len(entries) < len(mapped),
             )
 
         return conclude
@@ -130,13 +148,13 @@ class Deciding:
 
         return conclude
 
-    def judge_orders(self, mapped: tuple[MappedOrder, ...], site: Site) -> Judgement:
-        found = tuple(note for one in mapped for note in one.findings)
-        patient = next((one.order.patient for one in mapped if one.order is not None), None)
-        return self._judged(mapped[0].processing_id, (*found, *self._ins(patient)), site)
+    def judge_order(self, mapped: MappedOrder, site: Site) -> Judgement:
+        patient = mapped.order.patient if mapped.order is not None else None
+        own = self._ins(patient, locate(mapped.provenance, ins.PATH))
+        return self._judged(mapped.processing_id, (*mapped.findings, *own), site)
 
     def judge_identity(self, mapped: MappedIdentity, site: Site) -> Judgement:
-        own = self._ins(mapped.event.patient) if mapped.event is not None else ()
+        own = self._ins(mapped.event.patient, "PID-3") if mapped.event is not None else ()
         return self._judged(mapped.processing_id, (*mapped.findings, *own), site)
 
     def _judged(self, processing_id: str, found: tuple[Finding, ...], site: Site) -> Judgement:
@@ -237,11 +255,11 @@ class Deciding:
             withdraws=withdraws,
         )
 
-    def _ins(self, patient: Patient | None) -> tuple[Finding, ...]:
+    def _ins(self, patient: Patient | None, place: str) -> tuple[Finding, ...]:
         """A matricule of the other environment, or with a wrong key, is never kept (REQ-13, REQ-14)."""
         if patient is None or patient.ins is None:
             return ()
-        return ins.check(patient.ins, self.environment, "PID-3")
+        return ins.check(patient.ins, self.environment, place)
 
     def _reasons(self, mapped: Mapped, site: Site) -> dict[Destination, str]:
         """Destination → why its deliveries must wait for the identity, "" when they need not."""

@@ -10,13 +10,14 @@ from gateway.model.base import replace
 from gateway.model.delivery import DeliveryState, Destination
 from gateway.model.findings import Finding, finding
 from gateway.model.identity import IdentityEvent, IdentityRecord, KeptReport
-from gateway.model.order import MappedOrder, order_keys
+from gateway.model.order import ImagingOrder, MappedOrder, order_keys
 from gateway.model.site import Site
 from gateway.model.submission import Mapped
 from gateway.model.terms import Identifier
 from gateway.ports import DeliveryChange, Known, OrderEntry, Settled
 from gateway.rules import merge
 from gateway.rules.join import complete, late, renewed, report_keys
+from gateway.rules.places import locate
 from gateway.rules.plan import IDENTITY_REASONS
 
 Settle = Callable[[Mapped], Settled]
@@ -48,30 +49,22 @@ def completed(mapped: Mapped, site: str, known: Known) -> Mapped:
     return merge.identified(mapped, lambda key: known.identity(site, key))
 
 
-def order_entries(
-    mapped: tuple[MappedOrder, ...], site: str, known: Known
-) -> tuple[tuple[OrderEntry, ...], tuple[Finding, ...]]:
-    """The orders of a message as they are after it: new ones, or the next version of known ones; and what is
-    to be said of them."""
-    entries: list[OrderEntry] = []
-    found: list[Finding] = []
-    for one in mapped:
-        if one.order is None:
-            continue
-        before = next(iter(known.orders(site, order_keys(one.order))), None)
-        order = before.order if before is not None else None
-        if late(order, one.order):
-            found.append(finding("ORDER-LATE", "MSH-7"))
-        entries.append(
-            OrderEntry(
-                order=renewed(order, one.order),
-                order_id=before.order_id if before is not None else 0,
-                control=one.control,
-                provenance=one.provenance,
-                coverage=one.coverage,
-            )
-        )
-    return tuple(entries), tuple(found)
+def order_entry(
+    mapped: MappedOrder, order: ImagingOrder, site: str, known: Known
+) -> tuple[OrderEntry, tuple[Finding, ...]]:
+    """The `order` of `mapped` as it is after its message: new, or the next version of a known one; and what
+    there is to say of it."""
+    before = next(iter(known.orders(site, order_keys(order))), None)
+    earlier = before.order if before is not None else None
+    found = (finding("ORDER-LATE", locate(mapped.provenance, "said_at")),) if late(earlier, order) else ()
+    entry = OrderEntry(
+        order=renewed(earlier, order),
+        order_id=before.order_id if before is not None else 0,
+        control=mapped.control,
+        provenance=mapped.provenance,
+        coverage=mapped.coverage,
+    )
+    return entry, found
 
 
 class Spoken(NamedTuple):

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
+from gateway.mapping.fhir_order import orders as fhir_orders
 from gateway.mapping.sites import Sites
 from gateway.model.base import replace
 from gateway.model.command import Command
@@ -27,7 +28,6 @@ from gateway.ports import (
     IntakeStore,
     Receipt,
     Received,
-    Settled,
     StoreUnavailableError,
 )
 from gateway.telemetry import correlation, metrics
@@ -112,7 +112,8 @@ class Intake:
             _HL7V2_MESSAGES[state].inc()
 
     async def take_fhir(self, body: bytes, content_type: str, *, peer: str) -> FhirAnswer:
-        """Status and body for one FHIR Bundle or DiagnosticReport, after it is stored. Never raises."""
+        """Status and body for one FHIR Bundle, DiagnosticReport or ServiceRequest, after it is stored. Never
+        raises."""
         started = time.perf_counter()
         state = MessageState.REJECTED
         try:
@@ -163,7 +164,9 @@ class Intake:
         return await self._store.commit(received, self._conclude(reading, received))
 
     def _conclude(self, reading: Reading, received: Received) -> Conclude:
-        def answer(verdict: Verdict, findings: tuple[Finding, ...], _: tuple[Settled, ...]) -> bytes:
+        def answer(
+            verdict: Verdict, findings: tuple[Finding, ...], _: tuple[tuple[Finding, ...], ...]
+        ) -> bytes:
             return self._acknowledge(reading.envelope.reply, verdict, findings)
 
         if (why := reading.unreadable) is not None:
@@ -215,22 +218,28 @@ class Intake:
             refusal = Conclusion(state=MessageState.REJECTED, answer=_http(findings), findings=findings)
             return await self._store.commit(received, lambda _: refusal)
         profile = self._sites.default
-        mapped = tuple(map(readout, fhir_mapping.reports(bundle, profile)))
         if identifier := fhir.bundle_identifier(bundle):
             received = replace(received, control_id=identifier.value)
 
-        def answer(verdict: Verdict, findings: tuple[Finding, ...], settled: tuple[Settled, ...]) -> bytes:
+        places = bundle.reports or bundle.requests
+
+        def answer(
+            verdict: Verdict, findings: tuple[Finding, ...], each: tuple[tuple[Finding, ...], ...]
+        ) -> bytes:
             if verdict is Verdict.REJECT:
                 return _http(findings)
-            entries = {
-                position: one.decision.findings for position, one in zip(bundle.reports, settled, strict=True)
-            }
+            entries = dict(zip(places, each, strict=True))
             return b"200\n" + fhir.bundle_response(bundle, {**entries, **bundle.refused})
 
-        apart = bundle.kind == "batch"
-        conclude = self._deciding.reports(
-            mapped, received, profile.site, answer, apart=apart, aside=bundle.faults
-        )
+        apart, site = bundle.kind == "batch", profile.site
+        if bundle.requests:
+            asked = fhir_orders(bundle, profile)
+            conclude = self._deciding.orders(asked, site, answer, apart=apart, aside=bundle.faults)
+        else:
+            mapped = tuple(map(readout, fhir_mapping.reports(bundle, profile)))
+            conclude = self._deciding.reports(
+                mapped, received, site, answer, apart=apart, aside=bundle.faults
+            )
         return await self._store.commit(received, conclude)
 
 

@@ -13,6 +13,7 @@ from gateway.hl7v2 import volet
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping import hl7 as hl7_mapping
 from gateway.mapping.cda_message import carries_cda
+from gateway.mapping.fhir_order import orders as fhir_orders
 from gateway.mapping.hl7_adt import identity as identity_event
 from gateway.mapping.hl7_adt import is_identity
 from gateway.mapping.hl7_order import is_order, orders
@@ -27,7 +28,7 @@ from gateway.model.order import ImagingOrder, MappedOrder
 from gateway.model.site import CdaLevel, Site
 from gateway.model.submission import Mapped, Protocol, SubmissionContext
 from gateway.model.version import DeliveryJob, ReportVersion, VersionIdentity, derive_oid
-from gateway.pipeline.deciding import Deciding
+from gateway.pipeline.deciding import Deciding, Judgement
 from gateway.pipeline.identity import identity, set_key
 from gateway.pipeline.production import Composed, ProductionError, compose
 from gateway.rules import addendum
@@ -96,26 +97,34 @@ def judge(
 
     `convert_pdf`: the policy for a received PDF, as in `production.compose`.
     """
-    if recognise(data) is InputKind.HL7V2 and (fed := _feed(*_message(data, sites, site), environment, now)):
-        return fed
-    mapped, profile, deviations = _map(data, sites, site)
+    if recognise(data) is InputKind.FHIR:
+        bundle, profile = _bundle(data, sites, site)
+        deviations = bundle.faults
+        if bundle.requests:
+            context = _context(Protocol.FHIR, profile, f"Bundle/{bundle.kind}".rstrip("/"))
+            return _ordered(fhir_orders(bundle, profile), context, profile, environment, now, deviations)
+        mapped = fhir_mapping.reports(bundle, profile)
+    else:
+        message, profile = _message(data, sites, site)
+        kind = f"{message.message_code}^{message.trigger_event}"
+        context = _context(Protocol.HL7V2, profile, kind, message.control_id)
+        if is_order(message):
+            return _ordered(orders(message, profile), context, profile, environment, now)
+        if is_identity(message):
+            return (_identified(identity_event(message, profile), context, profile, environment),)
+        mapped = hl7_mapping.reports(message, profile)
+        deviations = volet.check(message) if carries_cda(message) else ()
     judged = (_judge(one, profile, environment, now) for one in mapped)
     first, *others = (dataclasses.replace(one, convert_pdf=convert_pdf) for one in judged)
     return (dataclasses.replace(first, deviations=deviations), *others)
 
 
-def _map(data: bytes, sites: Sites, site: str) -> tuple[tuple[Mapped, ...], Profile, tuple[Finding, ...]]:
-    """Reports, profile, and where the message departs from its volet."""
-    if recognise(data) is InputKind.FHIR:
-        profile = sites.named(site) if site else sites.default
-        try:
-            bundle = fhir.read(data)
-            return fhir_mapping.reports(bundle, profile), profile, bundle.faults
-        except fhir.FhirError as unreadable:
-            raise UnreadableError(unreadable.findings) from None
-    message, profile = _message(data, sites, site)
-    mapped = hl7_mapping.reports(message, profile)
-    return mapped, profile, volet.check(message) if carries_cda(message) else ()
+def _bundle(data: bytes, sites: Sites, site: str) -> tuple[fhir.ReportBundle, Profile]:
+    profile = sites.named(site) if site else sites.default
+    try:
+        return fhir.read(data), profile
+    except fhir.FhirError as unreadable:
+        raise UnreadableError(unreadable.findings) from None
 
 
 def _message(data: bytes, sites: Sites, site: str) -> tuple[hl7v2.Message, Profile]:
@@ -129,38 +138,52 @@ def _message(data: bytes, sites: Sites, site: str) -> tuple[hl7v2.Message, Profi
     return message, profile
 
 
-def _feed(message: hl7v2.Message, profile: Profile, environment: str, now: datetime) -> tuple[Judged, ...]:
-    """What becomes of orders or an identity event; () for a report. Nothing is known before.
+def _context(protocol: Protocol, profile: Profile, kind: str, control_id: str = "") -> SubmissionContext:
+    return SubmissionContext(
+        protocol=protocol, site=profile.site.name, message_type=kind, control_id=control_id
+    )
 
-    The findings are of the message as a whole, and stand with its first order.
-    """
+
+def _ordered(
+    read: tuple[MappedOrder, ...],
+    context: SubmissionContext,
+    profile: Profile,
+    environment: str,
+    now: datetime,
+    deviations: tuple[Finding, ...] = (),
+) -> tuple[Judged, ...]:
+    """What becomes of the orders of a message, when nothing is known before."""
     deciding = Deciding(environment, OFFLINE_DESTINATIONS)
-    read: tuple[MappedOrder, ...] | tuple[MappedIdentity, ...]
-    asked: tuple[Asked | None, ...] = (None,)
-    if is_order(message):
-        read = mapped = orders(message, profile)
-        verdict, found = deciding.judge_orders(mapped, profile.site)
-        asked = tuple(_asked(one.order, profile.site, environment, now) for one in mapped)
-    elif is_identity(message):
-        event = identity_event(message, profile)
-        read = (event,)
-        verdict, found = deciding.judge_identity(event, profile.site)
-    else:
-        return ()
-    context = SubmissionContext(
-        protocol=Protocol.HL7V2,
-        site=profile.site.name,
-        message_type=f"{message.message_code}^{message.trigger_event}",
-        control_id=message.control_id,
+    judged = tuple(
+        _fed(
+            one,
+            context,
+            deciding.judge_order(one, profile.site),
+            _asked(one.order, profile.site, environment, now),
+        )
+        for one in read
     )
-    kept = (
-        Mapped(report=None, context=context, provenance=one.provenance, coverage=one.coverage) for one in read
-    )
-    said = (found, *((),) * len(read))
-    return tuple(
-        Judged(one, Decision(verdict=verdict, findings=notes), None, order, fed=True)
-        for one, order, notes in zip(kept, asked, said, strict=False)
-    )
+    first, *others = judged
+    return (dataclasses.replace(first, deviations=deviations), *others)
+
+
+def _identified(
+    event: MappedIdentity, context: SubmissionContext, profile: Profile, environment: str
+) -> Judged:
+    judgement = Deciding(environment, OFFLINE_DESTINATIONS).judge_identity(event, profile.site)
+    return _fed(event, context, judgement)
+
+
+def _fed(
+    read: MappedOrder | MappedIdentity,
+    context: SubmissionContext,
+    judgement: Judgement,
+    asked: "Asked | None" = None,
+) -> Judged:
+    """An order or an identity event: kept, and no report."""
+    verdict, found = judgement
+    mapped = Mapped(report=None, context=context, provenance=read.provenance, coverage=read.coverage)
+    return Judged(mapped, Decision(verdict=verdict, findings=found), None, asked, fed=True)
 
 
 def _asked(order: ImagingOrder | None, site: Site, environment: str, now: datetime) -> Asked | None:

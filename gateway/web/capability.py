@@ -14,14 +14,17 @@ def capability_statement() -> bytes:
             "date": "2026-11-21",
             "kind": "instance",
             "software": {"name": "Gateway for medical imaging reports", "version": __version__},
-            "implementation": {"description": "Intake of validated imaging reports"},
+            "implementation": {"description": "Intake of imaging reports and orders"},
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json"],
             "rest": [
                 {
                     "mode": "server",
                     "interaction": [{"code": "transaction"}],
-                    "resource": [{"type": "DiagnosticReport", "interaction": [{"code": "create"}]}],
+                    "resource": [
+                        {"type": kind, "interaction": [{"code": "create"}]}
+                        for kind in ("DiagnosticReport", "ServiceRequest")
+                    ],
                 }
             ],
         },

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.fhir import FhirError, ReportBundle, read
-from gateway.mapping import fhir
+from gateway.mapping import fhir, fhir_order
 from gateway.model.base import encode as encode_value
 from gateway.model.decision import Decision
 from gateway.rules import decide
-from tests.fhir_cases import Json, bundle, encode, profile
+from tests.fhir_cases import Json, bundle, encode, profile, without
 from tests.rule_cases import ALL
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,6 +58,9 @@ def taken(body: bytes) -> list[Decision] | None:
         return None
     made = fhir.reports(found, profile())
     assert len(made) == len(found.reports)
+    asked = fhir_order.orders(found, profile())
+    assert len(asked) == len(found.requests)
+    assert all(encode_value(one.order) for one in asked if one.order is not None)
     assert all(encode_value(one.report) for one in made if one.report is not None)
     return [
         decide(one, None, site=profile().site, environment="test", enabled=ALL, content_hash="")
@@ -98,3 +101,5 @@ def test_mapping_needs_no_model_to_survive(changes: list[tuple[tuple[Any, ...], 
         if len(path) > 3:  # below `entry[n].resource`
             tree = replaced(tree, path, value)
     fhir.reports(ReportBundle(tree), profile())
+    without("DiagnosticReport")(tree)
+    fhir_order.orders(ReportBundle(tree), profile())

@@ -87,7 +87,7 @@ CASES = {
     ),
     "laboratory": Broken(
         with_field("OBR", 24, "LAB"),
-        *("NOT-IMAGING", "OBR-24", "OBR^1^24^1", "service LAB", "Send imaging reports only"),
+        *("NOT-IMAGING", "OBR-24", "OBR^1^24^1", "service LAB", "Send imaging only"),
     ),
     "another message type": Broken(
         with_field("MSH", 9, "BAR^P01"),

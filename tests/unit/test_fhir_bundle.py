@@ -41,7 +41,7 @@ TREE = {
 def resolved(reference: dict[str, object]) -> str:
     """Path of what a reference written in the report leads to, "" for nothing."""
     bundle = ReportBundle(TREE)
-    report = bundle.report(0, set())
+    report = bundle.at(0, set())
     found = bundle.resolve(Node(reference, f"{report.path}.subject", report.reads, report))
     return found.path if found is not None else ""
 
@@ -90,7 +90,7 @@ def test_the_bundle_identifier_is_the_message_id() -> None:
 
 def test_reading_marks_the_path_and_a_missing_element_is_no_place() -> None:
     reads: set[str] = set()
-    report = ReportBundle(TREE).report(0, reads)
+    report = ReportBundle(TREE).at(0, reads)
     assert report.text("id") == "r1"
     assert report.text("contained", "id") == "p9"
     assert report.text("code", "coding", "code") == ""

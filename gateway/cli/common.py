@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -48,6 +49,24 @@ def read_file(path: Path, limit: int) -> bytes:
         return path.read_bytes()
     except OSError as wrong:
         fail(f"{path}: {wrong.strerror}", WRONG_USE)
+
+
+@contextmanager
+def new_archive(out: Path) -> Iterator[Path]:
+    """Where an archive is written that gets the name `out` when it is whole: nobody else may read it, and
+    nothing is overwritten. Ends the command with the reason where that cannot be done."""
+    if out.exists():
+        fail(f"{out} exists already")
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        partial.touch(mode=0o600)
+        yield partial
+        partial.rename(out)
+    except OSError as fault:
+        fail(f"{out}: {fault.strerror or fault}")
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def messages(files: list[Path], limit: int) -> Iterator[tuple[str, bytes]]:

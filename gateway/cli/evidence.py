@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import __version__
-from gateway.cli.common import fail, settings
+from gateway.cli.common import fail, new_archive, settings
 from gateway.cli.operating import note
 
 _MADE = (1980, 1, 1, 0, 0, 0)
@@ -55,10 +55,9 @@ def evidence(report: int, out: Path, redact: bool, config: Path | None) -> None:
         ("evidence.html", _page(facts).encode()),
     ]
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {place}\n" for place, data in entries)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with new_archive(out) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for place, data in (*entries, ("SHA256SUMS", sums.encode())):
             archive.writestr(zipfile.ZipInfo(place, _MADE), data, zipfile.ZIP_DEFLATED)
-    out.chmod(0o600)
     print(f"{out}: {len(entries)} files, {out.stat().st_size} bytes")
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.common import fail, settings
+from gateway.cli.common import fail, new_archive, settings
 from gateway.cli.operating import me, note
 
 if TYPE_CHECKING:
@@ -26,20 +26,13 @@ def export(out: Path, config: Path | None) -> None:
 
     if not exists(current.database):
         fail(f"no store at {current.database}")
-    if out.exists():
-        fail(f"{out} exists already")
-    note(current, "export", result="everything")
-    partial = out.with_name(f".{out.name}.partial")
-    partial.touch(mode=0o600)
-    try:
+    with new_archive(out) as partial:
+        note(current, "export", result="everything")
         session = reading(current.database)
         try:
             counts = write(session, partial, current.data_dir / "audit-key")
         finally:
             session.close()
-        partial.rename(out)
-    finally:
-        partial.unlink(missing_ok=True)
     print(f"{out}: {counts['report']} reports, {counts['message']} messages, {out.stat().st_size} bytes")
 
 

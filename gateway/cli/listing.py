@@ -42,13 +42,14 @@ def messages(state: str, control_id: str, limit: int, as_json: bool, config: Pat
     show(rows, ("id", "received_at", "message_type", "control_id", "state", "site", "report_ids"), as_json)
 
 
-def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> None:
+def deliveries(state: str, destination: str, limit: int, as_json: bool, config: Path | None) -> None:
     """Newest first; columns id, destination, recipient, action, state, attempts, outcome."""
-    from gateway.model.delivery import DeliveryState
+    from gateway.model.delivery import DeliveryState, Destination
 
     _known(state, [one.value for one in DeliveryState])
+    _known(destination, [one.value for one in Destination], "--destination")
     with reading(config) as queries:
-        rows = queries.deliveries(state=state, destination="", cursor=0, limit=limit)
+        rows = queries.deliveries(state=state, destination=destination, cursor=0, limit=limit)
     columns = (
         "id",
         "report_id",
@@ -62,6 +63,25 @@ def deliveries(state: str, limit: int, as_json: bool, config: Path | None) -> No
         "outcome",
     )
     show(rows, columns, as_json)
+
+
+def delivery(identifier: int, as_json: bool, config: Path | None) -> None:
+    """One delivery, and a line an attempt."""
+    with reading(config) as queries:
+        row = queries.delivery(identifier)
+    if row is None:
+        fail(f"no delivery {identifier}")
+    if as_json:
+        emit([row])
+        return
+    for name, value in row.items():
+        if name not in ("attempts_made", "remote_ids"):
+            print(f"{name:20} {_text(value)}")
+    if row["remote_ids"]:
+        print(f"remote_ids           {_pairs(row['remote_ids'])}")
+    for attempt in row["attempts_made"]:
+        said = " ".join(filter(None, (attempt["outcome"].get(name) for name in ("kind", "code", "detail"))))
+        print(f"attempt {attempt['number']:<12} {attempt['started_at']}  {attempt['ended_at']}  {said}")
 
 
 def audit(

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import os
 import ssl
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -134,7 +135,7 @@ def _ask(current: "Settings", path: str) -> Outcome:
     try:
         answer = httpx.post(
             base + path,
-            headers={"Authorization": f"Bearer {token}", "X-Actor": getpass.getuser()},
+            headers={"Authorization": f"Bearer {token}", "X-Actor": _user()},
             verify=_own(certificate) if certificate else True,
             timeout=httpx.Timeout(30, read=3600 if path.startswith("/api/purge") else 30),
         )
@@ -207,4 +208,12 @@ def _destination_change(verb: str, name: str) -> Change:
 
 def me() -> str:
     """Actor of what is done on this machine."""
-    return f"cli {getpass.getuser()}"
+    return f"cli {_user()}"
+
+
+def _user() -> str:
+    """By name; in a container the user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

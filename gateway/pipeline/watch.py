@@ -31,6 +31,14 @@ class Waiting(NamedTuple):
     since: datetime
 
 
+class Stuck(NamedTuple):
+    """Deliveries of a destination in a state that only a person ends: failed, ambiguous."""
+
+    destination: str
+    state: str
+    number: int
+
+
 class Certificate(NamedTuple):
     """`role`: mllp, http, dmp, dmp cachet, mssante; `ends`: None when it cannot be read."""
 
@@ -52,14 +60,17 @@ class Watch:
         tell: Callable[[Digest], Awaitable[bool]] | None,
         balanced: Callable[[], bool] = lambda: True,
         overdue: Callable[[datetime], Iterable[Overdue]] = lambda before: (),
+        stuck: Callable[[], Iterable[Stuck]] = lambda: (),
+        enabled: Callable[[], Iterable[str]] = lambda: (),
     ) -> None:
         """`condition` is what readiness shows; `tell` None: alerts stand in the log and the metrics only;
         `balanced`: the ledger has as many rows as are owed (reads them all); `overdue`: what has waited for
-        its validation since before a time."""
+        its validation since before a time; `enabled`: what has metrics before anything waits there."""
         self._settings, self._clock, self._tell = settings, clock, tell
         self._queues, self._condition, self._certificates = queues, condition, certificates
         self._alerts = Alerts(settings.repeat)
         self._balanced, self._ledger_well, self._overdue = balanced, True, overdue
+        self._stuck, self._enabled = stuck, enabled
         self._next_balance = 0.0
         self._seen: set[str] = set()
         self._destinations: set[str] = set()
@@ -99,7 +110,7 @@ class Watch:
         now = self._clock.now()
         queues = {one.destination: one for one in self._queues()}
         condition = self._condition()
-        for name in {*queues, *condition["destinations"], *self._destinations}:
+        for name in {*queues, *condition["destinations"], *self._destinations, *self._enabled()}:
             one = queues.get(name)
             metrics.QUEUE.labels(name).set(one.number if one else 0)
             metrics.QUEUE_AGE.labels(name).set(max(0.0, (now - one.since).total_seconds()) if one else 0)
@@ -133,6 +144,15 @@ class Watch:
                 text = f"reports that wait for validation: {one.number}, the oldest for {age} h"
                 yield Condition(UNVALIDATED, one.radiologist or "nobody named", text)
 
+    def _given_up(self) -> Iterator[Condition]:
+        """Dead letters: nothing moves them but a person."""
+        with suppress(StoreUnavailableError):  # `_late` tells it
+            for one in self._stuck():
+                look = f"`gateway deliveries --state {one.state} --destination {one.destination}`"
+                yield Condition(
+                    one.state, one.destination, f"{one.number} deliveries wait for a person: {look}"
+                )
+
     def _ledger(self) -> bool:
         if time.monotonic() >= self._next_balance:
             with suppress(StoreUnavailableError):  # `_late` tells it
@@ -144,6 +164,7 @@ class Watch:
         now, condition = self._clock.now(), self._condition()
         yield from self._late(now)
         yield from self._unvalidated(now)
+        yield from self._given_up()
         for name, state in condition["destinations"].items():
             if state in TROUBLED:
                 yield Condition("destination-down", name, "it fails in a row and is only probed")

@@ -47,6 +47,10 @@ class Queries(Protocol):
         """id, destination, recipient, action, state, reason, attempts, next_try, outcome, report_id."""
         ...
 
+    def delivery(self, identifier: int) -> Row | None:
+        """A row of `deliveries` with `attempts_made` (number, started_at, ended_at, outcome)."""
+        ...
+
     def orders(self, *, site: str, status: str, cursor: int, limit: int) -> list[Row]:
         """id, site, placer, filler, accession, study_uid, status, version, control_id, times."""
         ...

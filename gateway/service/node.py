@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -76,6 +77,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
             f"{'https' if settings.http.tls_certificate else 'http'}://"
             f"{http_socket.getsockname()[0]}:{http_socket.getsockname()[1]}\n"
         )
+        log.info("started", extra={"version": __version__, "pid": os.getpid()})
         live = partial(
             _apply,
             store=store,
@@ -90,6 +92,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         )
         reloading = asyncio.create_task(_reload(configuration, again, live), name="reload")
         await stop.wait()
+        log.info("stopping", extra=dispatcher.status())
         watching.cancel()
         reloading.cancel()
         purging.cancel()
@@ -101,6 +104,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         await mappers.stop()
         await dispatcher.stop(DRAIN_SECONDS)
         await store.close()
+        log.info("stopped")
 
 
 async def _reload(

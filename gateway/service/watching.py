@@ -7,8 +7,9 @@ from typing import Any
 from gateway.config import Settings
 from gateway.connectors.webhook import Webhook
 from gateway.pipeline.dispatcher import Dispatcher
-from gateway.pipeline.watch import Certificate, Waiting, Watch
+from gateway.pipeline.watch import Certificate, Stuck, Waiting, Watch
 from gateway.reload import Configuration
+from gateway.service import parts
 from gateway.store import Store, StoreQueries, SystemClock
 
 
@@ -24,6 +25,8 @@ def watch(configuration: Configuration, store: Store, dispatcher: Dispatcher, cl
         tell=Webhook(settings.alerts).tell if settings.alerts.webhook else None,
         balanced=queries.balanced,
         overdue=queries.overdue,
+        stuck=lambda: (Stuck(*row) for row in queries.stuck()),
+        enabled=lambda: (one.value for one in parts.enabled(configuration.settings)),
     )
 
 

@@ -167,10 +167,18 @@ UNAUDITED = (
 DELIVERY_COUNTS = select(delivery.c.destination, delivery.c.state, func.count()).group_by(
     delivery.c.destination, delivery.c.state
 )
-QUEUE = select(func.count(), func.min(delivery.c.id)).where(
-    delivery.c.destination == bindparam("destination"), delivery.c.state == bindparam("state")
+_standing = (delivery.c.destination == bindparam("destination"), delivery.c.state == bindparam("state"))
+QUEUE = select(func.count()).select_from(delivery).where(*_standing)
+_oldest = (
+    select(delivery.c.due_since, delivery.c.updated_at)
+    .where(*_standing)
+    .order_by(delivery.c.id)
+    .limit(literal_column("100", Integer))
+    .subquery()
 )
-CREATED_AT = select(delivery.c.created_at).where(delivery.c.id == bindparam("delivery_id"))
+# Not since it exists: what was blocked for days and is let go now has not waited. Of the hundred oldest
+# rows: in a longer queue these have waited most, but for what was let go.
+DUE_SINCE = select(func.min(func.coalesce(_oldest.c.due_since, _oldest.c.updated_at)))
 MESSAGE_COUNTS = select(message.c.state, func.count()).group_by(message.c.state)
 BALANCED = select(
     # In one statement: what is committed between two would look like a gap.

@@ -18,7 +18,10 @@ from gateway.store.moments import from_micros, iso, to_micros
 from gateway.store.place import Where, reading
 
 _FIRST_PAGE = 1 << 62
+_DIGITS = 18
+"""Of the largest number that every engine can hold."""
 _QUEUED = (DeliveryState.PLANNED, DeliveryState.PENDING, DeliveryState.WAITING)
+_STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
 _PROBLEMS = 20
 """At most so many of each kind are told."""
 
@@ -162,7 +165,7 @@ class StoreQueries:
     # --- reports and documents
 
     def report(self, identifier: str) -> Row | None:
-        if not identifier.isdecimal():
+        if not identifier.isdecimal() or len(identifier) > _DIGITS:
             return None
         with self._lock:
             key = {"report_id": int(identifier)}
@@ -266,23 +269,34 @@ class StoreQueries:
         return [(destination, state, count) for destination, state, count in rows]
 
     def queues(self) -> list[tuple[str, int, datetime]]:
-        """(destination, how many go by themselves, since when the oldest exists); none that is empty."""
+        """(destination, how many go by themselves, since when the oldest may go); none that is empty."""
         found = []
         with self._lock:
             for kind in Destination:
-                rows = [
-                    row
-                    for state in _QUEUED
-                    if (row := self._session.row(listings.QUEUE, {"destination": kind, "state": state}))
-                    and row[0]
-                ]
-                if rows:
-                    oldest = self._session.row(
-                        listings.CREATED_AT, {"delivery_id": min(row[1] for row in rows)}
+                numbers = [self._standing(kind, state) for state in _QUEUED]
+                if any(numbers):
+                    since = (
+                        self._session.row(listings.DUE_SINCE, {"destination": kind, "state": state})
+                        for state, number in zip(_QUEUED, numbers, strict=True)
+                        if number
                     )
-                    assert oldest is not None
-                    found.append((kind.value, sum(row[0] for row in rows), from_micros(oldest[0])))
+                    oldest = min(row[0] for row in since if row is not None)
+                    found.append((kind.value, sum(numbers), from_micros(oldest)))
         return found
+
+    def stuck(self) -> list[tuple[str, str, int]]:
+        """(destination, state, how many) of what nobody but a person can move on; none that is empty."""
+        with self._lock:
+            counted = (
+                (kind.value, state.value, self._standing(kind, state))
+                for kind in Destination
+                for state in _STUCK
+            )
+            return [one for one in counted if one[2]]
+
+    def _standing(self, destination: Destination, state: DeliveryState) -> int:
+        row = self._session.row(listings.QUEUE, {"destination": destination, "state": state})
+        return row[0] if row is not None else 0
 
     def message_counts(self) -> dict[str, int]:
         """Messages by state."""

@@ -1,5 +1,7 @@
 """Prometheus metrics. Labels are closed sets (states, destinations), never identifiers."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY = CollectorRegistry()
@@ -71,6 +73,15 @@ ALERTS = Gauge("gateway_alerts", "Alerts that are open now, by kind", ("kind",),
 DELIVERIES = Gauge(
     "gateway_deliveries", "Deliveries now in each state", ("destination", "state"), registry=REGISTRY
 )
+_STATES_SEEN: set[tuple[str, str]] = set()
+
+
+def deliveries(counts: Iterable[tuple[str, str, int]]) -> None:
+    """(destination, state, how many) of now; a state that has none any more stands at 0."""
+    present = {(destination, state): count for destination, state, count in counts}
+    _STATES_SEEN.update(present)
+    for labels in tuple(_STATES_SEEN):
+        DELIVERIES.labels(*labels).set(present.get(labels, 0))
 
 
 def exposition() -> bytes:

@@ -1,7 +1,8 @@
 """The FastAPI application: FHIR intake, read-only operator API, health, readiness, metrics."""
 
 from collections.abc import Callable
-from typing import IO, Annotated, Any
+from contextlib import suppress
+from typing import IO, Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -10,7 +11,9 @@ from fastapi.responses import JSONResponse
 from gateway import __version__, fhir
 from gateway.config import RetentionSettings
 from gateway.connectors.inflight import Hold, Inflight
+from gateway.model.delivery import DeliveryState, Destination, MessageState
 from gateway.model.findings import finding
+from gateway.model.order import OrderStatus
 from gateway.pipeline.intake import Intake
 from gateway.ports import Operator, Queries, Row, StoreUnavailableError
 from gateway.telemetry import metrics
@@ -18,6 +21,7 @@ from gateway.web.auth import RequireToken
 from gateway.web.body import TooLargeError, read_body
 from gateway.web.capability import capability_statement
 from gateway.web.commands import add_commands
+from gateway.web.numbers import Number
 from gateway.web.operating import add_operations, noted
 from gateway.web.records import add_records
 from gateway.web.worklist import add_worklist
@@ -67,9 +71,9 @@ def application(
 
     @app.get("/metrics", dependencies=guarded, include_in_schema=False)
     def scrape() -> Response:
-        for destination, state, count in queries.delivery_counts():
-            metrics.DELIVERIES.labels(destination, state).set(count)
-        observe()
+        with suppress(StoreUnavailableError):  # what this process counts itself is told all the same
+            metrics.deliveries(queries.delivery_counts())
+            observe()
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4")
 
     return app
@@ -116,21 +120,21 @@ def _intake(app: FastAPI, intake: Intake, limit: int, inflight: Inflight, guarde
 def _operator(app: FastAPI, queries: Queries, operator: Operator | None, guarded: list[Any]) -> None:
     @app.get("/api/messages", dependencies=guarded, summary="Received messages, newest first")
     def messages(
-        state: str = "",
+        state: MessageState | Literal[""] = "",
         control_id: str = "",
         site: str = "",
-        cursor: int = 0,
+        cursor: Number = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> dict[str, Any]:
         rows = queries.messages(state=state, control_id=control_id, site=site, cursor=cursor, limit=limit)
         return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
 
     @app.get("/api/messages/{identifier}", dependencies=guarded, summary="One message with its deliveries")
-    def message(identifier: int) -> dict[str, Any]:
+    def message(identifier: Number) -> dict[str, Any]:
         return _row(queries.message(identifier), "message", identifier)
 
     @app.get("/api/messages/{identifier}/raw", dependencies=guarded, summary="The bytes as received")
-    async def raw(identifier: int, x_actor: str = Header("")) -> Response:
+    async def raw(identifier: Number, x_actor: str = Header("")) -> Response:
         content = await run_in_threadpool(queries.raw, identifier)
         if content is None:
             raise _missing("message", identifier)
@@ -144,13 +148,17 @@ def _operator(app: FastAPI, queries: Queries, operator: Operator | None, guarded
 
     @app.get("/api/deliveries", dependencies=guarded, summary="Deliveries, newest first")
     def deliveries(
-        state: str = "",
-        destination: str = "",
-        cursor: int = 0,
+        state: DeliveryState | Literal[""] = "",
+        destination: Destination | Literal[""] = "",
+        cursor: Number = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> dict[str, Any]:
         rows = queries.deliveries(state=state, destination=destination, cursor=cursor, limit=limit)
         return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
+
+    @app.get("/api/deliveries/{identifier}", dependencies=guarded, summary="One delivery with its attempts")
+    def delivery(identifier: Number) -> dict[str, Any]:
+        return _row(queries.delivery(identifier), "delivery", identifier)
 
 
 def _feed(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
@@ -159,15 +167,15 @@ def _feed(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
     @app.get("/api/orders", dependencies=guarded, summary="Orders, newest first")
     def orders(
         site: str = "",
-        status: str = "",
-        cursor: int = 0,
+        status: OrderStatus | Literal[""] = "",
+        cursor: Number = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> dict[str, Any]:
         rows = queries.orders(site=site, status=status, cursor=cursor, limit=limit)
         return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
 
     @app.get("/api/orders/{identifier}", dependencies=guarded, summary="One order with its messages")
-    def order(identifier: int) -> dict[str, Any]:
+    def order(identifier: Number) -> dict[str, Any]:
         return _row(queries.order(identifier), "order", identifier)
 
     @app.get("/api/identities", dependencies=guarded, summary="Identities of a site, by identifier")

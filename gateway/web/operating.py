@@ -15,6 +15,7 @@ from gateway.model.delivery import (
     NotAnnouncedError,
 )
 from gateway.ports import Operator, StoreUnavailableError
+from gateway.web.numbers import Number
 
 EVENTS = {
     "retry": DeliveryEvent.RETRY_DUE,
@@ -38,7 +39,7 @@ def add_operations(
     }
 
     @app.post("/api/deliveries/{identifier}/{verb}", dependencies=guarded, summary="retry, release or cancel")
-    async def operate(identifier: int, verb: str, x_actor: str = Header("")) -> dict[str, Any]:
+    async def operate(identifier: Number, verb: str, x_actor: str = Header("")) -> dict[str, Any]:
         if verb not in verbs:
             raise HTTPException(404, f"no verb {verb}: {', '.join(verbs)}")
         try:
@@ -62,8 +63,8 @@ def add_operations(
     @app.post("/api/audit/{action}", dependencies=guarded, summary="somebody reads or exports contents")
     async def look(
         action: str,
-        message_id: int | None = None,
-        report_id: int | None = None,
+        message_id: Number | None = None,
+        report_id: Number | None = None,
         result: str = "",
         x_actor: str = Header(""),
     ) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from gateway.ports import Operator, Queries
+from gateway.web.numbers import Number
 from gateway.web.operating import noted
 
 PIECE = 1 << 20
@@ -30,14 +31,14 @@ def add_records(
     def audit(
         action: str = "",
         actor: str = "",
-        message_id: int = 0,
-        report_id: int = 0,
-        delivery_id: int = 0,
+        message_id: Number = 0,
+        report_id: Number = 0,
+        delivery_id: Number = 0,
         destination: str = "",
         patient: str = "",
         since: Annotated[datetime | None, Query(alias="from")] = None,
         until: Annotated[datetime | None, Query(alias="to")] = None,
-        cursor: int = 0,
+        cursor: Number = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> dict[str, Any]:
         rows = queries.audit(
@@ -55,12 +56,10 @@ def add_records(
         )
         return {"items": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
 
-    @app.api_route(
-        "/api/export",
-        methods=["GET", "POST"],
-        dependencies=guarded,
-        summary="Everything as one zip (docs/export.md)",
-    )
+    summary = "Everything as one zip (docs/export.md)"
+
+    @app.get("/api/export", dependencies=guarded, summary=summary)
+    @app.post("/api/export", dependencies=guarded, summary=summary)
     async def everything(x_actor: str = Header("")) -> StreamingResponse:
         """Told in the audit trail before anything is read. One at a time: 409."""
         if exporting.locked():

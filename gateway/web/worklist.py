@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 
 from gateway.ports import Queries
+from gateway.web.numbers import Number
 
 
 def add_worklist(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
@@ -20,7 +21,7 @@ def add_worklist(app: FastAPI, queries: Queries, guarded: list[Any]) -> None:
         since: Annotated[datetime | None, Query(alias="from")] = None,
         until: Annotated[datetime | None, Query(alias="to")] = None,
         radiologist: str = "",
-        cursor: int = 0,
+        cursor: Number = 0,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> dict[str, Any]:
         rows = queries.unvalidated(

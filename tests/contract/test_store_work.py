@@ -366,6 +366,35 @@ async def test_a_failed_delivery_that_is_retried_gets_a_fresh_series_of_tries(
     assert await store.next_due() == clock.now() + timedelta(seconds=10)
 
 
+async def test_a_queue_is_as_old_as_its_oldest_delivery_may_go_not_as_it_exists(
+    store: Store, queries: StoreQueries, clock: TickingClock
+) -> None:
+    """Else each identity that is qualified after days would ring a bell at night."""
+    await take(store, planned(DMP), planned(FOLDER, state=DeliveryState.WITHHELD))
+    clock.pass_seconds(3 * 86400)
+    await produce(store)
+    await store.release(2)
+    due = clock.now()
+    clock.pass_seconds(60)
+    assert queries.queues() == [("folder", 1, due), ("dmp", 1, due)]
+    await store.claim(2)
+    await store.settle((result(Task(kind="deliver", id=1, attempt=1), clock=clock),))
+    assert [name for name, *_ in queries.queues()] == ["folder"]
+
+
+async def test_what_only_a_person_moves_is_counted(
+    store: Store, queries: StoreQueries, clock: TickingClock
+) -> None:
+    await take(store, planned(DMP))
+    await produce(store)
+    assert queries.stuck() == []
+    (task,) = await store.claim(1)
+    await store.settle((result(task, K.PERMANENT, clock),))
+    assert queries.stuck() == [("dmp", "failed", 1)]
+    await store.retry(1)
+    assert queries.stuck() == []
+
+
 async def test_what_is_being_sent_cannot_be_cancelled(store: Store) -> None:
     await take(store, planned(DMP))
     await store.claim(1)

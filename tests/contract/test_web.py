@@ -14,6 +14,7 @@ from gateway.model.delivery import Destination
 from gateway.pipeline.intake import Intake
 from gateway.ports import StoreUnavailableError
 from gateway.store import SqliteStore, StoreQueries, SystemClock
+from gateway.telemetry import metrics
 from gateway.web.application import application
 from gateway.web.auth import ensure_token
 from tests.store_support import until
@@ -184,10 +185,68 @@ async def test_pages_follow_the_cursor(client: httpx.AsyncClient) -> None:
 
 
 async def test_what_does_not_exist_is_404_in_words(client: httpx.AsyncClient) -> None:
-    for path in ("/api/messages/999", "/api/messages/999/raw", "/api/reports/999"):
+    many = "9" * 5000
+    for path in (
+        "/api/messages/999",
+        "/api/messages/999/raw",
+        "/api/reports/999",
+        f"/api/reports/{many}",
+        "/api/deliveries/999",
+    ):
         answer = await client.get(path)
         assert answer.status_code == 404
         assert "999" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "messages/99999999999999999999",
+        "messages?cursor=99999999999999999999",
+        "messages?state=acepted",
+        "deliveries?state=failled",
+        "deliveries?destination=dpm",
+        "orders/99999999999999999999",
+        "orders?status=done",
+    ],
+)
+async def test_what_cannot_be_is_wrong_use_and_no_empty_list(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(f"/api/{path}")).status_code == 422
+
+
+async def test_a_delivery_is_shown_with_its_attempts(client: httpx.AsyncClient) -> None:
+    await client.post("/fhir", content=REPORT, headers=FHIR)
+    (row,) = (await client.get("/api/deliveries?state=planned&destination=folder")).json()["items"]
+    shown = (await client.get(f"/api/deliveries/{row['id']}")).json()
+    assert shown == {**row, "attempts_made": []}
+
+
+async def test_the_description_of_the_api_has_no_name_twice(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/api/openapi.json")).json()["paths"]
+    names = [one["operationId"] for methods in paths.values() for one in methods.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.req("REQ-71")
+def test_a_state_that_has_no_delivery_any_more_stands_at_0() -> None:
+    metrics.deliveries([("zam", "failed", 3), ("zam", "delivered", 1)])
+    metrics.deliveries([("zam", "delivered", 4)])
+    scraped = metrics.exposition().decode()
+    assert 'gateway_deliveries{destination="zam",state="failed"} 0.0' in scraped
+    assert 'gateway_deliveries{destination="zam",state="delivered"} 4.0' in scraped
+
+
+@pytest.mark.req("REQ-71")
+async def test_metrics_are_told_while_the_store_does_not_answer(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*arguments: object) -> None:
+        raise StoreUnavailableError("connection refused")
+
+    monkeypatch.setattr(StoreQueries, "delivery_counts", down)
+    scraped = await client.get("/metrics")
+    assert scraped.status_code == 200
+    assert "gateway_mllp_connections" in scraped.text
 
 
 @pytest.mark.req("REQ-71")

@@ -54,6 +54,33 @@ def test_verbs_say_why_a_delivery_does_not_take_them(gateway: Gateway) -> None:
     assert gateway.run("pause", "nowhere").returncode == 2
 
 
+def test_wrong_use_ends_with_2_and_a_sentence(gateway: Gateway, tmp_path: Path) -> None:
+    """Never with a traceback: it is read at 3 a.m., and by scripts."""
+    too_large = "9" * 20
+    for wrong in (
+        ("message", too_large),
+        ("delivery", too_large),
+        ("retry", too_large),
+        ("announce", too_large),
+        ("messages", "--limit", "-1"),
+        ("deliveries", "--destination", "dpm"),
+        ("evidence", too_large, "--out", tmp_path / "x.zip"),
+    ):
+        done = gateway.run(*wrong)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), (wrong, done.stderr)
+    for refused in (("delivery", "99"), ("export", "--out", tmp_path / "no" / "x.zip")):
+        done = gateway.run(*refused)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), (refused, done.stderr)
+
+
+def test_a_delivery_is_shown_with_what_its_peer_said(gateway: Gateway) -> None:
+    send(gateway)
+    wait_for(gateway, "delivered")
+    (row,) = gateway.rows("deliveries", "--destination", "folder")
+    lines = gateway.run("delivery", str(row["id"])).stdout.splitlines()
+    assert [line.split()[-2:] for line in lines if line.startswith("attempt ")] == [["delivered", "written"]]
+
+
 def test_the_api_answers_409_and_404_and_wants_the_token(gateway: Gateway) -> None:
     gateway.run("pause", "folder")
     send(gateway)
@@ -155,6 +182,10 @@ def test_redacted_evidence_names_nobody(gateway: Gateway, tmp_path: Path) -> Non
     assert gateway.run("evidence", "1", "--out", out, "--redact").returncode == 0
     with zipfile.ZipFile(out) as archive:
         assert set(archive.namelist()) == {"evidence.json", "evidence.html", "SHA256SUMS"}
+    assert out.stat().st_mode & 0o777 == 0o600
+    again = gateway.run("evidence", "1", "--out", out)
+    assert (again.returncode, again.stderr) == (1, f"gateway: {out} exists already\n")
+    with zipfile.ZipFile(out) as archive:
         text = "".join(archive.read(name).decode() for name in archive.namelist())
     for private in ("PAT-TROIS", "279035121518989", "CR-2021-000042", "RIS-2021-000042"):
         assert private not in text

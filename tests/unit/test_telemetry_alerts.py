@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.config import AlertSettings
-from gateway.pipeline.watch import Certificate, Waiting, Watch
+from gateway.pipeline.watch import Certificate, Stuck, Waiting, Watch
 from gateway.ports import Overdue, StoreUnavailableError
 from gateway.telemetry import metrics
 from gateway.telemetry.alerts import Alerts, Condition, Digest
@@ -61,6 +61,7 @@ class World:
         self.certificates: list[Certificate] = []
         self.balanced = True
         self.overdue: list[Overdue] = []
+        self.stuck: list[Stuck] = []
         self.told: list[Digest] = []
 
     def watch(self, **settings: float) -> Watch:
@@ -77,6 +78,8 @@ class World:
             tell=tell,
             balanced=lambda: self.balanced,
             overdue=lambda before: [one for one in self.overdue if one.since < before],
+            stuck=lambda: self.stuck,
+            enabled=lambda: ("folder",),
         )
 
 
@@ -87,6 +90,8 @@ class World:
         (lambda w: w.state["destinations"].update(dmp="open"), "destination-down"),
         (lambda w: w.state.update(disk_full=True), "disk"),
         (lambda w: w.state.update(alive=0), "workers"),
+        (lambda w: w.stuck.append(Stuck("dmp", "failed", 2)), "failed"),
+        (lambda w: w.stuck.append(Stuck("mssante-ps", "ambiguous", 1)), "ambiguous"),
         (lambda w: w.certificates.append(Certificate("dmp", NOW + timedelta(days=29))), "certificate"),
         (lambda w: w.certificates.append(Certificate("dmp", None)), "certificate"),
     ],
@@ -151,6 +156,8 @@ def test_queues_and_gates_are_metrics() -> None:
     watch.observe()
     text = metrics.exposition().decode()
     assert 'gateway_queue{destination="dmp"} 3.0' in text
+    assert 'gateway_queue{destination="folder"} 0.0' in text, "known before anything waits there"
+    assert 'gateway_destination_state{destination="folder",state="working"} 1.0' in text
     assert 'gateway_queue_age_seconds{destination="dmp"} 59.0' in text
     assert 'gateway_destination_state{destination="dmp",state="open"} 1.0' in text
     world.queues.clear()

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.verbs.common import Config, Json
+from gateway.cli.verbs.common import LARGEST, Config, Json
 
 app = typer.Typer()
 
 Reports = Annotated[
-    list[int], typer.Argument(metavar="REPORT...", help="Report ids, as `messages` shows them.")
+    list[int], typer.Argument(metavar="REPORT...", max=LARGEST, help="Report ids, as `messages` shows them.")
 ]
 
 

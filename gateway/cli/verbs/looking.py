@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.verbs.common import Config, Json
+from gateway.cli.verbs.common import LARGEST, Config, Json, Limit
 
 app = typer.Typer()
 
@@ -14,7 +14,7 @@ app = typer.Typer()
 def messages(
     state: Annotated[str, typer.Option("--state", help="rejected, duplicate, held, blocked, accepted.")] = "",
     control_id: Annotated[str, typer.Option("--control-id", help="MSH-10.")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    limit: Limit = 50,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -26,7 +26,9 @@ def messages(
 
 @app.command()
 def message(
-    identifier: Annotated[int, typer.Argument(metavar="ID", help="Message id, as `messages` shows it.")],
+    identifier: Annotated[
+        int, typer.Argument(metavar="ID", max=LARGEST, help="Message id, as `messages` shows it.")
+    ],
     raw: Annotated[bool, typer.Option("--raw", help="Only the received bytes, to stdout.")] = False,
     json: Json = False,
     config: Config = None,
@@ -40,14 +42,31 @@ def message(
 @app.command()
 def deliveries(
     state: Annotated[str, typer.Option("--state", help="pending, waiting, delivered, failed, blocked…")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    destination: Annotated[
+        str, typer.Option("--destination", help="dmp, mssante-ps, mssante-patient, folder, zam.")
+    ] = "",
+    limit: Limit = 50,
     json: Json = False,
     config: Config = None,
 ) -> None:
     """List deliveries: destination, recipient, state, attempts, last outcome."""
     from gateway.cli import listing
 
-    listing.deliveries(state, limit, json, config)
+    listing.deliveries(state, destination, limit, json, config)
+
+
+@app.command()
+def delivery(
+    identifier: Annotated[
+        int, typer.Argument(metavar="ID", max=LARGEST, help="Delivery id, as `deliveries` shows it.")
+    ],
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """One delivery with its attempts: when each began and ended, and what the peer said."""
+    from gateway.cli import listing
+
+    listing.delivery(identifier, json, config)
 
 
 @app.command()
@@ -56,7 +75,7 @@ def orders(
         str, typer.Option("--status", help="requested, scheduled, in-progress, completed, cancelled…")
     ] = "",
     site: Annotated[str, typer.Option("--site", help="Only orders of this profile.")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    limit: Limit = 50,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -68,7 +87,9 @@ def orders(
 
 @app.command()
 def order(
-    identifier: Annotated[int, typer.Argument(metavar="ID", help="Order id, as `orders` shows it.")],
+    identifier: Annotated[
+        int, typer.Argument(metavar="ID", max=LARGEST, help="Order id, as `orders` shows it.")
+    ],
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -82,7 +103,9 @@ def order(
 def identities(
     number: Annotated[str, typer.Option("--number", help="Only this local number or matricule INS.")] = "",
     site: Annotated[str, typer.Option("--site", help="Profile; default: that of the settings.")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, by identifier.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=LARGEST, help="At most so many, by identifier.")
+    ] = 50,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -96,11 +119,11 @@ def identities(
 def audit(
     action: Annotated[str, typer.Option("--action", help="taken, attempt, retry, read, export, purge…")] = "",
     actor: Annotated[str, typer.Option("--actor", help="Only what this one did.")] = "",
-    report: Annotated[int, typer.Option("--report", help="Only of this report.")] = 0,
+    report: Annotated[int, typer.Option("--report", min=0, max=LARGEST, help="Only of this report.")] = 0,
     patient: Annotated[
         str, typer.Option("--patient", help="Only of this one: INS or local number as VALUE^OID.")
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, newest first.")] = 50,
+    limit: Limit = 50,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -112,7 +135,9 @@ def audit(
 
 @app.command()
 def evidence(
-    report: Annotated[int, typer.Argument(metavar="REPORT", help="Report id, as `messages` shows it.")],
+    report: Annotated[
+        int, typer.Argument(metavar="REPORT", max=LARGEST, help="Report id, as `messages` shows it.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Archive to write (zip).")],
     redact: Annotated[bool, typer.Option("--redact", help="Hashes instead of contents and names.")] = False,
     config: Config = None,

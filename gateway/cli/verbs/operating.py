@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.verbs.common import Config, Json
+from gateway.cli.verbs.common import LARGEST, Config, Json
 
 app = typer.Typer()
 
 
-Deliveries = Annotated[list[int], typer.Argument(metavar="ID...", help="Delivery ids (`deliveries`).")]
+Deliveries = Annotated[
+    list[int], typer.Argument(metavar="ID...", max=LARGEST, help="Delivery ids (`deliveries`).")
+]
 Destinations = Annotated[
     list[str],
     typer.Argument(metavar="NAME...", help="dmp, mssante-ps, mssante-patient, folder, zam."),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.verbs.common import Config, Json
+from gateway.cli.verbs.common import LARGEST, Config, Json
 
 app = typer.Typer()
 
@@ -14,7 +14,9 @@ def worklist(
     since: Annotated[str, typer.Option("--from", help="First received at or after (ISO 8601).")] = "",
     until: Annotated[str, typer.Option("--to", help="First received before (ISO 8601).")] = "",
     radiologist: Annotated[str, typer.Option("--radiologist", help="Only of this RPPS.")] = "",
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, oldest first.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=LARGEST, help="At most so many, oldest first.")
+    ] = 50,
     json: Json = False,
     config: Config = None,
 ) -> None:

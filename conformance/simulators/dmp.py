@@ -167,11 +167,11 @@ class DmpSimulator:
         return response
 
     def schema_faults(self, request: etree._Element) -> tuple[Fault, ...]:
-        """What the official schema says of a request without its bytes; nothing where there is none."""
+        """What the official schema says of a request, but for its bytes; nothing where there is none."""
         if self.schema is None:
             return ()
         try:
-            self.schema.assertValid(request)
+            self.schema.assertValid(_without_bytes(request))
         except etree.DocumentInvalid as error:
             return (Fault(xds_rules.METADATA, "schema", str(error)),)
         return ()
@@ -185,7 +185,7 @@ class DmpSimulator:
 
     def _judge(self, parsed: Parsed) -> tuple[Fault, ...]:
         faults = (
-            *self.schema_faults(_without_bytes(parsed.request)),
+            *self.schema_faults(parsed.request),
             *xds_rules.check(parsed.submission),
         )
         return faults or self.registry.conflicts(parsed.submission)

@@ -7,6 +7,11 @@ from gateway.model.base import Value
 LCM = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
 RIM = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
 _R = f"{{{RIM}}}"
+_SLOT, _VALUE_LIST, _VALUE = f"{_R}Slot", f"{_R}ValueList", f"{_R}Value"
+_NAME, _STRING = f"{_R}Name", f"{_R}LocalizedString"
+_CLASSIFICATION, _IDENTIFIER = f"{_R}Classification", f"{_R}ExternalIdentifier"
+Children = list[etree._Element]
+"""Of one element. They are gone through once for each kind: a path costs ten times a comparison."""
 
 SUBMISSION_SET_NODE = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
 STABLE_DOCUMENT = "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1"
@@ -144,7 +149,7 @@ def read(request: etree._Element) -> Metadata:
             type=element.get("associationType", ""),
             source=element.get("sourceObject", ""),
             target=element.get("targetObject", ""),
-            slots=_slots(element),
+            slots=_slots(list(element)),
         )
         for element in objects.findall(f"{_R}Association")
     )
@@ -152,52 +157,62 @@ def read(request: etree._Element) -> Metadata:
 
 
 def _object(element: etree._Element, kind: str, loose: list[Classification]) -> RegistryObject:
-    own = element.get("id", "")
+    own, children = element.get("id", ""), list(element)
     inside = tuple(
         _classification(child)
-        for child in element.findall(f"{_R}Classification")
-        if not child.get("classificationNode")
+        for child in children
+        if child.tag == _CLASSIFICATION and not child.get("classificationNode")
     )
     return RegistryObject(
         kind=kind,
         id=own,
         object_type=element.get("objectType", ""),
         mime_type=element.get("mimeType", ""),
-        title=_name(element),
-        slots=_slots(element),
+        title=_name(children),
+        slots=_slots(children),
         classifications=inside + tuple(found for found in loose if found.classified == own and found.scheme),
         identifiers=tuple(
             ExternalIdentifier(
                 scheme=child.get("identificationScheme", ""),
                 value=child.get("value", ""),
-                name=_name(child),
+                name=_name(list(child)),
                 owner=child.get("registryObject", ""),
             )
-            for child in element.findall(f"{_R}ExternalIdentifier")
+            for child in children
+            if child.tag == _IDENTIFIER
         ),
     )
 
 
 def _classification(element: etree._Element) -> Classification:
+    children = list(element)
     return Classification(
         scheme=element.get("classificationScheme", ""),
         code=element.get("nodeRepresentation"),
         classified=element.get("classifiedObject", ""),
-        name=_name(element),
-        slots=_slots(element),
+        name=_name(children),
+        slots=_slots(children),
     )
 
 
-def _slots(element: etree._Element) -> tuple[Slot, ...]:
+def _slots(children: Children) -> tuple[Slot, ...]:
     return tuple(
         Slot(
             name=slot.get("name", ""),
-            values=tuple(value.text or "" for value in slot.iterfind(f"{_R}ValueList/{_R}Value")),
+            values=tuple(
+                value.text or ""
+                for values in slot
+                if values.tag == _VALUE_LIST
+                for value in values
+                if value.tag == _VALUE
+            ),
         )
-        for slot in element.findall(f"{_R}Slot")
+        for slot in children
+        if slot.tag == _SLOT
     )
 
 
-def _name(element: etree._Element) -> str:
-    label = element.find(f"{_R}Name/{_R}LocalizedString")
+def _name(children: Children) -> str:
+    labels = (label for child in children if child.tag == _NAME for label in child if label.tag == _STRING)
+    label = next(labels, None)
     return "" if label is None else label.get("value", "")

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from binascii import Error as Base64Error
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -62,7 +63,7 @@ def _signer(signature: etree._Element, info: etree._Element) -> x509.Certificate
     if algorithm is None or holder is None:
         raise SignatureRefusedError("the signature algorithm is not taken, or no X509Certificate is given")
     try:
-        certificate = x509.load_der_x509_certificate(_bytes(holder))
+        certificate = _certificate(_bytes(holder))
     except ValueError:
         raise SignatureRefusedError("the X509Certificate cannot be read") from None
     key = certificate.public_key()
@@ -76,6 +77,12 @@ def _signer(signature: etree._Element, info: etree._Element) -> x509.Certificate
     except InvalidSignature:
         raise SignatureRefusedError("the signature value does not fit the certificate") from None
     return certificate
+
+
+@lru_cache(64)
+def _certificate(data: bytes) -> x509.Certificate:
+    """A sender signs with the same one again and again. Raises ValueError."""
+    return x509.load_der_x509_certificate(data)
 
 
 def _detached(element: etree._Element) -> etree._Element:

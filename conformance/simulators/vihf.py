@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -52,12 +53,13 @@ def check(
     if len(assertions) != 1:
         return (Fault("InvalidSecurity", "wsse:Security", f"{len(assertions)} assertions instead of one"),)
     assertion = assertions[0]
+    values = _values(assertion)
     faults = (
         *_signature(assertion, authorities, now),
         *_envelope(assertion, now),
-        *_attributes(assertion),
+        *_attributes(assertion, values),
     )
-    resource = _values(assertion).get(RESOURCE_ID, [""])[0]
+    resource = values.get(RESOURCE_ID, [""])[0]
     if patient_ids and {resource} != patient_ids:
         faults += (Fault("FailedAuthentication", RESOURCE_ID, "is not the patientId of the metadata"),)
     return faults
@@ -122,8 +124,7 @@ def _envelope(assertion: etree._Element, now: datetime) -> Iterator[Fault]:
         yield Fault("InvalidSecurityToken", "AuthnContextClassRef", "missing")
 
 
-def _attributes(assertion: etree._Element) -> Iterator[Fault]:
-    values = _values(assertion)
+def _attributes(assertion: etree._Element, values: dict[str, list[str]]) -> Iterator[Fault]:
     for name, form in ATTRIBUTES.items():
         found = values.get(name, [])
         if len(found) != 1 or not re.fullmatch(form, found[0]):
@@ -144,6 +145,7 @@ def _values(assertion: etree._Element) -> dict[str, list[str]]:
     return found
 
 
+@lru_cache(64)
 def _same_name(text: str, subject: x509.Name) -> bool:
     """The DN in either order of its parts: RFC 4514 writes the last first, openssl and Java differ."""
     try:
@@ -155,6 +157,7 @@ def _same_name(text: str, subject: x509.Name) -> bool:
     return given in (wanted, wanted[::-1])
 
 
+@lru_cache(64)
 def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)

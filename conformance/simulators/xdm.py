@@ -1,9 +1,9 @@
 """Checking an IHE_XDM.ZIP (IHE ITI-32, CI-SIS volet Échange, spec §3.3): bytes in, facts and faults out."""
 
-import base64
 import io
 import re
 import zipfile
+from binascii import a2b_base64
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -133,7 +133,7 @@ def _pdf(root: etree._Element) -> bytes | None:
     if text is None or text.get("mediaType") != "application/pdf":
         return None
     try:
-        return base64.b64decode("".join(text_of(text).split()), validate=True)
+        return a2b_base64("".join(text_of(text).split()), strict_mode=True)
     except ValueError:
         return b""
 

@@ -5,10 +5,11 @@ The answer exists only after the commit. All reports of one message are taken, o
 
 import hashlib
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from uuid import uuid4
+from itertools import count
 
 from gateway import fhir, hl7v2
 from gateway.mapping import fhir as fhir_mapping
@@ -88,7 +89,7 @@ class Intake:
             return self._acknowledge(hl7v2.Reply(), Verdict.REJECT, (why,))
         remark = finding("HL7-SEVERAL-MESSAGES", "MSH", f"{len(parts)} in one frame", Severity.WARNING)
         answers = tuple([await self._take(one, peer, remark) for one in parts])
-        return hl7v2.answer_several(frame, answers, now=self._clock.now(), control_id=uuid4().hex[:20])
+        return hl7v2.answer_several(frame, answers, now=self._clock.now(), control_id=_control_id())
 
     async def _take(self, frame: bytes, peer: str, *remarks: Finding) -> bytes:
         """The acknowledgement of one message; `remarks` are kept with what there is to say of it."""
@@ -188,7 +189,7 @@ class Intake:
             retry = any(found.spec.retry for found in errors(findings))
             code = hl7v2.AckCode.AR if retry else hl7v2.AckCode.AE
         return hl7v2.acknowledge(
-            reply, code, findings=findings, now=self._clock.now(), control_id=uuid4().hex[:20]
+            reply, code, findings=findings, now=self._clock.now(), control_id=_control_id()
         )
 
     def _refuse(self, reading: Reading | None, frame: bytes, why: Finding) -> bytes:
@@ -241,6 +242,14 @@ class Intake:
                 mapped, received, site, answer, apart=apart, aside=bundle.faults
             )
         return await self._store.commit(received, conclude)
+
+
+_RUN, _NUMBERS = secrets.token_hex(6), count()
+
+
+def _control_id() -> str:
+    """MSH-10 of an answer: of this run of the process, then a number; 20 characters."""
+    return f"{_RUN}{next(_NUMBERS):08x}"
 
 
 def _several(frame: bytes) -> tuple[bytes, ...]:

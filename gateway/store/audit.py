@@ -18,6 +18,7 @@ import msgspec
 
 from gateway.model.people import Patient
 from gateway.store import statements as named
+from gateway.store.rows import AuditRow
 from gateway.store.session import Session
 
 START = "0" * 64
@@ -53,9 +54,9 @@ def record(session: Session, entry: Entry, now: int) -> None:
 
     if entry.report_id is not None and not entry.patient:
         entry = entry._replace(patient=_whose(session, entry.report_id))
-    values: dict[str, Any] = {"at": now, **entry._asdict(), "previous": session.fact(AUDIT, last)}
-    values["hash"] = made = digest(values)
-    session.run(named.ADD_AUDIT, values)
+    told = (now, *entry, session.fact(AUDIT, last))
+    made = digest(told)
+    session.later(named.ADD_AUDIT, AuditRow(*told, made))
     session.state(AUDIT, made)
 
 
@@ -75,36 +76,22 @@ def _whose(session: Session, report_id: int) -> str:
     return session.pseudonym(msgspec.json.decode(row[0], type=_Report).patient)
 
 
-def digest(values: dict[str, Any]) -> str:
-    """SHA-256 of the JSON array of all columns but `id` and `hash`, in the order of FIELDS."""
-    return hashlib.sha256(msgspec.json.encode([values[name] for name in FIELDS])).hexdigest()
+def digest(values: tuple[Any, ...]) -> str:
+    """SHA-256 of the JSON array of all columns but `id` and `hash`, in the order of `AuditRow`."""
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
 
 
 def verify(rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
-    """What is wrong with the chain, one sentence each. `rows`: id, then FIELDS, then hash, oldest first."""
+    """What is wrong with the chain, one sentence each. `rows`: id, then the columns of `AuditRow`, oldest
+    first."""
     previous = START
-    for number, *values, found in rows:
-        row = dict(zip(FIELDS, values, strict=True))
-        if row["previous"] != previous:
+    for number, *values in rows:
+        row = AuditRow(*values)
+        if row.previous != previous:
             yield f"audit row {number} does not follow the one before: a row is missing or was changed"
-        elif digest(row) != found:
+        elif digest(row[:-1]) != row.hash:
             yield f"audit row {number} was changed"
-        previous = found
-
-
-FIELDS = (
-    "at",
-    "action",
-    "actor",
-    "message_id",
-    "report_id",
-    "delivery_id",
-    "destination",
-    "result",
-    "patient",
-    "previous",
-)
-"""Columns that the hash covers, in the order of `listings.AUDIT`."""
+        previous = row.hash
 
 
 def pseudonyms(folder: Path) -> Pseudonym:
@@ -134,4 +121,4 @@ def hash_of(folder: Path, identifier: str) -> str:
 
 
 def _keyed(key: bytes, identifier: str) -> str:
-    return hmac.new(key, identifier.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, identifier.encode(), "sha256").hex()

@@ -17,6 +17,7 @@ from gateway.ports import DeliveryChange, Row
 from gateway.store import statements as named
 from gateway.store.moments import iso
 from gateway.store.move import move
+from gateway.store.rows import PatientRow
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw
 from gateway.store.tables import delivery, identity, report, report_patient, report_version
@@ -125,11 +126,10 @@ def write(session: Session, record: IdentityRecord, *, site: str, message_id: in
 
 def name_report(session: Session, site: str, report_id: int, patient: Patient, *, first: bool) -> None:
     """Remember under which identifiers the feed may speak of this report; `first`: nothing is known yet."""
-    rows = [{"site": site, "key": key, "report_id": report_id} for key in _keys(patient)]
-    if not first:
-        rows = [row for row in rows if session.row(_PATIENT_KNOWN, row) is None]
-    if rows:
-        session.run_many(_ADD_PATIENT, rows)
+    for key in _keys(patient):
+        row = PatientRow(site, key, report_id)
+        if first or session.row(_PATIENT_KNOWN, row._asdict()) is None:
+            session.later(_ADD_PATIENT, row)
 
 
 def _keys(patient: Patient) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from gateway.model.findings import Finding
 from gateway.model.submission import Blob
 from gateway.model.version import DocumentKind
 from gateway.ports import Produced
-from gateway.store.intake import keep
+from gateway.store.artifacts import keep
 from gateway.store.moments import iso
 from gateway.store.session import Session
 from gateway.store.tables import delivery, judgement, message_report, report_version

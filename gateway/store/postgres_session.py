@@ -16,14 +16,17 @@ from sqlalchemy.dialects.postgresql import psycopg as dialect
 
 from gateway.ports import StoreUnavailableError
 from gateway.store.schema import check_revision
-from gateway.store.session import Faults, Params, Session, Texts
+from gateway.store.session import Faults, Params, Session, Texts, Values
 
 WRITER = 0x67617465
 """Key of the advisory lock that a writing transaction holds, one a database."""
 CHANNEL = "gateway"
 """NOTIFY: something was committed; the payload is the token of the node that did it."""
 
-_compiled = Texts(dialect.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy's
+_compiled = Texts(
+    dialect.dialect(),  # type: ignore[no-untyped-call]  # SQLAlchemy's
+    dialect.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
+)
 _OPTIONS = """
 SELECT set_config('lock_timeout', '20s', false),
        set_config('idle_in_transaction_session_timeout', '30s', false),
@@ -92,6 +95,7 @@ class PostgresSession(Session):
 
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], *, tells: str = "") -> None:
         """`tells`: payload of the NOTIFY that goes out with each commit, "" for none."""
+        super().__init__()
         self._connection, self._tells = connection, tells
         self._open()
 
@@ -99,15 +103,20 @@ class PostgresSession(Session):
         self._cursor = self._connection.cursor(binary=True)
         self._plain = self._connection.cursor()  # several commands in one round trip: text protocol only
 
+    def _ready(self) -> psycopg.Cursor[tuple[Any, ...]]:
+        """The cursor of the next statement; its answer is asked of `_cursor`."""
+        return self._cursor
+
     def run(self, statement: Executable, params: Params) -> None:
-        text, constants = _compiled(statement)
-        self._cursor.execute(text, {**constants, **params} if constants else params)
+        text, constants, tables = _compiled(statement)
+        self._before(tables)
+        self._ready().execute(text, {**constants, **params} if constants else params)
 
-    def run_many(self, statement: Executable, rows: Sequence[Params]) -> None:
-        self._cursor.executemany(_compiled(statement).text, rows)
+    def run_many(self, statement: Executable, rows: Sequence[Values]) -> None:
+        self._ready().executemany(_compiled.insert(statement, rows[0]), rows)
 
-    def add(self, statement: Executable, params: Params) -> int:
-        self._cursor.execute(_compiled(statement).text, params)  # SQLAlchemy adds RETURNING id
+    def add(self, statement: Executable, values: Values) -> int:
+        self._ready().execute(_compiled.insert(statement, values), values)  # SQLAlchemy adds RETURNING id
         found = self._cursor.fetchone()
         assert found is not None
         return int(found[0])
@@ -121,7 +130,8 @@ class PostgresSession(Session):
         return self._cursor.fetchall()
 
     def stream(self, statement: Executable, params: Params) -> Iterator[tuple[Any, ...]]:
-        text, constants = _compiled(statement)
+        text, constants, tables = _compiled(statement)
+        self._before(tables)
         yield from self._cursor.stream(text, {**constants, **params}, size=1000)
 
     def _begin(self) -> None:
@@ -149,10 +159,10 @@ class PostgresSession(Session):
         tell = f"NOTIFY {CHANNEL}, '{self._tells}'; " if self._tells else ""
         self._plain.execute(f"{tell}COMMIT")
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Every statement has waited for its end (`postgres_writer` does otherwise)."""
 
-    def begin_job(self) -> None:
+    def _begin_job(self) -> None:
         self._plain.execute("SAVEPOINT job")
 
     def _rollback(self) -> None:

@@ -5,14 +5,11 @@ wait, and take the errors of what went before. After a fault the group is writte
 statement, each job in its savepoint (`writer.GroupWriter`).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import Executable
 
 from gateway.store.postgres_session import PostgresSession
-from gateway.store.session import Params
 
 _SUPPORTED = psycopg.Pipeline.is_supported()
 
@@ -26,41 +23,26 @@ class WritingSession(PostgresSession):
             self._pipeline = self._connection.pipeline()
             self._pipeline.__enter__()
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """All that was sent is done; raises the first error of it."""
         pipeline, self._pipeline = self._pipeline, None
         if pipeline is not None:
             pipeline.__exit__(None, None, None)
 
     def _commit(self) -> None:
-        self.flush()
+        self._flush()
         super()._commit()
 
     def _rollback(self) -> None:
         try:
-            self.flush()
+            self._flush()
         except psycopg.Error:
             if self.lost:
                 raise  # else it is the error that makes the caller roll back, or one that followed from it
         super()._rollback()
 
-    def begin_job(self) -> None:
-        self.flush()
-        super().begin_job()
-
-    def run(self, statement: Executable, params: Params) -> None:
-        self._renew()
-        super().run(statement, params)
-
-    def run_many(self, statement: Executable, rows: Sequence[Params]) -> None:
-        self._renew()
-        super().run_many(statement, rows)
-
-    def add(self, statement: Executable, params: Params) -> int:
-        self._renew()
-        return super().add(statement, params)
-
-    def _renew(self) -> None:
+    def _ready(self) -> psycopg.Cursor[tuple[Any, ...]]:
         """In a pipeline a cursor belongs to one statement: its answer may still be on the way."""
         if self._pipeline is not None:
             self._cursor = self._connection.cursor(binary=True)
+        return self._cursor

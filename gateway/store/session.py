@@ -14,6 +14,8 @@ from gateway.model.people import Patient
 from gateway.store.statements import Sql, sql
 
 Params = Mapping[str, Any]
+Values = Params | tuple[Any, ...]
+"""Of a new row: by name, or by position (`rows`)."""
 T = TypeVar("T")
 
 LARGE = 1 << 20
@@ -36,14 +38,25 @@ class Faults(NamedTuple):
 class Texts:
     """The statements of this room in the words of one dialect, each made once a process."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
+    def __init__(self, dialect: Dialect, positional: Dialect) -> None:
+        """`positional`: the same dialect with parameters by position."""
+        self.dialect, self._positional = dialect, positional
         self._made: dict[Executable, Sql] = {}
+        self._inserts: dict[Executable, str] = {}
 
     def __call__(self, statement: Executable) -> Sql:
         found = self._made.get(statement)
         if found is None:
             found = self._made[statement] = sql(statement, self.dialect)
+        return found
+
+    def insert(self, statement: Executable, values: Values) -> str:
+        """The text of an insert that takes its values as `values` are given."""
+        if not isinstance(values, tuple):
+            return self(statement).text
+        found = self._inserts.get(statement)
+        if found is None:
+            found = self._inserts[statement] = sql(statement, self._positional).text
         return found
 
 
@@ -55,6 +68,9 @@ class Session(ABC):
     pseudonym: Callable[[Patient], str] | None = None
     """Whose a report is, for the audit trail (`audit.pseudonyms`); None where there is no key."""
     _facts: dict[Hashable, Any] | None = None
+
+    def __init__(self) -> None:
+        self._waiting: dict[Insert, list[Values]] = {}
 
     def fact(self, name: Hashable, look: Callable[[], T]) -> T:
         """What `look` finds. In a writing transaction nobody else changes anything: there it looks once, and
@@ -71,20 +87,41 @@ class Session(ABC):
         if self._facts is not None:
             self._facts[name] = value
 
+    def later(self, statement: Insert, values: tuple[Any, ...]) -> None:
+        """Insert a row whose number nobody needs, before the transaction ends or anybody looks at its table:
+        rows of several messages together cost half."""
+        if self._facts is None:
+            self.run_many(statement, (values,))
+        elif (waiting := self._waiting.get(statement)) is not None:
+            waiting.append(values)
+        else:
+            self._waiting[statement] = [values]
+
+    def _before(self, tables: frozenset[str]) -> None:
+        """To be called before a statement that names `tables`."""
+        if self._waiting and any(one.table.name in tables for one in self._waiting):
+            self._write()
+
+    def _write(self) -> None:
+        """What waits."""
+        waiting, self._waiting = self._waiting, {}
+        for statement, rows in waiting.items():
+            self.run_many(statement, rows)
+
     @abstractmethod
     def run(self, statement: Executable, params: Params) -> None: ...
 
     @abstractmethod
-    def run_many(self, statement: Executable, rows: Sequence[Params]) -> None:
-        """One write for every row; the statement must have no constants."""
+    def run_many(self, statement: Executable, rows: Sequence[Values]) -> None:
+        """One insert for every row, at least one; the statement must have no constants."""
 
     @abstractmethod
-    def add(self, statement: Executable, params: Params) -> int:
-        """Insert one row; its number."""
+    def add(self, statement: Executable, values: Values) -> int:
+        """Insert one row; its number, of a table that has one."""
 
-    def add_large(self, statement: Insert, params: Params, column: str) -> int:
+    def add_large(self, statement: Insert, values: Values, column: str) -> int:
         """`add`, where the bytes of `column` may be large."""
-        return self.add(statement, params)
+        return self.add(statement, values)
 
     def run_large(self, statement: Insert, params: Params, column: str) -> None:
         """`run`, where the bytes of `column` may be large."""
@@ -104,16 +141,17 @@ class Session(ABC):
     def begin(self) -> None:
         """A writing transaction: from here on no other writer, of any process, changes anything."""
         self._begin()
-        self._facts = {}
+        self._facts, self._waiting = {}, {}
 
     def commit(self) -> None:
         """Durable when it returns."""
+        self._write()
         self._facts = None
         self._commit()
 
     def rollback(self) -> None:
         """Nothing of the transaction stays."""
-        self._facts = None
+        self._facts, self._waiting = None, {}
         self._rollback()
 
     @abstractmethod
@@ -125,17 +163,26 @@ class Session(ABC):
     @abstractmethod
     def _rollback(self) -> None: ...
 
-    @abstractmethod
     def flush(self) -> None:
         """What was written so far is taken; where writing does not wait, the errors of it come here."""
+        self._write()
+        self._flush()
 
     @abstractmethod
+    def _flush(self) -> None: ...
+
     def begin_job(self) -> None:
         """A part of the transaction that can be taken back alone."""
+        self.flush()
+        self._begin_job()
+
+    @abstractmethod
+    def _begin_job(self) -> None: ...
 
     def end_job(self, *, keep: bool) -> None:
+        """To be called after a `flush`, with which its errors come."""
         if not keep and self._facts is not None:
-            self._facts = {}
+            self._facts, self._waiting = {}, {}
         self._end_job(keep=keep)
 
     @abstractmethod
@@ -162,7 +209,7 @@ class Session(ABC):
         """Rolls back what is open."""
 
 
-compiled = Texts(sqlite.dialect(paramstyle="named"))
+compiled = Texts(sqlite.dialect(paramstyle="named"), sqlite.dialect(paramstyle="qmark"))
 """The SQLite text of a statement."""
 
 
@@ -182,20 +229,22 @@ class SqliteSession(Session):
     )
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__()
         self._connection, self._cursor = connection, connection.cursor()
 
     def run(self, statement: Executable, params: Params) -> None:
-        text, constants = compiled(statement)
+        text, constants, tables = compiled(statement)
+        self._before(tables)
         self._cursor.execute(text, {**constants, **params} if constants else params)
 
-    def run_many(self, statement: Executable, rows: Sequence[Params]) -> None:
-        self._cursor.executemany(compiled(statement).text, rows)
+    def run_many(self, statement: Executable, rows: Sequence[Values]) -> None:
+        self._cursor.executemany(compiled.insert(statement, rows[0]), rows)
 
-    def add(self, statement: Executable, params: Params) -> int:
-        return self._insert(compiled(statement).text, params)
+    def add(self, statement: Executable, values: Values) -> int:
+        return self._insert(compiled.insert(statement, values), values)
 
-    def _insert(self, text: str, params: Params) -> int:
-        self._cursor.execute(text, params)
+    def _insert(self, text: str, values: Values) -> int:
+        self._cursor.execute(text, values)
         number = self._cursor.lastrowid
         assert number is not None
         return number
@@ -203,11 +252,13 @@ class SqliteSession(Session):
     def run_large(self, statement: Insert, params: Params, column: str) -> None:
         self.add_large(statement, params, column)
 
-    def add_large(self, statement: Insert, params: Params, column: str) -> int:
+    def add_large(self, statement: Insert, values: Values, column: str) -> int:
         """In pieces: SQLite copies twice what is bound, and keeps one copy with the statement."""
-        value = params[column]
+        value = getattr(values, column) if isinstance(values, tuple) else values[column]
         if len(value) < LARGE:
-            return self.add(statement, params)
+            return self.add(statement, values)
+        names = (one.name for one in statement.table.columns if one.name != "id")
+        params = dict(zip(names, values, strict=True)) if isinstance(values, tuple) else values
         text = re.sub(rf":{column}\b", f"zeroblob(:{column})", compiled(statement).text)
         number = self._insert(text, {**params, column: len(value)})
         with self._connection.blobopen(statement.table.name, column, number) as blob:
@@ -238,10 +289,10 @@ class SqliteSession(Session):
     def _rollback(self) -> None:
         self._cursor.execute("ROLLBACK")
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Every statement has waited for its end."""
 
-    def begin_job(self) -> None:
+    def _begin_job(self) -> None:
         self._cursor.execute("SAVEPOINT job")
 
     def _end_job(self, *, keep: bool) -> None:

@@ -21,7 +21,7 @@ from gateway.model.submission import Blob
 from gateway.ports import Produced, Settlement
 from gateway.store import acknowledge, audit, judgement
 from gateway.store import statements as named
-from gateway.store.intake import keep
+from gateway.store.artifacts import keep
 from gateway.store.moments import to_micros
 from gateway.store.move import move
 from gateway.store.policy import Retry

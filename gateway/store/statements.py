@@ -4,6 +4,7 @@ They are compiled once a dialect and run by the bare DBAPI cursor: SQLAlchemy's 
 the insert. Parameters are named; `sql(statement, dialect)` gives the text and its constants.
 """
 
+import re
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -35,6 +36,7 @@ from gateway.store.tables import (
     document,
     message,
     message_report,
+    metadata,
     report,
     report_document,
     report_version,
@@ -42,10 +44,11 @@ from gateway.store.tables import (
 
 
 class Sql(NamedTuple):
-    """Text with `:name` parameters, and the values of those that are constants."""
+    """Text with its parameters, the values of those that are constants, and the tables that it names."""
 
     text: str
     constants: dict[str, Any]
+    tables: frozenset[str]
 
 
 def sql(statement: Executable, dialect: Dialect) -> Sql:
@@ -56,7 +59,12 @@ def sql(statement: Executable, dialect: Dialect) -> Sql:
         names = [one.name for one in table.columns if one.name != "id"]
     compiled = statement.compile(dialect=dialect, column_keys=names)  # type: ignore[attr-defined]  # all are
     constants = {name: value for name, value in compiled.params.items() if value is not None}
-    return Sql(str(compiled), constants)
+    text = str(compiled)
+    return Sql(text, constants, frozenset(_TABLES.findall(text)))
+
+
+_TABLES = re.compile(rf"\b(?:{'|'.join(metadata.tables)})\b")
+"""A column of the same name counts, too: better once too often than once too little."""
 
 
 _ONE: ColumnElement[int] = literal_column("1", Integer)

@@ -113,14 +113,15 @@ class Store(ABC):
         self._space.check()
         if self._writer.queued > QUEUED:
             raise StoreUnavailableError(f"{self._writer.queued} bytes wait for the disk")
-        receipt = await self._changing(
+        taken = await self._changing(
             lambda session, withdraw: take(
                 session, received, conclude, withdraw, self._pseudonym, acknowledging=self._acknowledging
             ),
             2 * len(received.raw),
         )
-        self._notify()
-        return receipt
+        if taken.stirred:
+            self._notify()
+        return taken.receipt
 
     # --- ports.WorkStore
 

@@ -195,6 +195,7 @@ class GroupWriter:
         session.begin_job()
         try:
             result = job.work(session)
+            session.flush()
         except self._faults.of_values as fault:
             error: Exception = fault
         except self._faults.of_database:

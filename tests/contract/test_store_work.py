@@ -532,3 +532,10 @@ async def test_whoever_subscribed_hears_of_new_work(store: Store) -> None:
     store.subscribe(lambda: heard.append(1))
     await take(store, planned(DMP))
     assert heard == [1]
+
+
+async def test_nobody_is_woken_for_a_message_that_owes_nothing(store: Store) -> None:
+    heard: list[int] = []
+    store.subscribe(lambda: heard.append(1))
+    await take(store, order="quiet")
+    assert heard == []

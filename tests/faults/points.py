@@ -70,7 +70,7 @@ POINTS = (
 
 WITHDRAWAL_POINTS = (
     # the intake process, amidst the transaction
-    Point("deletions planned", "gateway.store.intake:recall", "after", "", short=True),
+    Point("deletions planned", "gateway.store.versions:recall", "after", "", short=True),
     # a worker
     Point("before the question", "gateway.connectors.dmp:DmpSender.ask", "before"),
     Point("after the question", "gateway.connectors.dmp:DmpSender.ask", "after"),

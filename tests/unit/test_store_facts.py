@@ -9,6 +9,7 @@ import pytest
 from gateway.model.people import Patient
 from gateway.store import audit
 from gateway.store.connection import connect_writer, prepare
+from gateway.store.rows import AuditRow
 from gateway.store.session import SqliteSession
 
 NOW = 1_700_000_000_000_000
@@ -68,7 +69,7 @@ def test_the_audit_chain_holds_over_what_was_taken_back(session: SqliteSession, 
     session.begin()
     told("resume")
     session.commit()
-    names = ", ".join(("id", *audit.FIELDS, "hash"))
+    names = ", ".join(("id", *AuditRow._fields))
     rows = connect_writer(tmp_path / "store.db").execute(f"SELECT {names} FROM audit ORDER BY id").fetchall()
     assert [row[2] for row in rows] == ["taken", "cancel", "resume"]
     assert list(audit.verify(rows)) == []

@@ -1,0 +1,80 @@
+"""The rows that every message writes, bound by position: their fields are the columns of the table, in their
+order and without the number that the engine gives.
+
+By name a row of fifteen columns takes a third longer to write (SQLite).
+"""
+
+from typing import NamedTuple
+
+
+class MessageRow(NamedTuple):
+    received_at: int
+    protocol: str
+    peer: str
+    site: str
+    message_type: str
+    control_id: str
+    sending_application: str
+    sending_facility: str
+    state: str
+    dedupe_key: str | None
+    duplicate_of: int | None
+    findings: str
+    answer: bytes
+    size: int
+    raw: bytes
+
+
+class ReportRow(NamedTuple):
+    site: str
+    set_key: str
+    status: str
+    version: int
+    content_hash: str
+    document_id: str
+    created_at: int
+    updated_at: int
+
+
+class MessageReportRow(NamedTuple):
+    message_id: int
+    position: int
+    report_id: int
+    verdict: str
+    number: int
+    owed: int
+
+
+class VersionRow(NamedTuple):
+    report_id: int
+    number: int
+    message_id: int
+    status: str
+    created_at: int
+    content_hash: str
+    identity: str
+    context: str
+    report: str
+    trace: str
+
+
+class PatientRow(NamedTuple):
+    """Of `report_patient`."""
+
+    site: str
+    key: str
+    report_id: int
+
+
+class AuditRow(NamedTuple):
+    at: int
+    action: str
+    actor: str
+    message_id: int | None
+    report_id: int | None
+    delivery_id: int | None
+    destination: str
+    result: str
+    patient: str
+    previous: str
+    hash: str

@@ -1,18 +1,17 @@
 """XDS metadata as ebRIM 3.0: `lcm:SubmitObjectsRequest` (IHE ITI TF-3 §4.2.3; spec §1.1).
 
 Element order is that of rim.xsd: slots, Name, Description, classifications, external identifiers.
-Ids of classifications and identifiers are counted, so equal submissions give equal bytes.
+Ids of classifications and identifiers are counted, so equal submissions give equal bytes. Written as text:
+each delivery of a version has its own, and a tree of lxml costs four times as much.
 """
 
 from itertools import count
-
-from lxml import etree
 
 from gateway.model.base import Value
 from gateway.model.terms import Code
 from gateway.xds.hl7types import clean, coded, cx, xcn, xon
 from gateway.xds.model import HAS_MEMBER, Association, Author, DocumentEntry, Submission, SubmissionSet
-from gateway.xds.xml import LCM, RIM, XML
+from gateway.xds.xml import LCM, RIM, attribute, content
 
 STABLE_DOCUMENT = "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1"
 SUBMISSION_SET = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
@@ -43,10 +42,12 @@ LONG_NAME = 256
 _OBJECT = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 
 
-def submit_objects_request(submission: Submission) -> etree._Element:
-    """The request that ITI-41 carries and METADATA.XML is. Raises MetadataError (see there)."""
-    request = etree.Element(f"{{{LCM}}}SubmitObjectsRequest", nsmap={"lcm": LCM, "rim": RIM})
-    objects = _Writer(etree.SubElement(request, f"{{{RIM}}}RegistryObjectList"))
+def submit_objects_request(submission: Submission) -> str:
+    """The request that ITI-41 carries and METADATA.XML is, as markup without a declaration.
+
+    Raises MetadataError (see there).
+    """
+    objects = _Writer()
     objects.submission_set(submission.submission_set)
     for entry in submission.entries:
         objects.entry(entry)
@@ -60,150 +61,148 @@ def submit_objects_request(submission: Submission) -> etree._Element:
         objects.association(member)
     for association in submission.associations:
         objects.association(association)
-    return request
+    return (
+        f'<lcm:SubmitObjectsRequest xmlns:lcm="{LCM}" xmlns:rim="{RIM}"><rim:RegistryObjectList>'
+        f"{''.join(objects.out)}</rim:RegistryObjectList></lcm:SubmitObjectsRequest>"
+    )
 
 
 class MetadataError(ValueError):
     """A value that ebRIM cannot carry: a slot value beyond 256 characters. The message names the slot."""
 
 
-def _element(parent: etree._Element, tag: str, /, **attributes: str) -> etree._Element:
-    return etree.SubElement(parent, f"{{{RIM}}}{tag}", {key: clean(text) for key, text in attributes.items()})
-
-
-def _slot(parent: etree._Element, name: str, *values: str) -> None:
-    """A slot with its values; none when all values are empty."""
+def _slot(name: str, *values: str) -> str:
+    """A slot with its values; nothing when all values are empty."""
     kept = [text for value in values if (text := clean(value))]
     if not kept:
-        return
+        return ""
     if any(len(text) > LONG_NAME for text in kept):
         raise MetadataError(f"slot {name}: a value has more than {LONG_NAME} characters")
-    value_list = _element(_element(parent, "Slot", name=name), "ValueList")
-    for text in kept:
-        _element(value_list, "Value").text = text
+    written = "".join([f"<rim:Value>{content(text)}</rim:Value>" for text in kept])
+    return f'<rim:Slot name="{attribute(name)}"><rim:ValueList>{written}</rim:ValueList></rim:Slot>'
 
 
-def _named(parent: etree._Element, name: str, text: str) -> None:
+def _named(tag: str, text: str) -> str:
     """Name or Description in French; nothing for an empty text (cut at rim:FreeFormText, 1024)."""
-    if value := clean(text)[:1024]:
-        localized = _element(_element(parent, name), "LocalizedString", charset="UTF-8", value=value)
-        localized.set(f"{{{XML}}}lang", "fr-FR")
+    value = clean(text)[:1024]
+    if not value:
+        return ""
+    localized = f'<rim:LocalizedString charset="UTF-8" value="{attribute(value)}" xml:lang="fr-FR"/>'
+    return f"<rim:{tag}>{localized}</rim:{tag}>"
 
 
 class _Writer:
-    """Appends registry objects to one RegistryObjectList, with counted ids."""
+    """Appends registry objects to `out`, with counted ids."""
 
-    def __init__(self, objects: etree._Element) -> None:
-        self._objects = objects
+    def __init__(self) -> None:
+        self.out: list[str] = []
         self._ids = count(1)
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}{next(self._ids):02d}"
 
     def submission_set(self, value: SubmissionSet) -> None:
-        package = _element(
-            self._objects, "RegistryPackage", id=value.set_id, objectType=_OBJECT + "RegistryPackage"
+        owner = attribute(value.set_id)
+        self.out += (
+            f'<rim:RegistryPackage id="{owner}" objectType="{_OBJECT}RegistryPackage">',
+            _slot("submissionTime", value.submission_time),
+            _named("Name", value.title),
+            _named("Description", value.comments),
+            f'<rim:Classification id="{self._id("cl")}" classifiedObject="{owner}"'
+            f' objectType="{_OBJECT}Classification" classificationNode="{SUBMISSION_SET}"/>',
+            *(self._author(owner, SET_AUTHOR, author) for author in value.authors),
+            self._code(owner, SET_CONTENT_TYPE, value.content_type_code),
+            *(
+                self._identify(owner, scheme, f"XDSSubmissionSet.{name}", text)
+                for scheme, name, text in (
+                    (SET_PATIENT_ID, "patientId", cx(value.patient_id)),
+                    (SET_SOURCE_ID, "sourceId", value.source_id),
+                    (SET_UNIQUE_ID, "uniqueId", value.unique_id),
+                )
+            ),
+            "</rim:RegistryPackage>",
         )
-        _slot(package, "submissionTime", value.submission_time)
-        _named(package, "Name", value.title)
-        _named(package, "Description", value.comments)
-        self._classify(package, value.set_id, classificationNode=SUBMISSION_SET)
-        for author in value.authors:
-            self._author(package, value.set_id, SET_AUTHOR, author)
-        self._code(package, value.set_id, SET_CONTENT_TYPE, value.content_type_code)
-        for scheme, name, text in (
-            (SET_PATIENT_ID, "patientId", cx(value.patient_id)),
-            (SET_SOURCE_ID, "sourceId", value.source_id),
-            (SET_UNIQUE_ID, "uniqueId", value.unique_id),
-        ):
-            self._identify(package, value.set_id, scheme, f"XDSSubmissionSet.{name}", text)
 
     def entry(self, value: DocumentEntry) -> None:
-        extrinsic = _element(
-            self._objects,
-            "ExtrinsicObject",
-            id=value.entry_id,
-            mimeType=value.mime_type,
-            objectType=STABLE_DOCUMENT,
+        owner = attribute(value.entry_id)
+        self.out += (
+            f'<rim:ExtrinsicObject id="{owner}" mimeType="{attribute(value.mime_type)}"'
+            f' objectType="{STABLE_DOCUMENT}">',
+            *_entry_slots(value),
+            _named("Name", value.title),
+            _named("Description", value.comments),
+            *(self._author(owner, ENTRY_AUTHOR, author) for author in value.authors),
+            *(
+                self._code(owner, scheme, code)
+                for name, scheme in ENTRY_CODES
+                for code in _codes(value, name)
+            ),
+            *(
+                self._identify(owner, scheme, f"XDSDocumentEntry.{name}", text)
+                for scheme, name, text in (
+                    (ENTRY_PATIENT_ID, "patientId", cx(value.patient_id)),
+                    (ENTRY_UNIQUE_ID, "uniqueId", value.unique_id),
+                )
+            ),
+            "</rim:ExtrinsicObject>",
         )
-        _entry_slots(extrinsic, value)
-        _named(extrinsic, "Name", value.title)
-        _named(extrinsic, "Description", value.comments)
-        for author in value.authors:
-            self._author(extrinsic, value.entry_id, ENTRY_AUTHOR, author)
-        for attribute, scheme in ENTRY_CODES:
-            for code in _codes(value, attribute):
-                self._code(extrinsic, value.entry_id, scheme, code)
-        for scheme, name, text in (
-            (ENTRY_PATIENT_ID, "patientId", cx(value.patient_id)),
-            (ENTRY_UNIQUE_ID, "uniqueId", value.unique_id),
-        ):
-            self._identify(extrinsic, value.entry_id, scheme, f"XDSDocumentEntry.{name}", text)
 
     def association(self, value: Association) -> None:
-        association = _element(
-            self._objects,
-            "Association",
-            id=self._id("as"),
-            associationType=value.kind,
-            sourceObject=value.source,
-            targetObject=value.target,
-            objectType=_OBJECT + "Association",
+        slots = "".join([_slot(name, *values) for name, values in value.slots])
+        head = (
+            f'<rim:Association id="{self._id("as")}" associationType="{attribute(value.kind)}"'
+            f' sourceObject="{attribute(value.source)}" targetObject="{attribute(value.target)}"'
+            f' objectType="{_OBJECT}Association"'
         )
-        for name, values in value.slots:
-            _slot(association, name, *values)
+        self.out.append(f"{head}>{slots}</rim:Association>" if slots else f"{head}/>")
 
-    def _classify(self, parent: etree._Element, classified: str, **attributes: str) -> etree._Element:
-        return _element(
-            parent,
-            "Classification",
-            id=self._id("cl"),
-            classifiedObject=classified,
-            objectType=_OBJECT + "Classification",
-            **attributes,
+    def _classified(self, owner: str, scheme: str, representation: str, inside: str) -> str:
+        """`owner` as it is written in an attribute."""
+        head = (
+            f'<rim:Classification id="{self._id("cl")}" classifiedObject="{owner}"'
+            f' objectType="{_OBJECT}Classification" classificationScheme="{scheme}"'
+            f' nodeRepresentation="{attribute(representation)}"'
+        )
+        return f"{head}>{inside}</rim:Classification>" if inside else f"{head}/>"
+
+    def _author(self, owner: str, scheme: str, author: Author) -> str:
+        slots = (
+            _slot("authorPerson", xcn(author.person) if author.person else ""),
+            _slot("authorInstitution", *map(xon, author.institutions)),
+            _slot("authorRole", *author.roles),
+            _slot("authorSpecialty", *map(coded, author.specialties)),
+        )
+        return self._classified(owner, scheme, "", "".join(slots))
+
+    def _code(self, owner: str, scheme: str, code: Code) -> str:
+        told = _slot("codingScheme", code.system) + _named("Name", code.display or code.code)
+        return self._classified(owner, scheme, code.code, told)
+
+    def _identify(self, owner: str, scheme: str, name: str, value: str) -> str:
+        return (
+            f'<rim:ExternalIdentifier id="{self._id("ei")}" registryObject="{owner}"'
+            f' identificationScheme="{scheme}" objectType="{_OBJECT}ExternalIdentifier"'
+            f' value="{attribute(value)}"><rim:Name><rim:LocalizedString value="{name}"/></rim:Name>'
+            "</rim:ExternalIdentifier>"
         )
 
-    def _author(self, parent: etree._Element, classified: str, scheme: str, author: Author) -> None:
-        node = self._classify(parent, classified, classificationScheme=scheme, nodeRepresentation="")
-        _slot(node, "authorPerson", xcn(author.person) if author.person else "")
-        _slot(node, "authorInstitution", *map(xon, author.institutions))
-        _slot(node, "authorRole", *author.roles)
-        _slot(node, "authorSpecialty", *map(coded, author.specialties))
 
-    def _code(self, parent: etree._Element, classified: str, scheme: str, code: Code) -> None:
-        node = self._classify(parent, classified, classificationScheme=scheme, nodeRepresentation=code.code)
-        _slot(node, "codingScheme", code.system)
-        _named(node, "Name", code.display or code.code)
-
-    def _identify(self, parent: etree._Element, owner: str, scheme: str, name: str, value: str) -> None:
-        node = _element(
-            parent,
-            "ExternalIdentifier",
-            id=self._id("ei"),
-            registryObject=owner,
-            identificationScheme=scheme,
-            objectType=_OBJECT + "ExternalIdentifier",
-            value=value,
-        )
-        _element(_element(node, "Name"), "LocalizedString", value=name)
-
-
-def _entry_slots(extrinsic: etree._Element, value: DocumentEntry) -> None:
-    _slot(extrinsic, "creationTime", value.creation_time)
-    _slot(extrinsic, "languageCode", value.language_code)
-    _slot(
-        extrinsic, "legalAuthenticator", xcn(value.legal_authenticator) if value.legal_authenticator else ""
+def _entry_slots(value: DocumentEntry) -> tuple[str, ...]:
+    signer = value.legal_authenticator
+    return (
+        _slot("creationTime", value.creation_time),
+        _slot("languageCode", value.language_code),
+        _slot("legalAuthenticator", xcn(signer) if signer else ""),
+        _slot("serviceStartTime", value.service_start_time),
+        _slot("serviceStopTime", value.service_stop_time),
+        _slot("sourcePatientId", cx(value.source_patient_id)),
+        _slot("sourcePatientInfo", *value.source_patient_info),
+        _slot("hash", value.hash),
+        _slot("size", str(value.size) if value.hash else ""),
+        _slot("URI", value.uri),
+        _slot(REFERENCE_ID_LIST, *map(cx, value.reference_ids)),
+        *(_slot(name, *values) for name, values in value.extra_slots),
     )
-    _slot(extrinsic, "serviceStartTime", value.service_start_time)
-    _slot(extrinsic, "serviceStopTime", value.service_stop_time)
-    _slot(extrinsic, "sourcePatientId", cx(value.source_patient_id))
-    _slot(extrinsic, "sourcePatientInfo", *value.source_patient_info)
-    _slot(extrinsic, "hash", value.hash)
-    _slot(extrinsic, "size", str(value.size) if value.hash else "")
-    _slot(extrinsic, "URI", value.uri)
-    _slot(extrinsic, REFERENCE_ID_LIST, *map(cx, value.reference_ids))
-    for name, values in value.extra_slots:
-        _slot(extrinsic, name, *values)
 
 
 def _codes(value: Value, attribute: str) -> tuple[Code, ...]:

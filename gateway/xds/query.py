@@ -10,7 +10,7 @@ from gateway.model.base import Value
 from gateway.xds.ebrim import ENTRY_PATIENT_ID, ENTRY_UNIQUE_ID
 from gateway.xds.response import RegistryError, SoapFault, registry_answer
 from gateway.xds.soap import SoapRequest, envelope, plain
-from gateway.xds.xml import QUERY, RIM
+from gateway.xds.xml import QUERY, RIM, content
 
 REGISTRY_STORED_QUERY = "urn:ihe:iti:2007:RegistryStoredQuery"
 GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
@@ -41,13 +41,13 @@ def get_documents(
     unique_ids: tuple[str, ...], *, assertion: etree._Element | None, message_id: str, to: str
 ) -> SoapRequest:
     """GetDocuments for these uniqueIds, with whole entries in the answer (LeafClass); plain SOAP 1.2."""
-    request = etree.Element(f"{{{QUERY}}}AdhocQueryRequest", nsmap={"query": QUERY, "rim": RIM})
-    option = {"returnComposedObjects": "true", "returnType": "LeafClass"}
-    etree.SubElement(request, f"{{{QUERY}}}ResponseOption", option)
-    query = etree.SubElement(request, f"{_R}AdhocQuery", {"id": GET_DOCUMENTS})
-    slot = etree.SubElement(query, f"{_R}Slot", {"name": "$XDSDocumentEntryUniqueId"})
-    values = etree.SubElement(slot, f"{_R}ValueList")
-    etree.SubElement(values, f"{_R}Value").text = f"({','.join(map(_quoted, unique_ids))})"
+    asked = content(f"({','.join(map(_quoted, unique_ids))})")
+    request = (
+        f'<query:AdhocQueryRequest xmlns:query="{QUERY}" xmlns:rim="{RIM}">'
+        '<query:ResponseOption returnComposedObjects="true" returnType="LeafClass"/>'
+        f'<rim:AdhocQuery id="{GET_DOCUMENTS}"><rim:Slot name="$XDSDocumentEntryUniqueId"><rim:ValueList>'
+        f"<rim:Value>{asked}</rim:Value></rim:ValueList></rim:Slot></rim:AdhocQuery></query:AdhocQueryRequest>"
+    )
     root = envelope(request, action=REGISTRY_STORED_QUERY, message_id=message_id, to=to, assertion=assertion)
     return plain(root, action=REGISTRY_STORED_QUERY)
 

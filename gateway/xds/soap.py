@@ -3,7 +3,6 @@
 Source: IHE ITI TF-2 §3.41 and appendix V; spec §2.3. Pure: ids come in, bytes go out.
 """
 
-from copy import deepcopy
 from hashlib import sha256
 
 from lxml import etree
@@ -12,7 +11,7 @@ from gateway.model.base import Value
 from gateway.xds.ebrim import submit_objects_request
 from gateway.xds.model import Submission
 from gateway.xds.mtom import XOP_XML, part, write
-from gateway.xds.xml import SOAP12, WSA, WSSE, XDSB, XOP
+from gateway.xds.xml import DECLARATION, SOAP12, WSA, WSSE, XDSB, XOP, attribute, content
 
 PROVIDE_AND_REGISTER = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 UPDATE_DOCUMENT_SET = "urn:ihe:iti:2010:UpdateDocumentSet"
@@ -28,32 +27,22 @@ class SoapRequest(Value):
     body: bytes
 
 
-def envelope(
-    body: etree._Element, *, action: str, message_id: str, to: str, assertion: etree._Element | None
-) -> etree._Element:
-    """A SOAP 1.2 envelope around `body`. `message_id` is a `urn:uuid:`; `assertion` is copied, not moved.
+def envelope(body: str, *, action: str, message_id: str, to: str, assertion: etree._Element | None) -> str:
+    """A SOAP 1.2 envelope around the markup `body`. `message_id` is a `urn:uuid:`.
 
     No default namespace and no prefix `ds`, `saml`, `xsi` stands above the assertion: its signature names
     these in InclusiveNamespaces, so they must mean the same here as where it was signed.
     """
-    root = etree.Element(f"{{{SOAP12}}}Envelope", nsmap={"soap": SOAP12, "wsa": WSA})
-    header = etree.SubElement(root, f"{{{SOAP12}}}Header")
-    _addressing(header, "Action", action).set(f"{{{SOAP12}}}mustUnderstand", "true")
-    _addressing(header, "MessageID", message_id)
-    reply_to = _addressing(header, "ReplyTo")
-    _addressing(reply_to, "Address", ANONYMOUS)
-    _addressing(header, "To", to)
-    if assertion is not None:
-        security = etree.SubElement(header, f"{{{WSSE}}}Security", nsmap={"wsse": WSSE})
-        security.append(deepcopy(assertion))
-    etree.SubElement(root, f"{{{SOAP12}}}Body").append(body)
-    return root
-
-
-def _addressing(parent: etree._Element, name: str, text: str | None = None) -> etree._Element:
-    element = etree.SubElement(parent, f"{{{WSA}}}{name}")
-    element.text = text
-    return element
+    signed = "" if assertion is None else etree.tostring(assertion, encoding="unicode")
+    security = f'<wsse:Security xmlns:wsse="{WSSE}">{signed}</wsse:Security>' if signed else ""
+    return (
+        f'<soap:Envelope xmlns:soap="{SOAP12}" xmlns:wsa="{WSA}"><soap:Header>'
+        f'<wsa:Action soap:mustUnderstand="true">{content(action)}</wsa:Action>'
+        f"<wsa:MessageID>{content(message_id)}</wsa:MessageID>"
+        f"<wsa:ReplyTo><wsa:Address>{ANONYMOUS}</wsa:Address></wsa:ReplyTo>"
+        f"<wsa:To>{content(to)}</wsa:To>{security}</soap:Header>"
+        f"<soap:Body>{body}</soap:Body></soap:Envelope>"
+    )
 
 
 def provide_and_register(
@@ -74,12 +63,15 @@ def provide_and_register(
         raise ValueError("documents and document entries do not match one to one")
     seed = sha256(message_id.encode("utf-8")).hexdigest()[:32]
     content_ids = {entry_id: f"document{n}.{seed}@xds" for n, (entry_id, _) in enumerate(documents, 1)}
-    body = etree.Element(f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest", nsmap={"xdsb": XDSB})
-    body.append(submit_objects_request(submission))
-    for entry_id, _ in documents:
-        document = etree.SubElement(body, f"{{{XDSB}}}Document", {"id": entry_id})
-        href = f"cid:{content_ids[entry_id]}"
-        etree.SubElement(document, f"{{{XOP}}}Include", {"href": href}, nsmap={"xop": XOP})
+    included = "".join(
+        f'<xdsb:Document id="{attribute(entry_id)}">'
+        f'<xop:Include xmlns:xop="{XOP}" href="cid:{content_ids[entry_id]}"/></xdsb:Document>'
+        for entry_id, _ in documents
+    )
+    body = (
+        f'<xdsb:ProvideAndRegisterDocumentSetRequest xmlns:xdsb="{XDSB}">'
+        f"{submit_objects_request(submission)}{included}</xdsb:ProvideAndRegisterDocumentSetRequest>"
+    )
     root = envelope(body, action=PROVIDE_AND_REGISTER, message_id=message_id, to=to, assertion=assertion)
     attachments = tuple(
         (content_ids[entry_id], entries[entry_id].mime_type, data) for entry_id, data in documents
@@ -99,23 +91,23 @@ def update_document_set(
     return plain(root, action=UPDATE_DOCUMENT_SET)
 
 
-def plain(root: etree._Element, *, action: str) -> SoapRequest:
+def plain(root: str, *, action: str) -> SoapRequest:
     """A SOAP 1.2 message without attachments (ITI-18, ITI-57)."""
     return SoapRequest(
         content_type=f'{_SOAP_XML}; charset=UTF-8; action="{action}"',
         action=action,
-        body=etree.tostring(root, encoding="UTF-8", xml_declaration=True),
+        body=DECLARATION + root.encode("utf-8"),
     )
 
 
 def package(
-    root: etree._Element, attachments: tuple[tuple[str, str, bytes], ...], *, action: str, seed: str
+    root: str, attachments: tuple[tuple[str, str, bytes], ...], *, action: str, seed: str
 ) -> SoapRequest:
     """An MTOM message: envelope and (content id, media type, bytes) attachments."""
     start = f"envelope.{seed}@xds"
     root_type = f'{XOP_XML}; charset=UTF-8; type="{_SOAP_XML}"; action="{action}"'
     parts = (
-        part(start, root_type, etree.tostring(root, encoding="UTF-8", xml_declaration=True)),
+        part(start, root_type, DECLARATION + root.encode("utf-8")),
         *(part(content_id, media_type, data) for content_id, media_type, data in attachments),
     )
     boundary = _boundary(seed, tuple(item.data for item in parts))

@@ -10,12 +10,11 @@ import zipfile
 from datetime import datetime
 from html import escape
 
-from lxml import etree
-
 from gateway.model.base import Value, replace
 from gateway.xds.ebrim import submit_objects_request
 from gateway.xds.hl7types import clean
 from gateway.xds.model import Submission
+from gateway.xds.xml import DECLARATION
 
 FILE_NAME = "IHE_XDM.ZIP"
 SUBSET = "IHE_XDM/SUBSET01"
@@ -65,9 +64,7 @@ def archive(
         replace(entry, uri=f"DOC{n:05d}.{EXTENSIONS.get(entry.mime_type, 'BIN')}")
         for n, entry in enumerate(submission.entries, 1)
     )
-    metadata = etree.tostring(
-        submit_objects_request(replace(submission, entries=entries)), encoding="UTF-8", xml_declaration=True
-    )
+    metadata = DECLARATION + submit_objects_request(replace(submission, entries=entries)).encode("utf-8")
     members = (
         ("INDEX.HTM", _index(sender).encode("utf-8")),
         ("README.TXT", _readme(sender, tuple(entry.uri for entry in entries)).encode("utf-8")),

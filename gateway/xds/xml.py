@@ -1,6 +1,10 @@
-"""Namespaces of the IHE wire formats, and the one parser for XML that a peer sent."""
+"""Namespaces of the IHE wire formats, text as markup, and the one parser for XML that a peer sent."""
+
+from xml.sax.saxutils import escape
 
 from lxml import etree
+
+from gateway.xds.hl7types import clean
 
 RIM = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
 LCM = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
@@ -13,6 +17,19 @@ SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 WSA = "http://www.w3.org/2005/08/addressing"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 XML = "http://www.w3.org/XML/1998/namespace"
+
+DECLARATION = b"<?xml version='1.0' encoding='UTF-8'?>\n"
+"""Before what is written here: UTF-8, always."""
+
+
+def content(text: str) -> str:
+    """`text` between tags, cleaned: one line without characters that XML cannot hold."""
+    return escape(clean(text))
+
+
+def attribute(text: str) -> str:
+    """`text` between double quotes, cleaned."""
+    return content(text).replace('"', "&quot;")
 
 
 class NotXmlError(ValueError):

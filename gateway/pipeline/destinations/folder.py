@@ -70,7 +70,8 @@ def _metadata(made: Submission) -> bytes:
     """The submission as a readable file; the URI of its entry is the CDA beside it."""
     named = replace(made, entries=tuple(replace(entry, uri=CDA_NAME) for entry in made.entries))
     request = submit_objects_request(named)
-    return etree.tostring(request, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    root = etree.fromstring(request)
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
 
 
 def _summary(

@@ -1,5 +1,6 @@
 """FolderSender: all files at once or none, the same again, faults of the disk as outcomes."""
 
+import asyncio
 import errno
 import os
 from pathlib import Path
@@ -88,6 +89,39 @@ async def test_every_file_and_the_folder_are_synced_before_the_rename(
     monkeypatch.setattr(os, "fsync", watch)
     await FolderSender(tmp_path).send(REQUEST)
     assert synced == [False, False, False, True]  # two files, their folder; then the root, with the rename
+
+
+async def test_what_comes_meanwhile_is_written_together_and_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / ".bad.new").write_bytes(b"a file, not a folder")
+    names = ("first", "a", "bad", "b", "a")
+    sender = FolderSender(tmp_path)
+    outcomes = await asyncio.gather(
+        *(sender.send(FolderRequest(name=name, files=(("cda.xml", b"<a/>"),))) for name in names)
+    )
+    assert [(one.kind, one.code or one.detail) for one in outcomes] == [
+        (OutcomeKind.DELIVERED, "written"),
+        (OutcomeKind.DELIVERED, "written"),
+        (OutcomeKind.PERMANENT, "ENOTDIR"),
+        (OutcomeKind.DELIVERED, "written"),
+        (OutcomeKind.DELIVERED, "there already, unchanged"),  # of one name in turn, never at a time
+    ]
+    (tmp_path / ".bad.new").unlink()
+    assert set(tree(tmp_path)) == {f"{name}/cda.xml" for name in ("first", "a", "b")}
+
+
+async def test_a_name_that_is_not_on_disk_is_no_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fail(handle: int) -> None:
+        if os.path.samestat(os.fstat(handle), tmp_path.stat()):
+            raise OSError(errno.EIO, "the root")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    outcome = await FolderSender(tmp_path).send(REQUEST)
+    assert (outcome.kind, outcome.code) == (OutcomeKind.TRANSIENT, "EIO")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`gateway doctor`: is this installation fit to run, and does its ledger add up?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import disk_usage
@@ -44,6 +44,7 @@ def _all(current: "Settings") -> Iterator[Check]:
     yield from _sites(current)
     yield from _destinations(current)
     yield from _certificates(current)
+    yield from _startable(current)
     yield from _disk(current)
     yield from _store(current)
     yield from _server(current)
@@ -104,25 +105,34 @@ def _destinations(current: "Settings") -> Iterator[Check]:
 
 
 def _certificates(current: "Settings") -> Iterator[Check]:
-    from cryptography import x509
+    from gateway.service.watching import certificate_files, end
 
     now = datetime.now(UTC)
-    for subject, path in (
-        ("mllp", current.mllp.tls_certificate),
-        ("http", current.http.tls_certificate),
-        ("dmp", current.dmp.client_certificate),
-        ("dmp cachet", current.dmp.cachet_certificate),
-        ("mssante", current.mssante.client_certificate),
-    ):
-        if path is None:
+    for subject, path in certificate_files(current):
+        ends = end(path)
+        if ends is None:
+            yield Check(subject, "error", f"certificate {path} cannot be read")
             continue
-        try:
-            end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-        except (OSError, ValueError) as wrong:
-            yield Check(subject, "error", f"certificate {path} cannot be read: {wrong}")
-            continue
-        verdict = "error" if end < now else "warning" if end - now < CERTIFICATE_WARNING else "ok"
-        yield Check(subject, verdict, f"certificate {path.name} is valid until {end:%Y-%m-%d}")
+        verdict = "error" if ends < now else "warning" if ends - now < CERTIFICATE_WARNING else "ok"
+        until = "ended on" if ends < now else "is valid until"
+        yield Check(subject, verdict, f"certificate {path.name} {until} {ends:%Y-%m-%d}")
+
+
+def _startable(current: "Settings") -> Iterator[Check]:
+    """What `gateway serve` reads before it starts, and a reload before it takes it over."""
+    from gateway.reload import StartError, prepare
+
+    try:
+        prepare(current)
+    except StartError as wrong:
+        yield Check("configuration", "error", f"`gateway serve` refuses it: {wrong}")
+
+
+_UNREADY: tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...] = (
+    ("the store does not answer", lambda said: said["store"] != "up"),
+    ("the disk is full, no message is taken", lambda said: bool(said["disk_full"])),
+    ("what an earlier run left is being settled", lambda said: not said["recovered"]),
+)
 
 
 def _server(current: "Settings") -> Iterator[Check]:
@@ -133,8 +143,10 @@ def _server(current: "Settings") -> Iterator[Check]:
     if said is None:
         yield Check("server", "ok", f"none runs on {current.data_dir}")
         return
+    why = [text for text, so in _UNREADY if so(said)]
+    text = f"{said['status']}{': ' if why else ''}{', '.join(why)}"
     verdict = "ok" if said["status"] == "ready" else "error"
-    yield Check("server", verdict, f"{said['status']}, {said['alive']} of {said['workers']} workers alive")
+    yield Check("server", verdict, f"{text}; {said['alive']} of {said['workers']} workers alive")
     yield from _held(current, said["destinations"])
     configuration = said["configuration"]
     if configuration["refused_at"]:
@@ -175,12 +187,11 @@ def _span(since: datetime) -> str:
 
 def _disk(current: "Settings") -> Iterator[Check]:
     folder = current.data_dir if current.data_dir.is_dir() else Path()
-    free = disk_usage(folder).free
-    yield Check(
-        "disk",
-        "ok" if free > DISK_WARNING else "warning",
-        f"{free / 1024**3:.1f} GiB free for {current.data_dir}",
-    )
+    free, least = disk_usage(folder).free, current.limits.min_free_bytes
+    text = f"{free / 1024**3:.1f} GiB free for {current.data_dir}"
+    if free < least:
+        text += f", less than limits.min_free_bytes ({least} bytes): no message is taken"
+    yield Check("disk", "error" if free < least else "warning" if free < DISK_WARNING else "ok", text)
 
 
 def _node(node: dict[str, Any]) -> Check:

@@ -170,7 +170,9 @@ def _address(current: "Settings") -> str:
     if address.is_file() and (base := address.read_text().strip()):
         return base
     scheme = "https" if current.http.tls_certificate else "http"
-    return f"{scheme}://{current.http.host}:{current.http.port}"
+    from gateway.config import at
+
+    return f"{scheme}://{at(current.http.host, current.http.port)}"
 
 
 def _own(certificate: Path) -> ssl.SSLContext:

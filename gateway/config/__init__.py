@@ -20,7 +20,7 @@ from gateway.config.intake import (
     SubjectSettings,
 )
 from gateway.config.keeping import AlertSettings, RetentionSettings, StoreSettings
-from gateway.config.settings import Environment, Settings, explain, is_loopback, load
+from gateway.config.settings import Environment, Settings, at, explain, is_loopback, load
 
 __all__ = [
     "AlertSettings",
@@ -43,6 +43,7 @@ __all__ = [
     "SubjectSettings",
     "ValidationSettings",
     "ZamSettings",
+    "at",
     "explain",
     "is_loopback",
     "load",

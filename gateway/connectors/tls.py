@@ -64,6 +64,13 @@ def changing(current: Callable[[], ssl.SSLContext | None]) -> ssl.SSLContext | N
     return first
 
 
+_IN_WORDS = {
+    "KEY_VALUES_MISMATCH": "this key does not belong to the certificate beside it",
+    "NO_CERTIFICATE_OR_CRL_FOUND": "no certificate (PEM) in it",
+    "NO_START_LINE": "no certificate (PEM) in it",
+}
+
+
 def _load(path: Path, load: Callable[[], None]) -> None:
     try:
         load()
@@ -71,4 +78,5 @@ def _load(path: Path, load: Callable[[], None]) -> None:
         raise TlsSettingsError(f"{path}: no such file") from None
     except (ssl.SSLError, OSError) as error:
         reason = getattr(error, "reason", None) or error.strerror or "not readable"
+        reason = _IN_WORDS.get(reason, reason)
         raise TlsSettingsError(f"{path}: {reason}") from None

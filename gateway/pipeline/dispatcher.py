@@ -80,10 +80,14 @@ class Dispatcher:
             "recovered": self._recovered,
         }
 
-    async def stop(self, timeout: float = 30.0) -> None:
-        """Claim no more, let workers finish what they are sending (`timeout` seconds), settle, end them."""
+    def halt(self) -> None:
+        """`stop` will follow: claim no more, and start no worker again that a service manager ended."""
         self._stop.set()
         self.wake()
+
+    async def stop(self, timeout: float = 30.0) -> None:
+        """Claim no more, let workers finish what they are sending (`timeout` seconds), settle, end them."""
+        self.halt()
         ends = [asyncio.create_task(link.stop(timeout)) for link in self._handing.links]
         if ends:
             await asyncio.wait(ends)
@@ -148,12 +152,12 @@ class Dispatcher:
                 await link.end()
                 await self._settling.written()
                 await self._bury(link)
-            if self._stop.is_set():
-                return
             lived = monotonic() - began
             pause = RESTART_FIRST if lived > RESTART_LONGEST else min(RESTART_LONGEST, 2 * pause)
+            await self._pause(pause)  # at a stop of the whole group we hear of it a moment later
+            if self._stop.is_set():
+                return
             log.error("worker ended, it is started again", extra={"worker": link.name, "pause": pause})
-            await self._pause(pause)
 
     async def _bury(self, link: Link) -> None:
         """Settle what the dead worker's journal knows, fail what killed too often, give the rest back."""

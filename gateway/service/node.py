@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from gateway import __version__
-from gateway.config import Settings
+from gateway.config import Settings, at
 from gateway.connectors.inflight import Inflight
 from gateway.connectors.mllp import MllpServer
 from gateway.connectors.webhook import Webhook
@@ -67,16 +67,14 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         http, http_socket = http_server(configuration, intake, store, dispatcher, watch, inflight, up)
         serving = asyncio.create_task(http.serve(sockets=[http_socket]))
         await up.wait()
+        scheme = "https" if settings.http.tls_certificate else "http"
+        http_host, http_port = http_socket.getsockname()[:2]
         gc.freeze()  # what is loaded now lives for ever: the collector need not look at it again
         announce(
-            f"gateway {__version__} ready: mllp://{settings.mllp.host}:{mllp_port} "
-            f"{'https' if settings.http.tls_certificate else 'http'}://{settings.http.host}:"
-            f"{http_socket.getsockname()[1]} data {settings.data_dir}"
+            f"gateway {__version__} ready: mllp://{at(settings.mllp.host, mllp_port)} "
+            f"{scheme}://{at(settings.http.host, http_port)} data {settings.data_dir}"
         )
-        address.write_text(
-            f"{'https' if settings.http.tls_certificate else 'http'}://"
-            f"{http_socket.getsockname()[0]}:{http_socket.getsockname()[1]}\n"
-        )
+        address.write_text(f"{scheme}://{at(http_host, http_port)}\n")
         log.info("started", extra={"version": __version__, "pid": os.getpid()})
         live = partial(
             _apply,
@@ -92,6 +90,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         )
         reloading = asyncio.create_task(_reload(configuration, again, live), name="reload")
         await stop.wait()
+        dispatcher.halt()
         log.info("stopping", extra=dispatcher.status())
         watching.cancel()
         reloading.cancel()
@@ -104,7 +103,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         await mappers.stop()
         await dispatcher.stop(DRAIN_SECONDS)
         await store.close()
-        log.info("stopped")
+    log.info("stopped")
 
 
 async def _reload(

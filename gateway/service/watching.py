@@ -32,17 +32,24 @@ def watch(configuration: Configuration, store: Store, dispatcher: Dispatcher, cl
 
 def certificates(settings: Settings) -> tuple[Certificate, ...]:
     """Every certificate of ours that ends one day, by its role."""
+    return tuple(Certificate(role, end(path)) for role, path in certificate_files(settings))
+
+
+def certificate_files(settings: Settings) -> tuple[tuple[str, Path], ...]:
+    """(role, file)."""
     files = (
         ("mllp", settings.mllp.tls_certificate),
         ("http", settings.http.tls_certificate),
         ("dmp", settings.dmp.client_certificate),
         ("dmp cachet", settings.dmp.cachet_certificate),
         ("mssante", settings.mssante.client_certificate),
+        *((f"zam {one.application}", one.client_certificate) for one in settings.zam.creators),
     )
-    return tuple(Certificate(role, _end(path)) for role, path in files if path is not None)
+    return tuple((role, path) for role, path in files if path is not None)
 
 
-def _end(path: Path) -> datetime | None:
+def end(path: Path) -> datetime | None:
+    """Of the validity of a certificate (PEM); None when it cannot be read."""
     from cryptography import x509
 
     try:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import socket
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Gateway
 from tests.support import FIXTURES, PATIENCE, SAMPLES, needs_samples
+from tests.unit.pki_files import pki
 
 HL7 = FIXTURES / "hl7v2"
 OFFICIAL = SAMPLES / "hl7v2" / "ansforge__hl7V2-exemples"
@@ -168,6 +170,32 @@ def test_doctor_finds_a_sound_installation_and_says_that_the_profile_is_fictive(
     assert done.returncode == 0, done.stdout
     assert "fictive" in done.stdout
     assert "ledger" in done.stdout
+
+
+def test_doctor_refuses_what_serve_refuses(gateway: Gateway, tmp_path: Path) -> None:
+    """A key that is not there: every certificate alone looks sound."""
+    gateway.environment["GATEWAY_MLLP__TLS_CERTIFICATE"] = str(pki().server.certificate)
+    gateway.environment["GATEWAY_MLLP__TLS_KEY"] = str(tmp_path / "missing.key")
+    asked, served = gateway.run("doctor"), gateway.run("serve")
+    assert (asked.returncode, served.returncode) == (1, 1)
+    assert "missing.key: no such file" in asked.stdout
+    assert "missing.key: no such file" in served.stderr
+
+
+def test_an_ipv6_gateway_is_operated_by_its_address(tmp_path: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    gateway = Gateway(tmp_path)
+    gateway.serve(GATEWAY_HTTP__HOST="::1", GATEWAY_MLLP__HOST="::1")
+    try:
+        assert re.fullmatch(r"http://\[::1\]:\d+", gateway.http)
+        assert gateway.run("send", HL7 / "oru_report.er7", "--to", gateway.mllp).returncode == 0
+        assert gateway.run("pause", "folder").stdout == "folder: paused\n"
+    finally:
+        assert gateway.process is not None
+        gateway.process.stop()
 
 
 @pytest.mark.req("REQ-65")

@@ -99,14 +99,14 @@ def _why_not(data: bytes, body: bytes) -> str:
 
 def _lines(body: bytes) -> list[bytes]:
     """Lines by CR, LF and CRLF alike, without the FS that a saved frame leaves at an end, nor NUL."""
-    if body.count(b"\r") + body.count(b"\n") > _MOST_LINES:
-        raise NotHl7Error(f"more than {_MOST_LINES} lines", "HL7-TOO-LARGE")
     if b"\n" not in body:
-        lines = body.split(b"\r")
+        lines = body.split(b"\r", _MOST_LINES)
     elif b"\r" not in body:
-        lines = body.split(b"\n")
+        lines = body.split(b"\n", _MOST_LINES)
     else:
-        lines = body.replace(b"\r\n", b"\r").replace(b"\n", b"\r").split(b"\r")
+        lines = body.replace(b"\r\n", b"\r").replace(b"\n", b"\r").split(b"\r", _MOST_LINES)
+    if len(lines) > _MOST_LINES:  # counting before would take as long as everything else of a large message
+        raise NotHl7Error(f"more than {_MOST_LINES} lines", "HL7-TOO-LARGE")
     if b"\x1c" in body or b"\x00" in body:
         return [line.rstrip(b"\x1c\x00") for line in lines]
     return lines

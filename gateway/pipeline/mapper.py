@@ -27,9 +27,10 @@ log = logging.getLogger(__name__)
 USE, MESSAGE = 0, 1
 READY, READING, FAILED = 0, 1, 2
 _HEAD = struct.Struct("!BI")
-_CHUNK = 1 << 20
-_TOGETHER = 8
-"""Answers that leave in one system call at most: more would keep the intake waiting."""
+_CHUNK = 1 << 18
+"""Bytes of one read: what the socket holds."""
+TOGETHER = 1 << 16
+"""Bytes that leave in one system call: more answers would keep the intake waiting."""
 COLLECT = 5_000
 """Objects before the collector looks, which so many take a millisecond: more, and senders would notice.
 Reading makes no cycles (`test_mapping_cycles.py`), so it looks while caches fill, then hardly ever."""
@@ -42,28 +43,44 @@ class Use(Value):
     site: str
 
 
-def order(content: Use | bytes) -> bytes:
-    """An order as bytes."""
+def order(content: Use | bytes) -> tuple[bytes, bytes]:
+    """Head and content of an order."""
+    kind = MESSAGE
     if isinstance(content, Use):
-        return _framed(USE, msgspec.msgpack.encode(content))
-    return _framed(MESSAGE, content)
+        kind, content = USE, msgspec.msgpack.encode(content)
+    return _HEAD.pack(kind, len(content)), content
 
 
-def frames(data: bytearray) -> tuple[list[tuple[int, bytes]], int]:
-    """(kind, content) of each whole frame at the start of `data`, and how many bytes those are."""
-    found, position = [], 0
-    while len(data) - position >= _HEAD.size:
-        kind, size = _HEAD.unpack_from(data, position)
-        end = position + _HEAD.size + size
-        if end > len(data):
-            break
-        found.append((kind, bytes(data[position + _HEAD.size : end])))
-        position = end
-    return found, position
+class Frames:
+    """Cuts what a socket gives into frames; what is not whole yet waits in pieces, each copied once."""
 
+    __slots__ = ("_held", "_pieces", "_wanted")
 
-def _framed(kind: int, content: bytes = b"") -> bytes:
-    return _HEAD.pack(kind, len(content)) + content
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._held = self._wanted = 0
+
+    def receive(self, data: bytes) -> list[tuple[int, bytes]]:
+        """(kind, content) of each frame that `data`, the next bytes, completes."""
+        if self._pieces:
+            self._pieces.append(data)
+            self._held += len(data)
+            if self._held < self._wanted:
+                return []
+            data = b"".join(self._pieces)
+        found: list[tuple[int, bytes]] = []
+        position, size, self._wanted = 0, len(data), _HEAD.size
+        while size - position >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(data, position)
+            begin = position + _HEAD.size
+            if begin + length > size:
+                self._wanted += length
+                break
+            found.append((kind, data[begin : begin + length]))
+            position = begin + length
+        self._pieces = [data[position:]] if position < size else []
+        self._held = size - position
+        return found
 
 
 class Mapper:
@@ -72,39 +89,42 @@ class Mapper:
     def __init__(self) -> None:
         self._sites: sites.Sites | None = None
 
-    def answer(self, kind: int, content: bytes) -> bytes:
+    def answer(self, kind: int, content: bytes) -> tuple[int, bytes]:
+        """Kind and content."""
         if kind == USE:
             return self._use(msgspec.msgpack.decode(content, type=Use))
         try:
             assert self._sites is not None, "profiles come first"
-            return _framed(READING, pack(read(content, self._sites)))
+            return READING, pack(read(content, self._sites))
         except Exception:
             log.exception("mapper failed")  # the intake tries again, and answers its sender
-            return _framed(FAILED)
+            return FAILED, b""
 
-    def _use(self, use: Use) -> bytes:
+    def _use(self, use: Use) -> tuple[int, bytes]:
         """The intake has read the same files and found them good. If they changed since, this process ends,
         and the next one tries again."""
         self._sites = sites.load(Path(use.sites_dir) if use.sites_dir else None, default=use.site)
         gc.freeze()
-        return _framed(READY)
+        return READY, b""
 
 
 def serve(sock: socket.socket) -> None:
     """Until the other side closes."""
-    mapper, data = Mapper(), bytearray()
-    while chunk := sock.recv(_CHUNK):
-        data += chunk
-        orders, taken = frames(data)
-        del data[:taken]
-        answers: list[bytes] = []
-        for kind, content in orders:
-            answers.append(mapper.answer(kind, content))
-            if len(answers) == _TOGETHER:
+    mapper, frames = Mapper(), Frames()
+    answers: list[bytes] = []
+    while data := sock.recv(_CHUNK):
+        held = 0
+        for kind, content in frames.receive(data):
+            kind, content = mapper.answer(kind, content)
+            answers += (_HEAD.pack(kind, len(content)), content)
+            held += len(content)
+            if held >= TOGETHER:
                 sock.sendall(b"".join(answers))
                 answers.clear()
+                held = 0
         if answers:
             sock.sendall(b"".join(answers))
+            answers.clear()
 
 
 def main(descriptor: int) -> None:

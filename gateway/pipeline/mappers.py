@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from gateway.mapping.sites import Sites
 from gateway.pipeline import mapper
-from gateway.pipeline.mapper import Use
+from gateway.pipeline.mapper import TOGETHER, Use
 from gateway.pipeline.reading import Reading, read, unpack
 
 log = logging.getLogger(__name__)
@@ -121,8 +121,10 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._lost = asyncio.Event()
         self._waiting: deque[asyncio.Future[Reading]] = deque()
-        self._in = bytearray()
-        self._out: list[bytes] = []
+        self._frames = mapper.Frames()
+        self._out: deque[bytes] = deque()
+        self._full = False
+        """The socket takes no more for now."""
         self._answers = 0
 
     def __len__(self) -> int:
@@ -130,13 +132,13 @@ class _Link(asyncio.Protocol):
 
     def tell(self, use: Use) -> None:
         """Lost without a mapper: the next one is told when it starts."""
-        self._send(mapper.order(use))
+        self._send(*mapper.order(use))
 
     def ask(self, frame: bytes) -> asyncio.Future[Reading]:
         """Raises _GoneError through its future."""
         future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        self._send(mapper.order(frame))
+        self._send(*mapper.order(frame))
         return future
 
     async def ended(self) -> bool:
@@ -158,17 +160,26 @@ class _Link(asyncio.Protocol):
             self._transport.close()
         self._give_up()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, head: bytes, content: bytes) -> None:
         """What one turn of the event loop asks leaves together: a system call costs as much as two readings
         of a field each."""
-        if not self._out:
+        if not self._out and not self._full:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._out.append(data)
+        self._out += (head, content)
 
     def _flush(self) -> None:
-        out, self._out = self._out, []
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(out))
+        """What waits is kept here: the transport copies all that it holds whenever something is added."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self._out.clear()
+            return
+        while self._out and not self._full:
+            together = [self._out.popleft()]
+            size = len(together[0])
+            while self._out and size < TOGETHER:
+                together.append(self._out.popleft())
+                size += len(together[-1])
+            transport.write(b"".join(together))
 
     def _give_up(self) -> None:
         self.up = False
@@ -181,19 +192,26 @@ class _Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
-        self._transport, self._in, self._out = transport, bytearray(), []
+        self._transport, self._frames, self._full = transport, mapper.Frames(), False
+        self._out.clear()
+        transport.set_write_buffer_limits(0)
         self._lost.clear()
         self._answers = 0
 
     def connection_lost(self, fault: Exception | None) -> None:
-        self._transport = None
+        self._transport, self._full = None, False
         self._give_up()
         self._lost.set()
 
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._flush()
+
     def data_received(self, data: bytes) -> None:
-        self._in += data
-        answers, taken = mapper.frames(self._in)
-        for kind, answer in answers:
+        for kind, answer in self._frames.receive(data):
             if kind == mapper.READY:
                 self.up = True
                 continue
@@ -205,7 +223,6 @@ class _Link(asyncio.Protocol):
                 future.set_result(unpack(answer))
             else:
                 future.set_exception(_GoneError())
-        del self._in[:taken]
 
 
 def sensible() -> int:

@@ -1,6 +1,7 @@
 """Delimiters of a message, and the escape sequences inside its leaves (HL7 2.5 §2.5.4 and §2.7)."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -57,13 +58,33 @@ def delimiters(separator: str, encoding: str) -> tuple[Delimiters, str]:
     return chosen, f"{'empty, ' if not encoding else ''}read with {chosen.encoding_characters}"
 
 
-class Dialect:
-    """Delimiters as bytes and the decoding of a leaf; one shared object for all equal messages."""
+Rows = tuple[tuple[str, ...], ...]
+"""A field: its repetitions, each as its components (first subcomponent, unescaped, trimmed)."""
+Parts = Mapping[tuple[int, int], tuple[str, ...]]
+"""(repetition, component) → its subcomponents, where it has several."""
 
-    __slots__ = ("_escape", "_pattern", "codec", "component", "delimiters", "field", "repetition", "sub")
+
+class Dialect:
+    """Delimiters as bytes and the decoding of a leaf; one shared object for all equal messages.
+
+    `known` keeps what fields were read as (`Segment.leaves`): senders say the same again and again.
+    """
+
+    __slots__ = (
+        "_escape",
+        "_pattern",
+        "codec",
+        "component",
+        "delimiters",
+        "field",
+        "known",
+        "repetition",
+        "sub",
+    )
 
     def __init__(self, chosen: Delimiters, codec: str) -> None:
         self.delimiters, self.codec = chosen, codec
+        self.known: dict[bytes, tuple[Rows, Parts]] = {}
         self.field = chosen.field.encode("ascii")
         self.component = chosen.component.encode("ascii")
         self.repetition = chosen.repetition.encode("ascii")
@@ -104,7 +125,7 @@ class Dialect:
         }[letter]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def dialect(chosen: Delimiters, codec: str) -> Dialect:
     return Dialect(chosen, codec)
 

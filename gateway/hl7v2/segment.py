@@ -3,13 +3,12 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from gateway.hl7v2.dialect import Dialect
+from gateway.hl7v2.dialect import Dialect, Parts, Rows
 from gateway.hl7v2.faults import Base64Error
 
 HEADERS = frozenset({"MSH", "FHS", "BHS"})
@@ -26,14 +25,12 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _SHORT = 128
 """Bytes of a field whose leaves are remembered over messages: a feed says the same again and again (codes,
 authorities, professionals: two reads of three where all else differs). Longer ones are texts."""
+_MOST_KNOWN = 1024
+"""Fields remembered of one dialect: those of a hundred messages. Four times as many save one read of 44."""
 _ESCAPED_BREAKS = re.compile(rb"\\(?:\.br|X(?:0[DAda])+)\\")
 
 
-Rows = tuple[tuple[str, ...], ...]
-"""A field: its repetitions, each as its components (first subcomponent, unescaped, trimmed)."""
-_Parts = Mapping[tuple[int, int], tuple[str, ...]]
-"""(repetition, component) → its subcomponents, where it has several."""
-_UNDIVIDED: Final[_Parts] = MappingProxyType({})
+_UNDIVIDED: Final[Parts] = MappingProxyType({})
 
 
 def part(data: bytes, delimiter: bytes, number: int) -> bytes:
@@ -77,7 +74,7 @@ class Segment:
         self.name, self.index, self.number = name, index, number
         self._raw, self._dialect = raw, dialect
         self._fields: list[bytes] = []
-        self._leaves: dict[int, tuple[Rows, _Parts]] = {}
+        self._leaves: dict[int, tuple[Rows, Parts]] = {}
 
     def __repr__(self) -> str:
         return f"<{self.location()} {self.field_count} fields>"  # never the content
@@ -130,11 +127,18 @@ class Segment:
         """The subcomponents of a component, as `leaves`; () when it has at most one."""
         return (self._leaves.get(field) or self._read(field))[1].get((repetition, component), ())
 
-    def _read(self, field: int) -> tuple[Rows, _Parts]:
+    def _read(self, field: int) -> tuple[Rows, Parts]:
         fields = self._fields or self._split()
         data = fields[field] if field < len(fields) else b""
-        read = _known_rows if len(data) <= _SHORT else _rows
-        found = self._leaves[field] = read(self._dialect, data)
+        known = self._dialect.known
+        found = known.get(data)
+        if found is None:
+            found = _rows(self._dialect, data)
+            if len(data) <= _SHORT:
+                if len(known) >= _MOST_KNOWN:
+                    known.clear()  # what is said in every message is back with the next one
+                known[data] = found
+        self._leaves[field] = found
         return found
 
     def is_null(self, field: int, repetition: int = 1, component: int = 0) -> bool:
@@ -248,7 +252,7 @@ def _location(name: str, number: int, field: int, repetition: int, component: in
     return f"{place}.{component}.{subcomponent}" if subcomponent else f"{place}.{component}"
 
 
-def _rows(dialect: Dialect, data: bytes) -> tuple[Rows, _Parts]:
+def _rows(dialect: Dialect, data: bytes) -> tuple[Rows, Parts]:
     """What `Segment.leaves` and `Segment.divided` say of a field."""
     if not data:
         return (), _UNDIVIDED
@@ -273,10 +277,6 @@ def _rows(dialect: Dialect, data: bytes) -> tuple[Rows, _Parts]:
         cells = list(map(str.strip, cells))
         made.append(tuple("" if cell == '""' else cell for cell in cells) if '""' in row else tuple(cells))
     return tuple(made), divided or _UNDIVIDED
-
-
-_known_rows = lru_cache(maxsize=1024)(_rows)
-"""What a site says again is among its last hundred messages: four times as many save one read of 44."""
 
 
 def _divide(dialect: Dialect, cell: str, sub: str) -> tuple[str, ...]:

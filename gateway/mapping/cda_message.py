@@ -16,7 +16,7 @@ from gateway.mapping.finish import finish
 from gateway.mapping.hl7_context import context
 from gateway.mapping.hl7_events import document_action
 from gateway.mapping.hl7_patient import status_codes
-from gateway.mapping.hl7_reader import Group, Reader
+from gateway.mapping.hl7_reader import Group, Reader, Used
 from gateway.mapping.hl7_types import cx, document_id
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
@@ -54,7 +54,7 @@ def _says_xml(segment: Segment) -> bool:
     return b"XML" in head and segment.value(5, 1, 3).strip().upper() == "XML"
 
 
-def with_documents(message: Message, profile: Profile, used: set[tuple[int, int]]) -> tuple[Mapped, ...]:
+def with_documents(message: Message, profile: Profile, used: Used) -> tuple[Mapped, ...]:
     """One Mapped per CDA of the message, at least one.
 
     N1 and N3 in one ORU (§1.1) have a setId each and are replaced one by one, so each is a report set of its

@@ -85,8 +85,10 @@ class CodeMaps:
 
     def observation(self, *keys: str) -> Hit[Observed] | None:
         """What an observation is about, by the first of its codes that has a row."""
-        found = (self._observation.get(fold(key)) for key in keys if key)
-        return next((hit for hit in found if hit is not None), None)
+        for key in keys:
+            if key and (hit := self._observation.get(fold(key))) is not None:
+                return hit
+        return None
 
     def status(self, code: str) -> Hit[ReportStatus] | None:
         """OBX-11 and OBR-25 (HL7 tables 0085, 0123)."""

@@ -1,33 +1,35 @@
 """What became of every populated field of a message (architecture decision 18)."""
 
-from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from typing import Final
 
 from gateway.hl7v2 import Message
+from gateway.mapping.hl7_reader import Used
 from gateway.mapping.sites import Profile
 from gateway.model.submission import Coverage
 
 
-def coverage(message: Message, used: AbstractSet[tuple[int, int]], profile: Profile) -> Coverage:
+def coverage(message: Message, used: Used, profile: Profile) -> Coverage:
     """Mapped: read by a locator or a mapping. Ignored: by a rule that the profile names. Kept: the rest, in
-    the stored message only. `used` holds (segment index, field)."""
+    the stored message only."""
     mapped: list[str] = []
     kept: list[str] = []
     ignored: list[tuple[str, str]] = []
-    rules = profile.ignored
     for segment in message.segments:
-        index, places = segment.index, _places(segment.location())
+        read = used.get(segment.index, _NOTHING)
+        rules, places = profile.ignored.get(segment.name), _places(segment.location())
         for field in segment.populated():
             place = places[field] if field < _USUAL else segment.location(field)
-            if (index, field) in used:
+            if field in read:
                 mapped.append(place)
-            elif rules and (rule := rules.get(f"{segment.name}-{field}")):
+            elif rules is not None and (rule := rules.get(field)):
                 ignored.append((place, rule))
             else:
                 kept.append(place)
     return Coverage(mapped=tuple(mapped), kept=tuple(kept), ignored=tuple(ignored))
 
 
+_NOTHING: Final[set[int]] = set()
 _USUAL = 64
 """Fields of a segment; the standard has no longer one."""
 

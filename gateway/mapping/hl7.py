@@ -4,12 +4,14 @@ Two families arrive (spec hl7v2.md §0): messages with a CDA (volet Transmission
 Nothing raises: what cannot be read is a finding with its place.
 """
 
+from collections import defaultdict
+
 from gateway.hl7v2 import Message
 from gateway.mapping.cda_message import carries_cda, with_documents
 from gateway.mapping.coverage import coverage
 from gateway.mapping.hl7_context import context
 from gateway.mapping.hl7_events import action, refused
-from gateway.mapping.hl7_reader import Group, Reader
+from gateway.mapping.hl7_reader import Group, Reader, Used
 from gateway.mapping.hl7_report import classic
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
@@ -23,14 +25,14 @@ def reports(message: Message, profile: Profile) -> tuple[Mapped, ...]:
     `report` is None only when none can be made; then an error finding says why. Findings of reading the
     message stand in the first one; the coverage is that of the whole message, in each.
     """
-    used: set[tuple[int, int]] = set()
+    used: Used = defaultdict(set)
     mapped = _reports(message, profile, used)
     covered = coverage(message, used, profile)
     first = replace(mapped[0], findings=(*message.findings, *mapped[0].findings))
     return tuple(replace(one, coverage=covered) for one in (first, *mapped[1:]))
 
 
-def _reports(message: Message, profile: Profile, used: set[tuple[int, int]]) -> tuple[Mapped, ...]:
+def _reports(message: Message, profile: Profile, used: Used) -> tuple[Mapped, ...]:
     why_not = refused(message)
     if why_not:
         scope = Group(message.segments, message)

@@ -1,10 +1,12 @@
 """ADT (HL7 2.5, PAM.FR 2.11) → events of the identity feed (spec hl7v2.md §1.5; REQ-12, REQ-16, REQ-17)."""
 
+from collections import defaultdict
+
 from gateway.hl7v2 import Message
 from gateway.mapping import hl7_types as types
 from gateway.mapping.coverage import coverage
 from gateway.mapping.hl7_patient import patient, status_codes
-from gateway.mapping.hl7_reader import Group, Reader
+from gateway.mapping.hl7_reader import Group, Reader, Used
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.base import replace
@@ -35,7 +37,7 @@ def is_identity(message: Message) -> bool:
 
 def identity(message: Message, profile: Profile) -> MappedIdentity:
     """The event of one ADT message; `event` None when an error finding says why."""
-    used: set[tuple[int, int]] = set()
+    used: Used = defaultdict(set)
     action = EVENTS.get(message.trigger_event)
     event: IdentityEvent | None = None
     trail = Trail(profile.site.name)

@@ -1,5 +1,7 @@
 """ORM^O01, OMG^O19, OMI^O23 and téléradiologie → canonical orders (spec hl7v2.md §3, §4.1, §4.2; REQ-64)."""
 
+from collections import defaultdict
+
 from gateway.hl7v2 import Message, cisis
 from gateway.mapping import hl7_types as types
 from gateway.mapping.coverage import coverage
@@ -11,7 +13,7 @@ from gateway.mapping.hl7_order_parts import order_status, parts
 from gateway.mapping.hl7_orders import not_imaging, order_number
 from gateway.mapping.hl7_patient import encounter, patient
 from gateway.mapping.hl7_people import all_persons, one_person
-from gateway.mapping.hl7_reader import Group, Reader, groups
+from gateway.mapping.hl7_reader import Group, Reader, Used, groups
 from gateway.mapping.locator import Found
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
@@ -42,7 +44,7 @@ def orders(message: Message, profile: Profile) -> tuple[MappedOrder, ...]:
     MSH-9 is not trusted beyond its first component: some feeds file an OMI as ORM (spec §4.5), so the
     segments alone tell. Findings of reading the message stand in the first one.
     """
-    used: set[tuple[int, int]] = set()
+    used: Used = defaultdict(set)
     head, found = groups(message)
     why_not = _unreadable(message, head, found)
     if why_not:
@@ -73,7 +75,7 @@ def _unreadable(message: Message, head: Group, found: tuple[Group, ...]) -> tupl
 
 
 def _one(
-    message: Message, bundle: tuple[Group, ...], head: Group, profile: Profile, used: set[tuple[int, int]]
+    message: Message, bundle: tuple[Group, ...], head: Group, profile: Profile, used: Used
 ) -> MappedOrder:
     scope = Group([segment for group in bundle for segment in group.segments], message, head)
     reader = Reader(scope, profile, Trail(profile.site.name), used)

@@ -1,10 +1,11 @@
 """Reading by the profile's locators: every value leaves its place behind, every field read is mapped."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.hl7v2 import Message, Segment, has_offset, parse_dtm
-from gateway.mapping.locator import Found, Place, leaf
+from gateway.mapping.locator import Found, Scope
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.findings import Severity
@@ -13,35 +14,31 @@ GROUP_STARTS = ("ORC", "OBR", "TXA", "OBX")
 """Segments that open the order group of a report message when none is open."""
 
 
-class Group:
+Used = defaultdict[int, set[int]]
+"""Fields of a message that were read, by the index of their segment."""
+
+
+class Group(Scope):
     """Segments that belong together, seen with those of the message's head (MSH, PID, PV1…).
 
-    The `Scope` of locators: a name that the group has hides the head's segments of that name.
+    A name that the group has hides the head's segments of that name.
     """
 
-    __slots__ = ("_having", "named", "segments")
+    __slots__ = ("segments",)
 
     def __init__(self, segments: Iterable[Segment], message: Message, head: "Group | None" = None) -> None:
+        super().__init__()
         self.segments = tuple(segments)
         named: dict[str, list[Segment]] = {}
         for segment in self.segments:
             named.setdefault(segment.name, []).append(segment)
-        self.named: dict[str, tuple[Segment, ...]] = dict(head.named) if head is not None else {}
+        if head is not None:
+            self.named.update(head.named)
         for name, found in named.items():
             self.named[name] = tuple(found)
-        self._having: dict[tuple[str, Place], dict[str, tuple[Segment, ...]]] = {}
 
-    def all(self, name: str, /) -> tuple[Segment, ...]:
+    def all(self, name: str) -> tuple[Segment, ...]:
         return self.named.get(name, ())
-
-    def having(self, name: str, place: Place, /) -> Mapping[str, tuple[Segment, ...]]:
-        found = self._having.get((name, place))
-        if found is None:
-            found = self._having[name, place] = {}
-            for segment in self.all(name):
-                value = leaf(segment, *place)
-                found[value] = (*found.get(value, ()), segment)
-        return found
 
     def texts(self, segment: Segment, field: int, repetition: int, count: int) -> tuple[str, ...]:
         """The first subcomponent of at least `count` components, trimmed and unescaped."""
@@ -85,7 +82,7 @@ class Reader:
 
     __slots__ = ("profile", "scope", "trail", "used")
 
-    def __init__(self, scope: Group, profile: Profile, trail: Trail, used: set[tuple[int, int]]) -> None:
+    def __init__(self, scope: Group, profile: Profile, trail: Trail, used: Used) -> None:
         self.scope, self.profile, self.trail, self.used = scope, profile, trail, used
 
     def over(self, scope: Group) -> "Reader":
@@ -96,21 +93,19 @@ class Reader:
 
     def mark(self, segment: Segment, *fields: int) -> None:
         """These fields were read."""
-        add, index = self.used.add, segment.index
-        for field in fields:
-            add((index, field))
+        self.used[segment.index].update(fields)
 
     def find(self, name: str) -> Found | None:
         """First value of the locator `name`; leaves no provenance: the caller names the canonical path."""
         found = self.profile.locators[name].find(self.scope)
         if found is not None:
-            self.used.add((found.segment.index, found.field))
+            self.used[found.segment.index].add(found.field)
         return found
 
     def find_all(self, name: str) -> tuple[Found, ...]:
         every = self.profile.locators[name].find_all(self.scope)
         for found in every:
-            self.used.add((found.segment.index, found.field))
+            self.used[found.segment.index].add(found.field)
         return every
 
     def text(self, path: str, name: str) -> str:

@@ -11,7 +11,7 @@ from gateway.mapping.hl7_exam import exam
 from gateway.mapping.hl7_orders import acts, not_imaging, orders
 from gateway.mapping.hl7_patient import encounter, patient
 from gateway.mapping.hl7_people import people, performer
-from gateway.mapping.hl7_reader import Group, Reader, groups
+from gateway.mapping.hl7_reader import Group, Reader, Used, groups
 from gateway.mapping.hl7_status import status, validated_at
 from gateway.mapping.hl7_studies import studies
 from gateway.mapping.hl7_text import TEXT_TYPES, sections
@@ -28,7 +28,7 @@ _NUMBERS = (("OBR", 3), ("OBR", 18))
 """Filler order number and accession number: OBR that share one of them belong to one report."""
 
 
-def classic(message: Message, profile: Profile, used: set[tuple[int, int]]) -> tuple[Mapped, ...]:
+def classic(message: Message, profile: Profile, used: Used) -> tuple[Mapped, ...]:
     """One Mapped per report of the message, without coverage. `used` gathers the fields that were read."""
     head, found = groups(message)
     if not found:
@@ -38,9 +38,7 @@ def classic(message: Message, profile: Profile, used: set[tuple[int, int]]) -> t
     return tuple(_one(message, bundle, head, profile, used) for bundle in _bundles(found))
 
 
-def _one(
-    message: Message, bundle: tuple[Group, ...], head: Group, profile: Profile, used: set[tuple[int, int]]
-) -> Mapped:
+def _one(message: Message, bundle: tuple[Group, ...], head: Group, profile: Profile, used: Used) -> Mapped:
     scope = bundle[0]
     if len(bundle) > 1:
         scope = Group([segment for group in bundle for segment in group.segments], message, head)
@@ -94,8 +92,7 @@ def _mapped(
 def _report(
     message: Message, bundle: tuple[Group, ...], scope: Group, reader: Reader
 ) -> tuple[ImagingReport | None, tuple[Blob, ...]]:
-    content = (one for one in scope.segments if _is_content(one))
-    state = status(scope, content, reader)
+    state = status(scope, _is_content, reader)
     ordered = orders(bundle, reader)
     report_set = _report_set(ordered.references, reader)
     if state is None or report_set is None:

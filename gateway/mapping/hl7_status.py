@@ -1,6 +1,6 @@
 """Status and validation time of a classic report message (spec hl7v2.md §4.4, §4.6)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import datetime
 
 from gateway.hl7v2 import Segment
@@ -16,15 +16,15 @@ _WITHDRAWN = (_S.ENTERED_IN_ERROR, _S.CANCELLED)
 """Lines withdrawn count only when all are: beside others they are lines that were taken out."""
 
 
-def status(scope: Group, content: Iterable[Segment], reader: Reader) -> ReportStatus | None:
+def status(scope: Group, is_content: Callable[[Segment], bool], reader: Reader) -> ReportStatus | None:
     """OBR-25 (TXA-17) before OBX-11; of several the least final. None, with a finding, when unknown.
 
-    `content` are the observations that carry the report.
+    `is_content` tells which segments carry the report.
     """
     found = reader.find_all("report.status")
     places = [(one.value, one.location) for one in found]
     if not places:
-        for segment in content:
+        for segment in filter(is_content, scope.segments):
             reader.mark(segment, 11)
             if value := segment.value(11).strip():
                 places.append((value, segment.location(11)))

@@ -5,10 +5,10 @@ is one section of kind REPORT.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.hl7v2 import Segment, parse_dtm
 from gateway.mapping import hl7_types as types
@@ -34,12 +34,13 @@ _RTF = rtf.MARK.decode("ascii")
 """Some senders put an RTF into a text observation as it is."""
 
 
-class Line(NamedTuple):
+class Line:
     """One line of narrative, where it stood and the section that its observation names."""
 
-    text: str
-    location: str
-    kind: SectionKind | None
+    __slots__ = ("kind", "location", "text")
+
+    def __init__(self, text: str, location: str, kind: SectionKind | None) -> None:
+        self.text, self.location, self.kind = text, location, kind
 
 
 def is_text(segment: Segment) -> bool:
@@ -76,7 +77,7 @@ def sections(
     """
     gathered: dict[tuple[SectionKind, str], list[Line]] = {}
     if whole is not None:
-        return _signed(_assemble({(whole, ""): list(_lines(scope, reader, rich))}, reader), scope, reader)
+        return _signed(_assemble({(whole, ""): _lines(scope, reader, rich)}, reader), scope, reader)
     current: tuple[SectionKind, str] = (SectionKind.REPORT, "")
     for line in _lines(scope, reader, rich):
         if line.kind is not None and line.kind is not SectionKind.REPORT:
@@ -90,7 +91,7 @@ def sections(
         current = (kind, title)
         first = gathered.setdefault(current, [])
         if rest:
-            first.append(line._replace(text=rest))
+            first.append(Line(rest, line.location, line.kind))
     return _signed(_assemble(gathered, reader), scope, reader)
 
 
@@ -134,11 +135,12 @@ def _assemble(gathered: dict[tuple[SectionKind, str], list[Line]], reader: Reade
     return tuple(made)
 
 
-def _lines(scope: Group, reader: Reader, rich: Mapping[int, str]) -> Iterator[Line]:
+def _lines(scope: Group, reader: Reader, rich: Mapping[int, str]) -> list[Line]:
     """Lines of all text observations: one OBX per line, `\\.br\\`, repetitions, an empty OBX as blank line.
 
     An NTE behind a text observation goes on with it. Trailing blanks are dropped, indentation stays.
     """
+    lines: list[Line] = []
     kind: SectionKind | None = None
     narrative = False
     for segment in scope.segments:
@@ -147,22 +149,23 @@ def _lines(scope: Group, reader: Reader, rich: Mapping[int, str]) -> Iterator[Li
             if narrative:
                 kind = _kind(segment, reader)
                 reader.mark(segment, 2, 3, 4, 5, 11)
-                yield from _split(segment, 5, kind)
+                _split(segment, 5, kind, lines)
             elif segment.index in rich:
                 kind = _kind(segment, reader)
                 location = segment.location(5)
-                yield from (Line(line.rstrip(), location, kind) for line in rich[segment.index].split("\n"))
+                lines += [Line(line.rstrip(), location, kind) for line in rich[segment.index].split("\n")]
         elif segment.name == "NTE" and narrative and segment.value(3):
             reader.mark(segment, 2, 3, 4)
-            yield from _split(segment, 3, kind)
+            _split(segment, 3, kind, lines)
+    return lines
 
 
-def _split(segment: Segment, field: int, kind: SectionKind | None) -> Iterator[Line]:
+def _split(segment: Segment, field: int, kind: SectionKind | None, lines: list[Line]) -> None:
     location, text = segment.location(field), segment.text(field)
     if text.startswith(_RTF):
         text = rtf.text(text.encode("cp1252", "replace"))
     for line in _LINE_END.split(text) if "\n" in text or "\r" in text else (text,):
-        yield Line(line.rstrip(), location, kind)
+        lines.append(Line(line.rstrip(), location, kind))
 
 
 def _kind(segment: Segment, reader: Reader) -> SectionKind | None:

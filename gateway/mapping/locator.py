@@ -11,9 +11,8 @@ conditions beyond the predicate: anything more is Python with a name.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import NamedTuple, Protocol
 
 from gateway.hl7v2 import Segment
 
@@ -21,15 +20,24 @@ Place = tuple[int, int, int, int]
 """(field, repetition, component, subcomponent) of a leaf inside its segment, each from 1."""
 
 
-class Scope(Protocol):
-    """What a locator is evaluated on: a message, or the segments of one report of it."""
+class Scope:
+    """What a locator is evaluated on: the segments of a message, or of one report of it, by name."""
 
-    named: dict[str, tuple[Segment, ...]]
-    """The segments by name, in message order."""
+    __slots__ = ("_having", "named")
 
-    def having(self, name: str, place: Place, /) -> Mapping[str, tuple[Segment, ...]]:
+    def __init__(self) -> None:
+        self.named: dict[str, tuple[Segment, ...]] = {}
+        """In message order."""
+        self._having: dict[tuple[str, Place], dict[str, list[Segment]]] = {}
+
+    def having(self, name: str, place: Place) -> dict[str, list[Segment]]:
         """The segments of that name by the leaf they have at `place`; looked at once."""
-        ...
+        found = self._having.get((name, place))
+        if found is None:
+            found = self._having[name, place] = {}
+            for segment in self.named.get(name, ()):
+                found.setdefault(leaf(segment, *place), []).append(segment)
+        return found
 
 
 class LocatorError(ValueError):
@@ -62,17 +70,14 @@ class Found:
         return self.segment.location(self.field, self.repetition, self.component, self.subcomponent)
 
 
-class _Test(NamedTuple):
+class _Test:
     """A predicate: one element must have one of `values`. `field` is 0 inside a repetition."""
 
-    field: int
-    component: int
-    subcomponent: int
-    values: frozenset[str]
+    __slots__ = ("component", "place", "subcomponent", "values")
 
-    @property
-    def place(self) -> Place:
-        return (self.field, 1, self.component, self.subcomponent)
+    def __init__(self, field: int, component: int, subcomponent: int, values: frozenset[str]) -> None:
+        self.component, self.subcomponent, self.values = component, subcomponent, values
+        self.place: Place = (field, 1, component, subcomponent)
 
 
 class Path:
@@ -128,7 +133,11 @@ class Path:
 def _having(name: str, where: _Test, scope: Scope) -> Iterable[Segment]:
     known = scope.having(name, where.place)
     found = [segment for value in where.values for segment in known.get(value, ())]
-    return found if len(where.values) == 1 else sorted(found, key=lambda segment: segment.index)
+    return found if len(where.values) == 1 else sorted(found, key=_index)
+
+
+def _index(segment: Segment) -> int:
+    return segment.index
 
 
 def _picked(pick: _Test, segment: Segment, field: int, repetition: int, row: tuple[str, ...]) -> str:

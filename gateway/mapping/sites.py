@@ -55,8 +55,8 @@ class Profile:
     charset: str = ""
     headings: Mapping[str, SectionKind] = field(default_factory=dict)
     """Headings that this profile adds to those of the table `sections`."""
-    ignored: Mapping[str, str] = field(default_factory=dict)
-    """Field (`OBX-1`) → name of the rule by which it is left out of the coverage."""
+    ignored: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Segment → field → name of the rule by which it is left out of the coverage."""
     applications: frozenset[str] = frozenset()
     facilities: frozenset[str] = frozenset()
 
@@ -157,10 +157,19 @@ def _build(own: ProfileFile, base: ProfileFile) -> Profile:
         codes=codes,
         charset=data["input"]["charset"],
         headings=MappingProxyType(headings),
-        ignored=MappingProxyType(data["ignored"]),
+        ignored=_by_segment(data["ignored"]),
         applications=frozenset(data["match"]["sending_application"]),
         facilities=frozenset(data["match"]["sending_facility"]),
     )
+
+
+def _by_segment(ignored: dict[str, str]) -> Mapping[str, Mapping[int, str]]:
+    """`OBX-1` → rule, as read."""
+    made: dict[str, dict[int, str]] = {}
+    for place, rule in ignored.items():
+        segment, _, field = place.partition("-")
+        made.setdefault(segment, {})[int(field)] = rule
+    return MappingProxyType(made)
 
 
 def _inherit(own: ProfileFile, base: ProfileFile) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """The floor under every durable MLLP server in Python: find the frame, insert the bytes, fsync, acknowledge.
 
-No parsing, no mapping, no rules, no delivery: `python -m bench.floor PORT FILE`. Inserts that arrive while
-a commit is under way share the next one (SQLite, WAL, synchronous=FULL), as in the gateway.
+No parsing, no mapping, no rules, no delivery (SQLite, WAL, synchronous=FULL).
+
+    python -m bench.floor PORT FILE batched    what arrives while a commit is under way shares the next one, as in
+                                               the gateway
+    python -m bench.floor PORT FILE single     one insert, one commit, one fsync a message
 """
 
 import asyncio
@@ -15,14 +18,16 @@ ACK = b"\x0bMSH|^~\\&|||||||ACK|1|T|2.5\rMSA|AA|1\r\x1c\r"
 Waiting = tuple[bytes, "asyncio.Future[None]"]
 
 
-def write(path: Path, waiting: "queue.SimpleQueue[Waiting]", loop: asyncio.AbstractEventLoop) -> None:
+def write(
+    path: Path, waiting: "queue.SimpleQueue[Waiting]", loop: asyncio.AbstractEventLoop, *, together: bool
+) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("CREATE TABLE message (id INTEGER PRIMARY KEY, raw BLOB NOT NULL)")
     while True:
         group = [waiting.get()]
-        while not waiting.empty():
+        while together and not waiting.empty():
             group.append(waiting.get())
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT INTO message (raw) VALUES (?)", [(raw,) for raw, _ in group])
@@ -36,10 +41,11 @@ def release(group: list[Waiting]) -> None:
             future.set_result(None)
 
 
-async def main(port: int, path: Path) -> None:
+async def main(port: int, path: Path, *, together: bool) -> None:
     loop = asyncio.get_running_loop()
     waiting: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
-    threading.Thread(target=write, args=(path, waiting, loop), daemon=True).start()
+    arguments, how = (path, waiting, loop), {"together": together}
+    threading.Thread(target=write, args=arguments, kwargs=how, daemon=True).start()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -58,4 +64,4 @@ async def main(port: int, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2]), together=sys.argv[3] == "batched"))

@@ -1,4 +1,4 @@
-"""Durable acknowledgements a second of a running `gateway serve`, as a share of the bare floor."""
+"""Durable acknowledgements a second of a running `gateway serve`, as shares of two bare floors."""
 
 import asyncio
 import os
@@ -87,7 +87,8 @@ def run(
     peers: dict[str, str],
     folder: Path | None = None,
 ) -> None:
-    """Print the tables. Ratios are of one run on one machine; single figures mean little elsewhere.
+    """Print the tables. Ratios are of one run on one machine; single figures mean little elsewhere. Each is
+    given twice: of a loop that commits many messages together, and of one that commits each by itself (`floor`).
 
     `peers`: name → `mllp://HOST:PORT` of engines that run on this machine already.
     """
@@ -104,7 +105,9 @@ def run(
 def _servers(
     folder: Path, size: int, workers: int, peers: dict[str, str]
 ) -> Iterator[tuple[str, AbstractContextManager[Served]]]:
-    yield "bare frame + fsync'd batched insert", _module(folder, "bench.floor", str(folder / "floor.db"))
+    for how in ("batched", "single"):
+        title = f"bare frame + fsync'd insert, {how}"
+        yield title, _module(folder, "bench.floor", str(folder / f"{how}.db"), how)
     yield "gateway, mapping switched off", _module(folder, "bench.unmapped", str(folder))
     for title, deliver in (("gateway, intake alone", False), ("gateway, delivering to the folder", True)):
         within = folder / ("deliver" if deliver else "alone")
@@ -141,12 +144,14 @@ def _measure(
 
 
 def _table(size: int, rate: float, measured: list[tuple[str, Figures, Figures | None]]) -> None:
-    base = measured[0][1].rate
+    batched, single = (fast.rate for _, fast, _ in measured[:2])
     steady_title = f"p99 ms at {rate:g}/s" if size == SIZE else ""
     title = f"ORU of {size // 1024} kB"
-    print(f"{title:38}{'ack/s':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}{'refused':>9}{steady_title:>17}")
+    ratios = f"{'of batched':>12}{'of single':>11}"
+    print(f"{title:38}{'ack/s':>8}{ratios}{'p50 ms':>8}{'p99 ms':>8}{'refused':>9}{steady_title:>17}")
     for name, fast, paced in measured:
         refused = fast.refused + (paced.refused if paced is not None else 0)
-        line = f"{name:38}{fast.rate:8.0f}{fast.rate / base:7.2f}{fast.percentile(0.5):8.1f}"
+        line = f"{name:38}{fast.rate:8.0f}{fast.rate / batched:12.2f}{fast.rate / single:11.2f}"
+        line += f"{fast.percentile(0.5):8.1f}"
         line += f"{fast.percentile(0.99):8.1f}{refused:9d}"
         print(line + (f"{paced.percentile(0.99):17.1f}" if paced is not None else ""))

@@ -9,6 +9,9 @@ from gateway.store import schema
 from gateway.store.session import SqliteSession
 
 BUSY_MILLISECONDS = 5000
+PAGE = 8192
+"""Bytes of a page, of files made from now on. Against 4096 a commit makes half of the system calls and takes
+three quarters of the time (measured); 16384 writes more bytes and takes the same."""
 
 
 class StoreLockedError(Exception):
@@ -19,11 +22,12 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """The writing connection: WAL, every commit on disk before it returns (architecture decision 7)."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     for pragma in (
+        f"page_size = {PAGE}",  # of a file that holds nothing yet; before WAL, which settles it
         f"busy_timeout = {BUSY_MILLISECONDS}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "fullfsync = ON",  # macOS: fsync alone leaves the bytes in the drive
-        "wal_autocheckpoint = 4000",
+        "wal_autocheckpoint = 2000",
         "foreign_keys = OFF",  # the writer makes its own ids; checking them again costs a seek each
         "temp_store = MEMORY",
         "secure_delete = ON",  # what was let go is no longer in the file (REQ-76); zeroes pages in memory

@@ -88,7 +88,7 @@ def run(
     folder: Path | None = None,
 ) -> None:
     """Print the tables. Ratios are of one run on one machine; single figures mean little elsewhere. Each is
-    given twice: of a loop that commits many messages together, and of one that commits each by itself (`floor`).
+    given twice: of a loop that commits many messages together, and of one that commits each alone (`floor`).
 
     `peers`: name → `mllp://HOST:PORT` of engines that run on this machine already.
     """

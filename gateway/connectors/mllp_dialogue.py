@@ -61,6 +61,7 @@ class Dialogue:
             await self._send(self._refuse(head, problem))
 
     async def _send(self, *payloads: bytes) -> None:
-        self._writer.write(b"".join(hl7v2.wrap(payload) for payload in payloads))
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            await self._writer.drain()
+        self._writer.write(b"".join(map(hl7v2.wrap, payloads)))
+        if self._writer.transport.get_write_buffer_size():  # else it has left
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._writer.drain()

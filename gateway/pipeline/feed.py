@@ -36,7 +36,8 @@ def completed(mapped: Mapped, site: str, known: Known) -> Mapped:
     report = mapped.report
     if report is None:
         return mapped
-    if not mapped.context.received_document and (orders := known.orders(site, report_keys(report))):
+    ours = not mapped.context.received_document
+    if ours and known.has_orders(site) and (orders := known.orders(site, report_keys(report))):
         guessed = any(one.code == "ACCESSION-GUESSED" for one in mapped.findings)
         joined = complete(report, orders, guessed=guessed)
         kept = tuple(one for one in mapped.findings if one.code not in joined.cured)
@@ -46,6 +47,8 @@ def completed(mapped: Mapped, site: str, known: Known) -> Mapped:
             provenance=(*mapped.provenance, *joined.provenance),
             findings=(*kept, *joined.findings),
         )
+    if not known.has_identities(site):
+        return mapped
     return merge.identified(mapped, lambda key: known.identity(site, key))
 
 

@@ -129,6 +129,14 @@ class Known(Protocol):
         """The key of the report set whose current version is this document, "" when there is none."""
         ...
 
+    def has_orders(self, site: str, /) -> bool:
+        """Whether any order of the site is known: most sites send none."""
+        ...
+
+    def has_identities(self, site: str, /) -> bool:
+        """Whether the identity feed of the site ever said anything."""
+        ...
+
     def orders(self, site: str, keys: tuple[str, ...], /) -> tuple[KnownOrder, ...]:
         """Orders that have any of these names (`model.order.keys`), each once."""
         ...

@@ -93,9 +93,11 @@ def key_of(identifier: Identifier) -> str:
 # --- records
 
 
+def any_known(session: Session, site: str) -> bool:
+    return session.fact(("identities of", site), lambda: session.row(_ANY, {"site": site}) is not None)
+
+
 def known(session: Session, site: str, identifier: Identifier) -> IdentityRecord | None:
-    if not session.fact(("identities of", site), lambda: session.row(_ANY, {"site": site}) is not None):
-        return None
     row = session.row(_RECORD, {"site": site, "key": key_of(identifier)})
     return decode(row[0].encode(), IdentityRecord) if row is not None else None
 

@@ -79,6 +79,12 @@ class KnownReports:
         row = self._session.row(named.SET_OF_DOCUMENT, {"site": site, "document_id": document_id})
         return str(row[0]) if row is not None else ""
 
+    def has_orders(self, site: str) -> bool:
+        return orders.any_known(self._session, site)
+
+    def has_identities(self, site: str) -> bool:
+        return identities.any_known(self._session, site)
+
     def orders(self, site: str, keys: tuple[str, ...]) -> tuple[KnownOrder, ...]:
         return orders.known(self._session, site, keys)
 

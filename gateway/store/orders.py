@@ -46,10 +46,12 @@ _KEYS = select(order_key.c.key).where(
 _VERSION = select(order.c.version).where(order.c.id == bindparam("order_id"))
 
 
+def any_known(session: Session, site: str) -> bool:
+    return session.fact(("orders of", site), lambda: session.row(_ANY, {"site": site}) is not None)
+
+
 def known(session: Session, site: str, keys: Iterable[str]) -> tuple[KnownOrder, ...]:
     """The orders that have any of these names, in the order of the names; each once."""
-    if not session.fact(("orders of", site), lambda: session.row(_ANY, {"site": site}) is not None):
-        return ()
     wanted = tuple(keys)
     named: list[tuple[int, int]] = []
     for start in range(0, len(wanted), _AT_ONCE):

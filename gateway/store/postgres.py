@@ -27,7 +27,7 @@ from gateway.store.pulse import Node, Pulse
 from gateway.store.purge import PURGED
 from gateway.store.session import Session
 from gateway.store.settle import settle
-from gateway.store.store import Chosen, Options, Store, ended, paused_now
+from gateway.store.store import Chosen, Options, Store, paused_now
 from gateway.store.supersede import Withdraw
 from gateway.store.writer import GroupWriter
 
@@ -150,10 +150,8 @@ class PostgresStore(Store):
         return super().status() | {"paused": sorted(self._paused_now), "store": "up" if up else "down"}
 
     async def _changing(self, work: Callable[[Session, Withdraw], T], size: int = 0) -> T:
-        return await ended(
-            self._writer.submit(
-                lambda session: work(session, lambda delivery: nodes.withdraw(session, delivery)), size
-            )
+        return await self._writer.submit(
+            lambda session: work(session, lambda delivery: nodes.withdraw(session, delivery)), size
         )
 
     def _connect(self) -> PostgresSession:

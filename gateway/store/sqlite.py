@@ -16,7 +16,7 @@ from gateway.store.claim import Claiming, next_due
 from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare, rewrite
 from gateway.store.moments import from_micros
 from gateway.store.session import Session, SqliteSession
-from gateway.store.store import Chosen, Options, Store, ended, paused_now
+from gateway.store.store import Chosen, Options, Store, paused_now
 from gateway.store.supersede import Withdraw
 from gateway.store.writer import GroupWriter
 
@@ -117,9 +117,11 @@ class SqliteStore(Store):
                 withdrawn.append(delivery_id)
             return free
 
-        future = self._writer.submit(lambda session: work(session, withdraw), size)
-        future.add_done_callback(lambda _: self._claiming.ended(withdrawn))
-        return await ended(future)
+        def ended() -> None:
+            if withdrawn:
+                self._claiming.ended(withdrawn)
+
+        return await self._writer.submit(lambda session: work(session, withdraw), size, ended=ended)
 
     async def _read(self, look: Callable[[Session], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, look, self._reading)

@@ -1,6 +1,5 @@
 """What both engines share: the commit of a message, the settling of results, the operator's changes."""
 
-import asyncio
 import logging
 import random
 from abc import ABC, abstractmethod
@@ -283,11 +282,6 @@ class Store(ABC):
     def _notify(self) -> None:
         for changed in self._changed:
             changed()
-
-
-async def ended(future: asyncio.Future[T]) -> T:
-    """Who waits may be cancelled, the transaction goes on."""
-    return await asyncio.shield(future)
 
 
 def paused_now(session: Session) -> frozenset[str]:

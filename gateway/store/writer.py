@@ -31,10 +31,11 @@ class _Job(NamedTuple):
     size: int
     future: asyncio.Future[Any]
     later: bool = False
+    ended: Callable[[], None] | None = None
 
 
 class _Done(NamedTuple):
-    future: asyncio.Future[Any]
+    job: _Job
     result: Any
     error: Exception | None
 
@@ -63,10 +64,16 @@ class GroupWriter:
         self._thread.start()
 
     def submit(
-        self, work: Callable[[Session], T], size: int = 0, *, later: bool = False
+        self,
+        work: Callable[[Session], T],
+        size: int = 0,
+        *,
+        later: bool = False,
+        ended: Callable[[], None] | None = None,
     ) -> asyncio.Future[T]:
         """`work` inside the next group; its result comes after the commit. `later`: nobody waits
-        for it, it lets others pass (`turns`).
+        for it, it lets others pass (`turns`). Whoever waits may be cancelled, the work is done all the
+        same; `ended` is called in the event loop when it is, or could not be, before the result is there.
 
         The future raises what `work` raised, or StoreUnavailableError when the group could not be written.
         """
@@ -76,7 +83,7 @@ class GroupWriter:
             future.set_exception(StoreUnavailableError("the store is closed"))
         else:
             self._submitted += size
-            self._held.append(_Job(work, size, future, later))
+            self._held.append(_Job(work, size, future, later, ended))
             if self._releasing is not loop:
                 self._releasing = loop
                 loop.call_soon(self._release)
@@ -139,7 +146,7 @@ class GroupWriter:
         except self._service_faults as fault:
             log.error("store cannot write", extra={"fault": str(fault), "jobs": len(group)})
             self._disconnect()  # a fresh connection knows nothing of the failed transaction
-            return [_Done(job.future, None, _unavailable(fault)) for job in group]
+            return [_Done(job, None, _unavailable(fault)) for job in group]
         try:
             self._written(sum(job.size for job in group))
         except Exception:
@@ -163,7 +170,7 @@ class GroupWriter:
     def _together(self, session: Session, group: list[_Job]) -> list[_Done]:
         """All jobs without savepoints, which cost two statements each; with them when a job fails."""
         try:
-            done = [_Done(job.future, job.work(session), None) for job in group]
+            done = [_Done(job, job.work(session), None) for job in group]
             session.flush()
         except Exception as fault:
             if isinstance(fault, self._faults.of_database) and not isinstance(fault, self._faults.of_values):
@@ -204,9 +211,9 @@ class GroupWriter:
             error = fault
         else:
             session.end_job(keep=True)
-            return _Done(job.future, result, None)
+            return _Done(job, result, None)
         session.end_job(keep=False)
-        return _Done(job.future, None, error)
+        return _Done(job, None, error)
 
     def _disconnect(self) -> None:
         session, self._session = self._session, None
@@ -218,8 +225,8 @@ class GroupWriter:
 
     def _deliver(self, done: list[_Done]) -> None:
         """Hand results to their event loops, one wake-up a loop and group."""
-        for loop in {one.future.get_loop() for one in done}:
-            ours = [one for one in done if one.future.get_loop() is loop]
+        for loop in {one.job.future.get_loop() for one in done}:
+            ours = [one for one in done if one.job.future.get_loop() is loop]
             try:
                 loop.call_soon_threadsafe(_resolve, ours)
             except RuntimeError:  # loop closed: nobody waits any more, the writing stands
@@ -234,7 +241,10 @@ def _unavailable(fault: Exception) -> StoreUnavailableError:
 
 
 def _resolve(done: list[_Done]) -> None:
-    for future, result, error in done:
+    for job, result, error in done:
+        if job.ended is not None:
+            job.ended()
+        future = job.future
         if future.done():  # its task was cancelled meanwhile
             continue
         if error is None:

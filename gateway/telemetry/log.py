@@ -3,8 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from traceback import walk_tb
@@ -19,14 +18,24 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {
 }
 
 
-@contextmanager
-def correlation(identifier: str) -> Iterator[None]:
+class _Correlated:
+    """By hand: `contextlib` takes four times as long, of each message."""
+
+    __slots__ = ("_identifier", "_token")
+
+    def __init__(self, identifier: str) -> None:
+        self._identifier = identifier
+
+    def __enter__(self) -> None:
+        self._token = _correlation.set(self._identifier)
+
+    def __exit__(self, *_: object) -> None:
+        _correlation.reset(self._token)
+
+
+def correlation(identifier: str) -> AbstractContextManager[None]:
     """Every line logged inside carries `correlation`: a message id, never an identity."""
-    token = _correlation.set(identifier)
-    try:
-        yield
-    finally:
-        _correlation.reset(token)
+    return _Correlated(identifier)
 
 
 class JsonFormatter(logging.Formatter):

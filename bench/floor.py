@@ -2,8 +2,8 @@
 
 No parsing, no mapping, no rules, no delivery (SQLite, WAL, synchronous=FULL).
 
-    python -m bench.floor PORT FILE batched    what comes during a commit shares the next one, as in the gateway
-    python -m bench.floor PORT FILE single     one insert, one commit, one fsync a message
+    python -m bench.floor PORT FILE batched   what comes during a commit shares the next, as in the gateway
+    python -m bench.floor PORT FILE single    one insert, one commit, one fsync a message
 """
 
 import asyncio

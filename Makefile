@@ -64,6 +64,7 @@ golden: setup ## rewrite the golden files and show what changed
 requirements: ## compile the pinned requirement files (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra postgres pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra postgres --extra conformance --extra dev pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra postgres --extra conformance -c requirements/dev.txt pyproject.toml -o requirements/image.txt
 
 clean:
 	rm -rf $(VENV) var .mypy_cache .ruff_cache

@@ -9,6 +9,7 @@ from gateway.cda.letter import letter
 from gateway.cda.n3 import AddedDocument, build_n3, n3_possible
 from gateway.cda.order import build_order, order_possible
 from gateway.cda.reader import embedded_pdf, read
+from gateway.cda.reader_order import OrderBody, order_body
 from gateway.cda.reader_parts import parse_ts
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
 from gateway.cda.view import html
@@ -21,6 +22,7 @@ __all__ = [
     "CdaError",
     "CdaHeader",
     "CdaOrder",
+    "OrderBody",
     "Party",
     "ServiceEvent",
     "build_n1",
@@ -31,6 +33,7 @@ __all__ = [
     "html",
     "letter",
     "n3_possible",
+    "order_body",
     "order_possible",
     "parse_ts",
     "read",

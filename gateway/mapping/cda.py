@@ -16,9 +16,11 @@ from gateway.model.terms import CIM10, Code, Identifier
 
 IMAGING_REPORT = "18748-4"
 """ClinicalDocument/code of every imaging report (cda.md §0)."""
+IMAGING_ORDER = "55115-0"
+"""ClinicalDocument/code of every imaging order, which OBR-4 and TXA-2 repeat (volet Transmission §1.4)."""
 ENCOUNTER_CODES = frozenset({"AMB", "IMP", "EMER", "FLD", "HH", "VR"})
 """ActEncounterCode within JDV_J142; its French codes (EXTERNE, SEANCE) are ambulatory care."""
-_PCP = "PCP"
+PCP = "PCP"
 
 
 def report(
@@ -35,16 +37,16 @@ def report(
         report_set=report_set(header),
         status=status,
         patient=patient,
-        validated_at=_time(validator.time if validator else "", tz),
+        validated_at=time(validator.time if validator else "", tz),
         authors=tuple(party.practitioner for party in header.authors if not party.is_device),
         legal_authenticator=validator.practitioner if validator else None,
         authenticators=tuple(party.practitioner for party in header.authenticators),
-        requester=_participant(header, "REF"),
-        attending=_participant(header, "INF", _PCP),
+        requester=participant(header, "REF"),
+        attending=participant(header, "INF", PCP),
         copies_to=tuple(party.practitioner for party in header.recipients),
         custodian=header.custodian.practitioner.organization if header.custodian else None,
         performer=_performer(header),
-        encounter=_encounter(header, tz),
+        encounter=encounter(header, tz),
         orders=tuple(
             OrderReference(placer=order.placer, accession=order.accession) for order in header.orders
         ),
@@ -82,11 +84,11 @@ def _trace(header: CdaHeader, trail: Trail, place: str) -> None:
             trail.source(path, f"{place}/ClinicalDocument/{element}")
 
 
-def _time(ts: str, tz: tzinfo) -> datetime | None:
+def time(ts: str, tz: tzinfo) -> datetime | None:
     return parse_ts(ts, tz) if ts else None
 
 
-def _participant(header: CdaHeader, type_code: str, function: str = "") -> Practitioner | None:
+def participant(header: CdaHeader, type_code: str, function: str = "") -> Practitioner | None:
     for party in header.participants:
         code = party.practitioner.function.code if party.practitioner.function else ""
         if party.type_code == type_code and function in ("", code):
@@ -105,10 +107,10 @@ def _performer(header: CdaHeader) -> Organization | None:
     return None
 
 
-def _encounter(header: CdaHeader, tz: tzinfo) -> Encounter:
+def encounter(header: CdaHeader, tz: tzinfo) -> Encounter:
     met = header.encounter
     kind = met.code.code if met.code is not None and met.code.code in ENCOUNTER_CODES else "AMB"
-    return Encounter(kind=kind, number=met.number, start=_time(met.low, tz), end=_time(met.high, tz))
+    return Encounter(kind=kind, number=met.number, start=time(met.low, tz), end=time(met.high, tz))
 
 
 def _acts(header: CdaHeader, tz: tzinfo) -> tuple[Act, ...]:
@@ -129,8 +131,8 @@ def _act(event: ServiceEvent, accession: Identifier | None, tz: tzinfo) -> Act:
         ccam=event.ccam,
         modalities=event.modalities,
         regions=event.regions,
-        start=_time(event.low, tz),
-        end=_time(event.high, tz),
+        start=time(event.low, tz),
+        end=time(event.high, tz),
         study_uid=event.study_uid,
         accession=accession,
     )

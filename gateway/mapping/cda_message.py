@@ -62,7 +62,7 @@ def with_documents(message: Message, profile: Profile, used: Used) -> tuple[Mapp
     """
     scope = Group(message.segments, message)
     reader = Reader(scope, profile, Trail(profile.site.name), used)
-    received = _read(documents.embedded(scope, reader), reader)
+    received = read_documents(documents.embedded(scope, reader), reader)
     if not received:
         found = _event_findings(message)
         came = context(message, scope, reader, Action.CREATE)
@@ -119,7 +119,7 @@ def _distinct(received: tuple[Received, ...], reader: Reader) -> None:
         seen.add(key)
 
 
-def _read(embedded: tuple[documents.Embedded, ...], reader: Reader) -> tuple[Received, ...]:
+def read_documents(embedded: tuple[documents.Embedded, ...], reader: Reader) -> tuple[Received, ...]:
     """The CDAs among the documents, each once. What stands in their place and is none is CDA-INVALID."""
     made: dict[bytes, Received] = {}
     stated = [one for one in embedded if one.media_type == documents.CDA or _says_xml(one.segment)]
@@ -140,22 +140,23 @@ def _read(embedded: tuple[documents.Embedded, ...], reader: Reader) -> tuple[Rec
 def _report(received: Received, action: Action, scope: Group, reader: Reader) -> ImagingReport | None:
     header, place = received.header, received.document.location
     if header.code.code != cda.IMAGING_REPORT:
-        reader.trail.at(
-            "NOT-IMAGING", f"{place}/ClinicalDocument/code", f"document type {header.code.code[:12]}"
-        )
+        detail = f"document type {header.code.code[:12]}"
+        if header.code.code == cda.IMAGING_ORDER:
+            detail += "; OBR-4 of an order says so"
+        reader.trail.at("NOT-IMAGING", f"{place}/ClinicalDocument/code", detail)
         return None
     if scope.first("PID") is None:
         reader.trail.at("HL7-SEGMENT-MISSING", "PID")
         return None
-    _compare(header, scope, reader)
+    compare(header, scope, reader)
     status = ReportStatus.CORRECTED if header.replaces else ReportStatus.FINAL
     if action is not Action.CREATE:
         status = _STATUS[action]
-    patient = _patient(header, reader)
+    patient = patient_of(header, reader)
     return cda.report(header, patient, status, reader.profile.site.tz, reader.trail, place)
 
 
-def _patient(header: CdaHeader, reader: Reader) -> Patient:
+def patient_of(header: CdaHeader, reader: Reader) -> Patient:
     """The header's patient; whether the identity is qualified stands in PID-32 only."""
     code, flags, place = status_codes(reader)
     if place:
@@ -171,7 +172,7 @@ def _patient(header: CdaHeader, reader: Reader) -> Patient:
     return replace(patient, identity_status=status)
 
 
-def _compare(header: CdaHeader, scope: Group, reader: Reader) -> None:
+def compare(header: CdaHeader, scope: Group, reader: Reader) -> None:
     """PID and TXA against the header (volet 2.1 §1.4: PID-3 equals the recordTarget ids; REQ-32)."""
     _compare_patient(header.patient, scope, reader)
     _compare_structure(header, scope, reader)

@@ -1,9 +1,10 @@
-"""ORM^O01, OMG^O19, OMI^O23 and téléradiologie → canonical orders (spec hl7v2.md §3, §4.1, §4.2; REQ-64)."""
+"""ORM, OMG, OMI, téléradiologie and CDA → canonical orders (spec hl7v2.md §3, §4.1, §4.2; REQ-64)."""
 
 from collections import defaultdict
 
 from gateway.hl7v2 import Message, cisis
 from gateway.mapping import hl7_types as types
+from gateway.mapping.cda_order import carries_order, document_order
 from gateway.mapping.coverage import coverage
 from gateway.mapping.finish_order import finished
 from gateway.mapping.hl7_clinical import allergies, reasons
@@ -31,11 +32,12 @@ ANSWER = "REPONSE_DEMANDE"
 
 
 def is_order(message: Message) -> bool:
-    """An order, or the answer to one in téléradiologie (flux 3), which is an ORU and no report."""
+    """An order, also as a document (IMG-DA-IMG), or the answer to one in téléradiologie (flux 3): ORU and MDM
+    that are no report."""
     answer = (
         message.message_code == "ORU" and message.profile.partition("^")[2] == cisis.PROFILE_TELERADIOLOGY
     )
-    return message.message_code in TYPES or answer
+    return message.message_code in TYPES or answer or carries_order(message)
 
 
 def orders(message: Message, profile: Profile) -> tuple[MappedOrder, ...]:
@@ -52,6 +54,8 @@ def orders(message: Message, profile: Profile) -> tuple[MappedOrder, ...]:
         mapped: tuple[MappedOrder, ...] = (
             MappedOrder(order=None, findings=(*why_not, *reader.trail.findings)),
         )
+    elif carries_order(message):
+        mapped = (document_order(message, profile, used),)
     else:
         bundles = _bundles(found)
         mapped = tuple(_one(message, bundle, head, profile, used) for bundle in bundles)

@@ -3,10 +3,14 @@
 import pytest
 
 from gateway.hl7v2 import read_ack
+from gateway.model.base import replace
+from gateway.model.terms import Identifier
 from gateway.pipeline.intake import Intake
 from tests.intake_house import INS, IPP, RIS, House, fixture
+from tests.order_cases import ORDER
 from tests.rule_cases import ALL
 from tests.unit.mapping_messages import with_field
+from tests.unit.test_mapping_cda_order import message as order_document
 
 BARE = (
     ("|984375862^^1.2.250.1.748.12345678.12^ISO|", "||"),
@@ -124,6 +128,24 @@ async def test_an_order_without_any_number_is_refused(house: House) -> None:
     assert await house.take(nameless) == "AE"
     assert "ORDER-NUMBER-MISSING" in house.codes()
     assert house.queries.orders(site="default", status="", cursor=0, limit=10) == []
+
+
+@pytest.mark.req("REQ-64")
+async def test_an_order_as_a_document_is_joined_like_any_other_and_never_leaves(house: House) -> None:
+    same = replace(ORDER, placer=Identifier(value="984375862", system="1.2.250.1.748.12345678.12"))
+    assert await house.take(order_document(same)) == "AA"
+    assert house.deliveries() == {}
+    (row,) = house.queries.orders(site="default", status="", cursor=0, limit=10)
+    assert (row["status"], row["placer"]) == ("requested", "984375862^1.2.250.1.748.12345678.12")
+    report = fixture("oru_report", *BARE[1:2], ("^Céphalées persistantes", ""))
+    assert await house.take(report) == "AA"
+    found = house.report()
+    assert found.requester is not None
+    assert found.requester.id == "801234567897"
+    assert "Gonalgie" in found.orders[0].reason
+    assert await house.take(order_document(same, event="T04")) == "AA"
+    (row,) = house.queries.orders(site="default", status="", cursor=0, limit=10)
+    assert row["status"] == "cancelled"
 
 
 # --- identities

@@ -1,0 +1,90 @@
+"""The body of a received imaging order (IMG-DA-IMG): what is wanted, why, and what it says of the patient."""
+
+from lxml import etree
+
+from gateway.cda.reader import document
+from gateway.cda.reader_body import body_sections
+from gateway.cda.reader_parts import code
+from gateway.cda.vocabulary_n3 import ENTRIES
+from gateway.cda.xml import attribute, child, children, name, text
+from gateway.model.base import Value
+from gateway.model.narrative import text_of
+from gateway.model.report import SectionKind
+from gateway.model.terms import Code
+
+_WANTED = ENTRIES + "27.3"
+_RISKS, _PREGNANCY = "MED-1130", "364320009"
+
+
+class WantedAct(Value):
+    """One observation of the plan (E.27.3). `modality` is of JDV 5.660, `start` a TS as written."""
+
+    modality: Code | None
+    sites: tuple[Code, ...] = ()
+    side: Code | None = None
+    start: str = ""
+    urgent: bool = False
+    label: str = ""
+
+
+class OrderBody(Value):
+    """`informed_of_risks` None: not said. The texts are those of the sections, with their titles inside."""
+
+    acts: tuple[WantedAct, ...] = ()
+    reason: str = ""
+    history: str = ""
+    pregnancy: Code | None = None
+    informed_of_risks: bool | None = None
+
+
+def order_body(data: bytes) -> OrderBody:
+    """The body of a CDA that `read` has taken; what is absent stays empty. Raises CdaError for no CDA."""
+    root = document(data)
+    told: dict[str, list[str]] = {}
+    for section in body_sections(root):
+        told.setdefault(section.code, []).append(text_of(section.blocks))
+    acts: list[WantedAct] = []
+    pregnancy: Code | None = None
+    informed: bool | None = None
+    for node in root.iter(name("observation")):
+        stated = attribute(child(node, "code"), "code")
+        if any(attribute(one, "root") == _WANTED for one in children(node, "templateId")):
+            acts.append(_wanted(root, node))
+        elif stated == _PREGNANCY:
+            pregnancy = code(child(node, "value"))
+        elif stated == _RISKS:
+            informed = {"true": True, "false": False}.get(attribute(child(node, "value"), "value"))
+    return OrderBody(
+        acts=tuple(acts),
+        reason=_told(told, SectionKind.REQUEST),
+        history=_told(told, SectionKind.HISTORY, SectionKind.MEDICAL_HISTORY, SectionKind.SURGICAL_HISTORY),
+        pregnancy=pregnancy,
+        informed_of_risks=informed,
+    )
+
+
+def _told(texts: dict[str, list[str]], *kinds: SectionKind) -> str:
+    return "\n".join(text for kind in kinds for text in texts.get(kind, ()) if text)
+
+
+def _wanted(root: etree._Element, node: etree._Element) -> WantedAct:
+    places = tuple(children(node, "targetSiteCode"))
+    sides = (code(child(place, "qualifier/value")) for place in places)
+    comment = child(node, "entryRelationship/act/text")
+    return WantedAct(
+        modality=code(child(node, "code")),
+        sites=tuple(found for place in places if (found := code(place)) is not None),
+        side=next((side for side in sides if side is not None), None),
+        start=attribute(child(node, "effectiveTime"), "value"),
+        urgent=child(node, "priorityCode") is not None,
+        label=_words(root, comment),
+    )
+
+
+def _words(root: etree._Element, node: etree._Element | None) -> str:
+    """The words that an entry refers to in the narrative, else its own; the first line of several."""
+    target = attribute(child(node, "reference"), "value").removeprefix("#")
+    shown = root.xpath("//*[@ID=$target]", target=target) if target else []
+    found = shown[0] if isinstance(shown, list) and shown and isinstance(shown[0], etree._Element) else node
+    lead = (found.text or "").strip() if found is not None else ""
+    return " ".join(lead.split()) or text(found)

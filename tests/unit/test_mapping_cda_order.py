@@ -1,0 +1,133 @@
+"""An imaging order as a document (IMG-DA-IMG) in a message of the volet → the canonical order."""
+
+from base64 import b64encode
+
+import pytest
+
+from gateway import cda
+from gateway.hl7v2 import read
+from gateway.mapping import hl7, sites
+from gateway.mapping.hl7_order import is_order, orders
+from gateway.model.base import replace
+from gateway.model.order import ImagingOrder, MappedOrder, OrderStatus
+from tests.order_cases import HOUSE, IDENTITY, ORDER, ORDERS
+from tests.support import FIXTURES
+from tests.unit.mapping_messages import changed
+
+MDM = (FIXTURES / "hl7v2" / "mdm_cda.er7").read_bytes().decode()
+REPORT = "18748-4^CR d'imagerie médicale^LN"
+ASKED = "55115-0^Demande d'acte d'imagerie^LN"
+SENDING = ("DESTDMP", "DESTMSSANTEPS")
+
+
+def message(order: ImagingOrder = ORDER, *pairs: tuple[str, str], event: str = "T02") -> str:
+    """The MDM of the fixtures with an order in place of the report, and asking for no sending."""
+    head, mark, rest = MDM.partition("^Base64^")
+    document = b64encode(cda.build_order(order, IDENTITY, HOUSE).data).decode()
+    text = head + mark + document + rest[rest.index("|") :]
+    control, result = {"T02": ("NW", "F"), "T10": ("RO", "C"), "T04": ("CA", "D")}[event]
+    text = changed(
+        (REPORT, ASKED),
+        ("TXA|1|18748-4|", "TXA|1|55115-0|"),
+        ("1.2.250.1.925.994044785528.50.46.1", IDENTITY.document_id),
+        ("MDM^T02^", f"MDM^{event}^"),
+        ("ORC|NW", f"ORC|{control}"),
+        (f"{document}||||||F", f"{document}||||||{result}"),
+        message=text,
+    )
+    lines = [
+        line.replace("||Y^^", "||N^^") if any(f"|{one}^" in line for one in SENDING) else line
+        for line in text.split("\r")
+    ]
+    return changed(*pairs, message="\r".join(lines))
+
+
+def mapped(text: str) -> MappedOrder:
+    found = read(text.encode())
+    assert is_order(found)
+    (one,) = orders(found, sites.load().default)
+    return one
+
+
+def codes(text: str) -> dict[str, str]:
+    return {note.code: note.detail for note in mapped(text).findings}
+
+
+@pytest.mark.req("REQ-64")
+def test_the_document_that_we_write_of_an_order_is_read_as_that_order() -> None:
+    found = mapped(message())
+    order = found.order
+    assert order is not None, found.findings
+    assert (order.status, found.control) == (OrderStatus.REQUESTED, "NW")
+    assert (order.placer, order.requested_at) == (ORDER.placer, ORDER.requested_at)
+    assert (order.requester and order.requester.id) == "801234567897"
+    assert order.patient.birth_family == ORDER.patient.birth_family
+    assert "Gonalgie après une chute." in order.reason
+    assert "Lésion méniscale ?" in order.reason
+    assert "Entorse en 2018." in order.history
+    assert order.informed_of_risks is True
+    (act,) = order.acts
+    assert (act.label, [one.code for one in act.modalities]) == ("IRM du genou gauche", ["MR"])
+    assert [one.code for one in act.sites] == ["361291001"]
+    assert act.laterality is not None
+    assert act.laterality.code == "7771000"
+
+
+@pytest.mark.parametrize("name", [name for name, order in ORDERS.items() if order.placer])
+def test_every_order_that_we_can_write_comes_back_with_its_acts(name: str) -> None:
+    found = mapped(message(ORDERS[name])).order
+    assert found is not None
+    assert len(found.acts) == len(ORDERS[name].acts)
+    assert bool(found.priority) == (ORDERS[name].priority in ("S", "A", "ST", "UR"))
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [("T10", OrderStatus.REQUESTED), ("T04", OrderStatus.CANCELLED)],
+)
+def test_its_event_says_whether_it_still_stands(event: str, status: OrderStatus) -> None:
+    order = mapped(message(event=event)).order
+    assert order is not None
+    assert order.status is status
+
+
+def test_an_order_that_is_to_be_sent_on_is_refused_since_nobody_would() -> None:
+    asking = message(
+        ORDER,
+        (
+            "MetaDMPMSS||N^^expandedYes-NoIndicator||||||F\rOBX|8",
+            "MetaDMPMSS||Y^^expandedYes-NoIndicator||||||F\rOBX|8",
+        ),
+    )
+    (found,) = [one for one in mapped(asking).findings if one.code == "ORDER-NOT-SENT"]
+    assert found.location == "OBX(7)-5"
+
+
+def test_a_message_that_says_order_around_a_report_is_refused() -> None:
+    report = changed((REPORT, ASKED), message=MDM)
+    assert mapped(report).order is None
+    assert codes(report)["CDA-MISMATCH"] == "document type 18748-4, the message says 55115-0"
+
+
+@pytest.mark.req("REQ-64")
+def test_an_order_is_never_taken_as_a_report() -> None:
+    lying = changed((ASKED, REPORT), ("TXA|1|55115-0|", "TXA|1|18748-4|"), message=message())
+    found = read(lying.encode())
+    assert not is_order(found)
+    (one,) = hl7.reports(found, sites.load().default)
+    assert one.report is None
+    assert "NOT-IMAGING" in {note.code for note in one.findings}
+
+
+def test_events_that_contradict_each_other_are_refused() -> None:
+    found = codes(message(ORDER, ("ORC|NW", "ORC|CA")))
+    assert "HL7-ACTION-MISMATCH" in found
+
+
+def test_without_a_number_of_its_own_it_has_that_of_the_message() -> None:
+    bare = replace(ORDER, placer=None)
+    assert "ORDER-NUMBER-MISSING" in codes(message(bare))
+    found = mapped(message(bare, ("ORC|NW", "ORC|NW|77^^1.2.250.1.99^ISO"))).order
+    assert found is not None
+    assert found.placer is not None
+    assert (found.placer.value, found.placer.system) == ("77", "1.2.250.1.99")

@@ -102,7 +102,7 @@ def restore(source: Path | None, config: Path | None) -> None:
         if isinstance(current.database, str):
             if source is not None:
                 fail("the store is a PostgreSQL: `pg_restore` first, then this verb without a path")
-            held = distrusted(current.database, now, me())
+            held = distrusted(current.database, current.data_dir, now, me())
         elif source is None:
             fail("name the folder that `gateway db backup` made", 2)
         else:

@@ -81,13 +81,15 @@ def _checked(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 
 def _load(archive: zipfile.ZipFile, where: "Where", data_dir: Path) -> int:
-    from gateway.store import transfer
+    from gateway.store import audit, transfer
     from gateway.store.archive import FILE
     from gateway.store.moments import to_micros
     from gateway.store.restore import distrust
     from gateway.store.store import SystemClock
 
+    key = archive.read("audit-key") if "audit-key" in archive.namelist() else b""
     with _target(where, data_dir) as (session, folder):
+        session.pseudonym = audit.keyed(key) if key else audit.pseudonyms(data_dir)
         session.begin()
         if not transfer.empty(session):
             fail("the store is not empty: import into a new data folder")
@@ -102,11 +104,11 @@ def _load(archive: zipfile.ZipFile, where: "Where", data_dir: Path) -> int:
         transfer.number(session)
         held = distrust(session, to_micros(SystemClock().now()), me())
         session.commit()
-        if "audit-key" in archive.namelist():
-            key = folder / "audit-key"
-            key.unlink(missing_ok=True)
-            key.touch(mode=0o600)
-            key.write_bytes(archive.read("audit-key"))
+        if key:
+            path = folder / "audit-key"
+            path.unlink(missing_ok=True)
+            path.touch(mode=0o600)
+            path.write_bytes(key)
     return held
 
 

@@ -24,7 +24,8 @@ def watch(configuration: Configuration, store: Store, dispatcher: Dispatcher, cl
         certificates=lambda: certificates(configuration.settings),
         tell=Webhook(settings.alerts).tell if settings.alerts.webhook else None,
         balanced=queries.balanced,
-        overdue=queries.overdue,
+        # Of all nodes one tells it: a radiologist is not to be told three times.
+        overdue=lambda before: queries.overdue(before) if store.leads() else (),
         stuck=lambda: (Stuck(*row) for row in queries.stuck()),
         enabled=lambda: (one.value for one in parts.enabled(configuration.settings)),
     )

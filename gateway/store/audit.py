@@ -101,7 +101,11 @@ def pseudonyms(folder: Path) -> Pseudonym:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_hex(32).encode())
-    key = path.read_bytes()
+    return keyed(path.read_bytes())
+
+
+def keyed(key: bytes) -> Pseudonym:
+    """`pseudonyms` with the bytes of the key."""
 
     def pseudonym(patient: Patient) -> str:
         known = patient.ins or next(iter(patient.identifiers), None)

@@ -20,6 +20,7 @@ from gateway.model.site import Site
 from gateway.model.submission import Action, Blob, Recipient, SubmissionContext
 from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVersion, VersionIdentity
 from gateway.ports import StoreUnavailableError, Task
+from gateway.rules.commands import MASKS
 from gateway.store import statements as named
 from gateway.store.acknowledge import told
 from gateway.store.place import Where, reading
@@ -137,12 +138,18 @@ class StoreReader:
     def _withdrawal(
         self, version_id: int, lane: dict[str, Any]
     ) -> tuple[ReportVersion, tuple[Document, ...], RemoteIds]:
-        """What left in the lane, under the ids and in the name of the version that withdraws it."""
+        """What left in the lane, under the ids and in the name of the version that withdraws it.
+
+        It is described as it left: were it hidden from the patient since, the patient who has it would never
+        hear that it is wrong.
+        """
         gone_id, remote_ids = to_delete(self._session, lane)
         own = self._version(version_id)
         gone, documents = self._made(gone_id)
         identity = replace(own.identity, document_id=gone.identity.document_id, set_id=gone.identity.set_id)
-        return replace(own, identity=identity, report=gone.report), documents, remote_ids
+        shown = {mask: getattr(gone.context.flags, mask) for mask in MASKS}
+        context = replace(own.context, flags=replace(own.context.flags, **shown))
+        return replace(own, identity=identity, report=gone.report, context=context), documents, remote_ids
 
     def _made(self, version_id: int) -> tuple[ReportVersion, tuple[Document, ...]]:
         """A version with its documents; both never change once there are documents."""

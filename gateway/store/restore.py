@@ -75,6 +75,7 @@ def restore(source: Path, data_dir: Path, now: int, actor: str) -> int:
                 shutil.copy2(path, partial / path.name)
         check(partial / "gateway.db")
         session = SqliteSession(connect_writer(partial / "gateway.db"))
+        session.pseudonym = audit.pseudonyms(partial if (partial / "audit-key").is_file() else data_dir)
         session.begin()
         held = distrust(session, now, actor)
         session.commit()
@@ -87,16 +88,19 @@ def restore(source: Path, data_dir: Path, now: int, actor: str) -> int:
     return held
 
 
-def distrusted(url: str, now: int, actor: str) -> int:
+def distrusted(url: str, folder: Path, now: int, actor: str) -> int:
     """`distrust` of a PostgreSQL store that was put back by its own means, while no gateway serves it.
 
-    Raises StoreUnavailableError, SchemaError.
+    `folder` is the data folder of a node, with the audit key; without one the rows name no patient.
+    Raises StoreUnavailableError, SchemaError, OSError.
     """
     from gateway.store import postgres
     from gateway.store.postgres_session import PostgresSession, connect
 
     postgres.prepare(url)
     session = PostgresSession(connect(url, "restore"))
+    if (folder / "audit-key").is_file():
+        session.pseudonym = audit.pseudonyms(folder)
     try:
         session.begin()
         held = distrust(session, now, actor)

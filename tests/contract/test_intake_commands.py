@@ -1,8 +1,6 @@
 """Commands about a kept report: each is stored, makes a version, and sends what is owed."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +11,9 @@ from gateway.ports import Settlement
 from tests.contract.test_intake_life import document, status, versions
 from tests.contract.test_intake_withdrawal import produced
 from tests.intake_house import House
-from tests.postgres_support import Engine
 from tests.store_support import NOW
 
-
-@pytest.fixture
-async def house(engine: Engine, tmp_path: Path) -> AsyncIterator[House]:
-    """On either engine, without workers."""
-    one = House(tmp_path, engine=engine)
-    yield one
-    one.queries.close()
-    await one.store.close()
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def flag(code: str, value: str) -> str:

@@ -145,6 +145,21 @@ async def test_the_job_of_a_deletion_is_about_the_document_that_left(house: Hous
     assert job.version.context.message_type == "ORU^R01" and job.version.context.action == "delete"
 
 
+@pytest.mark.req("REQ-40", "REQ-49")
+async def test_the_patient_hears_that_a_report_is_wrong_also_when_it_was_hidden_since(house: House) -> None:
+    """What the patient got was visible, and is described so; what is hidden goes to no patient."""
+    hidden = "OBX|90|CE|INVISIBLE_PATIENT^^MetaDMPMSS||Y^^expandedYes-NoIndicator||||||F\r"
+    await house.take(status("F"))
+    await sent(house, Destination.MSSANTE_PATIENT)
+    assert await state(house, status("D") + hidden) == ("AA", "accepted")
+    (task,) = await house.store.claim(50)
+    job = house.reader().job(task.id, 1)
+    assert (job.destination, job.action) == (Destination.MSSANTE_PATIENT, "delete")
+    assert not job.version.context.flags.invisible_patient
+    withdrawing = house.reader().version(job.version.version_id)[0]
+    assert withdrawing.context.flags.invisible_patient, "the withdrawal itself says so"
+
+
 @pytest.mark.req("REQ-29")
 async def test_after_a_deletion_the_report_validated_again_is_new_everywhere(house: House) -> None:
     await house.take(status("F"))

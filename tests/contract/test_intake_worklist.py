@@ -1,29 +1,27 @@
 """Reports that wait for their validation: on the list from the first unvalidated message on (REQ-30)."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from pydantic import SecretStr
 
+from gateway.config import AlertSettings, Settings, StoreSettings
+from gateway.pipeline.dispatcher import Dispatcher
+from gateway.reload import Configuration
+from gateway.service import watching
+from gateway.store import SystemClock
 from tests.contract.test_intake_life import NEW_WORDS, status
 from tests.intake_house import HL7, House
-from tests.postgres_support import Engine
 from tests.unit.mapping_messages import with_field
 
 RADIOLOGIST = "801234560801"
+LATE = SystemClock()
+"""The clock of the intake under test stands years before."""
 
-pytestmark = pytest.mark.req("REQ-30")
-
-
-@pytest.fixture
-async def house(engine: Engine, tmp_path: Path) -> AsyncIterator[House]:
-    """On either engine, without workers."""
-    one = House(tmp_path, engine=engine)
-    yield one
-    one.queries.close()
-    await one.store.close()
+pytestmark = [pytest.mark.req("REQ-30"), pytest.mark.usefixtures("engine")]
 
 
 def waiting(house: House, **filters: Any) -> list[dict[str, Any]]:
@@ -49,6 +47,21 @@ async def test_it_waits_since_its_first_message(house: House) -> None:
     await house.take(status("P", NEW_WORDS))
     (row,) = waiting(house)
     assert row["since"] == since < row["updated_at"]
+
+
+@pytest.mark.parametrize("leads", [True, False])
+async def test_of_several_nodes_one_tells_who_is_late(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads: bool
+) -> None:
+    await house.take(status("P"))
+    alerts = AlertSettings(unvalidated_hours=1)
+    store = StoreSettings(url=SecretStr("" if house.engine.name == "sqlite" else str(house.engine.where)))
+    settings = Settings(data_dir=tmp_path, alerts=alerts, store=store)
+    monkeypatch.setattr(house.store, "leads", lambda: leads)
+    configuration = cast("Configuration", SimpleNamespace(settings=settings))
+    watch = watching.watch(configuration, house.store, Dispatcher(house.store, settings, LATE), LATE)
+    opened = {one.kind: one.subject for one in (await watch.look()).opened}
+    assert opened.get("unvalidated") == (RADIOLOGIST if leads else None)
 
 
 @pytest.mark.parametrize("code", ["X", "D", "W"])

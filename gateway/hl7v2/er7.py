@@ -6,6 +6,7 @@ Rules: spec hl7v2.md §4.5. Bytes are cut into segments here; a segment is cut i
 import re
 from functools import lru_cache
 from itertools import islice
+from typing import Final
 
 from gateway.hl7v2 import charsets
 from gateway.hl7v2.dialect import Delimiters, Dialect, delimiters, dialect, is_field_separator
@@ -16,24 +17,24 @@ from gateway.model.findings import Finding, finding
 
 __all__ = ["Base64Error", "Message", "NotHl7Error", "Segment", "read", "read_header"]
 
-PADDING = b"\x00\t\n\x0b\x0c\r\x1c \xef\xbb\xbf"
+PADDING: Final = b"\x00\t\n\x0b\x0c\r\x1c \xef\xbb\xbf"
 """What may stand around a message and means nothing: blanks, NUL, MLLP bytes left in a file, UTF-8 BOM."""
-_BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=\s]*")
-_BASE64_WITHIN = 1024
+_BASE64_LINE: Final = re.compile(rb"[A-Za-z0-9+/=\s]*")
+_BASE64_WITHIN: Final = 1024
 """Bytes of a field within which ED.4 must stand."""
-_BARE = (
+_BARE: Final = (
     rb"MSH|EVN|PID|PD1|NK1|PV1|PV2|ROL|PRT|ORC|OBR|OBX|NTE|TQ1|TQ2|TXA|IPC|SPM|AL1|DG1|IN1|MRG|CTI|FT1"
     rb"|MSA|ERR|SFT|BTS|FTS|Z[A-Z0-9]{2}"
 )
 """Names that make a segment without any field. Another word of three capitals alone on its line (`IRM`) is
 text of a report whose line breaks were not escaped: as a segment it would swallow the lines behind it."""
-_MOST_LINES = 2_000_000
-_MOST_SEGMENTS = 100_000
+_MOST_LINES: Final = 2_000_000
+_MOST_SEGMENTS: Final = 100_000
 """Bounds against content made of line ends; a 50 MB document in lines of 76 characters has 690 000."""
-_MOST_TOLD = 50
+_MOST_TOLD: Final = 50
 """Continued segments that get a finding of their own."""
-_LONGEST_HEADER = 64 * 1024
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"M\x00S", b"\x00M\x00")
+_LONGEST_HEADER: Final = 64 * 1024
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff", b"M\x00S", b"\x00M\x00")
 
 
 def read(data: bytes, charset: str | None = None) -> Message:

@@ -1,19 +1,20 @@
 """A message as it was received: its segments in order, nothing lost, nothing rearranged."""
 
 import re
+from typing import Final
 
 from gateway.hl7v2.dialect import Delimiters
 from gateway.hl7v2.segment import Segment
 from gateway.model.findings import Finding
 
 # fmt: off
-VERSIONS = (
+VERSIONS: Final = (
     "2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6",
     "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9",
 )
 # fmt: on
-_DEFAULT_VERSION = "2.5"
-_NUMBERS = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,3}")
+_DEFAULT_VERSION: Final = "2.5"
+_NUMBERS: Final = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,3}")
 
 
 def nearest_version(version: str) -> str:

@@ -11,23 +11,23 @@ from typing import Final
 from gateway.hl7v2.dialect import Dialect, Parts, Rows
 from gateway.hl7v2.faults import Base64Error
 
-HEADERS = frozenset({"MSH", "FHS", "BHS"})
+HEADERS: Final = frozenset({"MSH", "FHS", "BHS"})
 """Segments whose first field is the field separator itself."""
-_LARGE = 64 * 1024
+_LARGE: Final = 64 * 1024
 """A larger segment is kept once: as its fields, when it has been split."""
-_MOST_FIELDS = 1000
-_MOST_PARTS = 100_000
+_MOST_FIELDS: Final = 1000
+_MOST_PARTS: Final = 100_000
 """Bounds of one split: what lies beyond stays in the last part, so that 50 MB of delimiters do no harm."""
-_NULL = b'""'
-_WHITESPACE = b" \t\r\n\x00\x0b\x0c"
-_BLANKS = tuple(bytes((one,)) for one in _WHITESPACE)
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_SHORT = 128
+_NULL: Final = b'""'
+_WHITESPACE: Final = b" \t\r\n\x00\x0b\x0c"
+_BLANKS: Final = tuple(bytes((one,)) for one in _WHITESPACE)
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_SHORT: Final = 128
 """Bytes of a field whose leaves are remembered over messages: a feed says the same again and again (codes,
 authorities, professionals: two reads of three where all else differs). Longer ones are texts."""
-_MOST_KNOWN = 1024
+_MOST_KNOWN: Final = 1024
 """Fields remembered of one dialect: those of a hundred messages. Four times as many save one read of 44."""
-_ESCAPED_BREAKS = re.compile(rb"\\(?:\.br|X(?:0[DAda])+)\\")
+_ESCAPED_BREAKS: Final = re.compile(rb"\\(?:\.br|X(?:0[DAda])+)\\")
 
 
 _UNDIVIDED: Final[Parts] = MappingProxyType({})
@@ -274,8 +274,8 @@ def _rows(dialect: Dialect, data: bytes) -> tuple[Rows, Parts]:
         if escaped:
             whole = part(data, dialect.repetition, number)
             cells = [_leaf(dialect, whole, place, 1) for place in range(1, len(cells) + 1)]
-        cells = list(map(str.strip, cells))
-        made.append(tuple("" if cell == '""' else cell for cell in cells) if '""' in row else tuple(cells))
+        cells = [cell.strip() for cell in cells]
+        made.append(tuple(["" if cell == '""' else cell for cell in cells]) if '""' in row else tuple(cells))
     return tuple(made), divided or _UNDIVIDED
 
 

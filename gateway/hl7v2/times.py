@@ -4,15 +4,16 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
-_OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2})?"
-_COMPACT = re.compile(
+_OFFSET: Final = r"(?P<offset>Z|[+-]\d{2}:?\d{2})?"
+_COMPACT: Final = re.compile(
     r"(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:\.\d*)?)?)?)?)?)?" + _OFFSET
 )
-_PUNCTUATED = re.compile(  # `2017-04-25 07:31:13.123456`, met in feeds
+_PUNCTUATED: Final = re.compile(  # `2017-04-25 07:31:13.123456`, met in feeds
     r"(\d{4})-(\d{2})(?:-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d*)?)?)?)? ?" + _OFFSET, re.ASCII
 )
-_USUAL = re.compile(r"\d{8}(?:[01]\d|2[0-3])\d{4}(?:[+-](?:0\d|1[0-4])[0-5]\d)?", re.ASCII)
+_USUAL: Final = re.compile(r"\d{8}(?:[01]\d|2[0-3])\d{4}(?:[+-](?:0\d|1[0-4])[0-5]\d)?", re.ASCII)
 """Down to the second, as most senders write it: what `datetime` reads by itself, ten times faster."""
 
 
@@ -28,7 +29,7 @@ class Precision(StrEnum):
     SECOND = "second"
 
 
-_BY_PARTS = tuple(Precision)
+_BY_PARTS: Final = tuple(Precision)
 
 
 @lru_cache(maxsize=256)  # one time is asked for its moment, its offset and its precision

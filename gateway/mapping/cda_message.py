@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.cda import CdaError, CdaHeader, read
 from gateway.cda.values import join_id
-from gateway.hl7v2 import Message, Segment, cisis, parse_date
+from gateway.hl7v2 import Message, parse_date
 from gateway.mapping import cda
 from gateway.mapping import hl7_documents as documents
 from gateway.mapping.code_rows import fold
@@ -40,18 +40,6 @@ class Received(NamedTuple):
 
     document: documents.Embedded
     header: CdaHeader
-
-
-def carries_cda(message: Message) -> bool:
-    """By MSH-21 (`…^CISIS_CDA_HL7_V2`), or by an observation that says XML in OBX-5.3."""
-    if message.profile.partition("^")[2] in cisis.TRANSMISSION_PROFILES:
-        return True
-    return any(_says_xml(segment) and documents.is_document(segment) for segment in message.all("OBX"))
-
-
-def _says_xml(segment: Segment) -> bool:
-    head = segment.field(5)[:512].upper()
-    return b"XML" in head and segment.value(5, 1, 3).strip().upper() == "XML"
 
 
 def with_documents(message: Message, profile: Profile, used: Used) -> tuple[Mapped, ...]:
@@ -122,7 +110,7 @@ def _distinct(received: tuple[Received, ...], reader: Reader) -> None:
 def read_documents(embedded: tuple[documents.Embedded, ...], reader: Reader) -> tuple[Received, ...]:
     """The CDAs among the documents, each once. What stands in their place and is none is CDA-INVALID."""
     made: dict[bytes, Received] = {}
-    stated = [one for one in embedded if one.media_type == documents.CDA or _says_xml(one.segment)]
+    stated = [one for one in embedded if one.media_type == documents.CDA or documents.says_xml(one.segment)]
     for document in stated or embedded:
         try:
             made.setdefault(

@@ -30,7 +30,7 @@ def coverage(message: Message, used: Used, profile: Profile) -> Coverage:
 
 
 _NOTHING: Final[set[int]] = set()
-_USUAL = 64
+_USUAL: Final = 64
 """Fields of a segment; the standard has no longer one."""
 
 

@@ -5,7 +5,7 @@ times to the site's offset at their own date. Nothing that the message said is o
 """
 
 from datetime import datetime, timedelta, tzinfo
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.hl7v2.times import whole_minutes
 from gateway.mapping.finish_acts import finish_acts
@@ -59,7 +59,9 @@ def finish(
     return Finished(_with_default_objects(report), trail.provenance, trail.findings)
 
 
-_DEFAULTS = ImagingReport(report_set=Identifier(value=""), status=ReportStatus.FINAL, patient=Patient())
+_DEFAULTS: Final = ImagingReport(
+    report_set=Identifier(value=""), status=ReportStatus.FINAL, patient=Patient()
+)
 
 
 def _with_default_objects(report: ImagingReport) -> ImagingReport:

@@ -1,5 +1,7 @@
 """Organisations and people of a report, completed from the site's profile (see `finish`)."""
 
+from typing import Final
+
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.base import replace
@@ -8,8 +10,8 @@ from gateway.model.people import Organization, Practitioner
 from gateway.model.report import ImagingReport, Section
 from gateway.model.site import Site
 
-_NOBODY = Organization()
-_ORGANIZATION = ("id", "name", "telecoms", "address", "practice_setting", "facility_type")
+_NOBODY: Final = Organization()
+_ORGANIZATION: Final = ("id", "name", "telecoms", "address", "practice_setting", "facility_type")
 
 
 def organizations(report: ImagingReport, profile: Profile, trail: Trail) -> ImagingReport:

@@ -7,9 +7,10 @@ Nothing raises: what cannot be read is a finding with its place.
 from collections import defaultdict
 
 from gateway.hl7v2 import Message
-from gateway.mapping.cda_message import carries_cda, with_documents
+from gateway.mapping.cda_message import with_documents
 from gateway.mapping.coverage import coverage
 from gateway.mapping.hl7_context import context
+from gateway.mapping.hl7_documents import carries_cda
 from gateway.mapping.hl7_events import action, refused
 from gateway.mapping.hl7_reader import Group, Reader, Used
 from gateway.mapping.hl7_report import classic

@@ -1,5 +1,7 @@
 """How the message came and what its sender asks: MSH, PRT, MetaDMPMSS observations (spec hl7v2.md §1)."""
 
+from typing import Final
+
 from gateway.hl7v2 import Base64Error, Message, Segment, cisis, parse_dtm
 from gateway.mapping import hl7_types as types
 from gateway.mapping.hl7_reader import Group, Reader
@@ -15,7 +17,7 @@ from gateway.model.submission import (
 )
 from gateway.model.terms import INS_ROOTS
 
-_FLAG_NTE = "to_patient"
+_FLAG_NTE: Final = "to_patient"
 """NTE-4 = FIN after DESTMSSANTEPAT forbids the patient's answer."""
 
 

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from gateway.hl7v2 import Base64Error, Segment, cisis
+from gateway.hl7v2 import Base64Error, Message, Segment, cisis
 from gateway.mapping import rtf
 from gateway.mapping.hl7_reader import Group, Reader
 from gateway.mapping.hl7_text import carries_base64, is_text
@@ -12,10 +12,10 @@ from gateway.model.findings import Severity
 from gateway.model.report import Attachment
 from gateway.model.submission import Blob
 
-PDF = "application/pdf"
-CDA = "text/xml"
-RTF = "application/rtf"
-_HEAD = 1024
+PDF: Final = "application/pdf"
+CDA: Final = "text/xml"
+RTF: Final = "application/rtf"
+_HEAD: Final = 1024
 """Bytes within which a PDF must show its mark (ISO 32000-1 annex H: some writers put blanks before it)."""
 
 
@@ -45,6 +45,19 @@ def is_document(segment: Segment) -> bool:
     if segment.field(2).strip() != b"ED" and not carries_base64(segment):
         return False
     return segment.leaf(3, 3) != cisis.METADATA_SYSTEM
+
+
+def carries_cda(message: Message) -> bool:
+    """By MSH-21 (`…^CISIS_CDA_HL7_V2`), or by an observation that says XML in OBX-5.3."""
+    if message.profile.partition("^")[2] in cisis.TRANSMISSION_PROFILES:
+        return True
+    return any(says_xml(segment) and is_document(segment) for segment in message.all("OBX"))
+
+
+def says_xml(segment: Segment) -> bool:
+    """By OBX-5.3."""
+    head = segment.field(5)[:512].upper()
+    return b"XML" in head and segment.value(5, 1, 3).strip().upper() == "XML"
 
 
 def is_content(segment: Segment) -> bool:

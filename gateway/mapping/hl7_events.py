@@ -1,11 +1,13 @@
 """Which messages are served, and what they ask for (volet Transmission 2.1 §1.1, §1.2)."""
 
+from typing import Final
+
 from gateway.hl7v2 import Message, Segment, cisis
 from gateway.model.findings import Finding, Severity, finding
 from gateway.model.report import ReportStatus
 from gateway.model.submission import Action
 
-SERVED: dict[tuple[str, str], Action | None] = {
+SERVED: Final[dict[tuple[str, str], Action | None]] = {
     ("ORU", "R01"): None,
     ("MDM", "T02"): Action.CREATE,
     ("MDM", "T04"): Action.DELETE,
@@ -18,13 +20,13 @@ SERVED: dict[tuple[str, str], Action | None] = {
 T06 (an addendum, joined to its report) and T08 (an edited document) come from classic RIS only; so does a T04
 that tells a new status: it is served where all that it says is a deletion (volet §1.2).
 """
-ADDENDUM = ("MDM", "T06")
-_CANCEL = "CA"
+ADDENDUM: Final = ("MDM", "T06")
+_CANCEL: Final = "CA"
 """ORC-1 of a deletion (volet §1.2)."""
-_GONE = frozenset({"CA", "OB"})
+_GONE: Final = frozenset({"CA", "OB"})
 """TXA-19 (HL7 table 0273): deleted, obsolete."""
-_TYPES = frozenset(code for code, _ in SERVED)
-_OTHER_PROFILES = frozenset({cisis.PROFILE_LPS, cisis.PROFILE_TELERADIOLOGY})
+_TYPES: Final = frozenset(code for code, _ in SERVED)
+_OTHER_PROFILES: Final = frozenset({cisis.PROFILE_LPS, cisis.PROFILE_TELERADIOLOGY})
 """Volets whose ORU and MDM are no reports to share: documents that came by mail, answers of teleradiology."""
 
 

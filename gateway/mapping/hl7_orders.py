@@ -1,7 +1,7 @@
 """ORC, OBR, ZDS, IPC → orders, acts and studies (spec hl7v2.md §4.2, §4.6; REQ-27)."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.mapping import hl7_types as types
 from gateway.mapping.code_rows import TableKind
@@ -12,14 +12,16 @@ from gateway.model.findings import Finding, finding
 from gateway.model.report import Act, OrderReference, SectionKind
 from gateway.model.terms import CCAM, LOINC, Code, Identifier
 
-DEPARTMENTS = frozenset({"RAD", "RX", "CT", "NMR", "MR", "NMS", "RUS", "VUS", "CUS", "US", "XRC", "IMG"})
+DEPARTMENTS: Final = frozenset(
+    {"RAD", "RX", "CT", "NMR", "MR", "NMS", "RUS", "VUS", "CUS", "US", "XRC", "IMG"}
+)
 """OBR-24 of imaging (HL7 table 0074, and DCM codes that senders put there)."""
-_FOREIGN = "LAB BG BLB CH CP CTH CG HM IMM MB MCB MYC PAT SP TX URN VR PHR RT RC OSL"
-FOREIGN = frozenset(_FOREIGN.split())
+_FOREIGN: Final = "LAB BG BLB CH CP CTH CG HM IMM MB MCB MYC PAT SP TX URN VR PHR RT RC OSL"
+FOREIGN: Final = frozenset(_FOREIGN.split())
 """OBR-24 of other services (HL7 table 0074): no imaging report."""
-_DOCUMENT_CODES = frozenset(SectionKind)
+_DOCUMENT_CODES: Final = frozenset(SectionKind)
 """LOINC codes of documents and sections (18748-4…): they name the report, not the act."""
-_REPORT_TYPES = frozenset({"11502-2", "11488-4", "34133-9", "18842-5", "11526-1"})
+_REPORT_TYPES: Final = frozenset({"11502-2", "11488-4", "34133-9", "18842-5", "11526-1"})
 """LOINC document types of other kinds met in OBR-4: laboratory, consultation, discharge, pathology."""
 
 

@@ -1,5 +1,7 @@
 """PID → Patient, PV1 → Encounter (spec hl7v2.md §1.5, §4.6; REQ-11, REQ-16)."""
 
+from typing import Final
+
 from gateway.hl7v2 import Segment, parse_date
 from gateway.mapping import hl7_types as types
 from gateway.mapping.code_rows import TableKind
@@ -13,7 +15,7 @@ from gateway.model.report import Encounter
 from gateway.model.terms import Address, Identifier, Telecom
 from gateway.rules import identity
 
-_INS = "patient.ins"
+_INS: Final = "patient.ins"
 
 
 def patient(reader: Reader) -> Patient:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from gateway.hl7v2 import Message, Segment, has_offset, parse_dtm
 from gateway.mapping.locator import Found, Scope
@@ -10,7 +11,7 @@ from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
 from gateway.model.findings import Severity
 
-GROUP_STARTS = ("ORC", "OBR", "TXA", "OBX")
+GROUP_STARTS: Final = ("ORC", "OBR", "TXA", "OBX")
 """Segments that open the order group of a report message when none is open."""
 
 

@@ -1,5 +1,7 @@
 """Classic RIS reports (ORU with text or PDF, MDM instead) → canonical reports (spec hl7v2.md §4)."""
 
+from typing import Final
+
 from gateway.hl7v2 import Message, Segment
 from gateway.mapping import hl7_documents as documents
 from gateway.mapping import hl7_types as types
@@ -24,7 +26,7 @@ from gateway.model.report import ImagingReport, OrderReference, ReportStatus, Se
 from gateway.model.submission import Blob, Mapped
 from gateway.model.terms import Identifier
 
-_NUMBERS = (("OBR", 3), ("OBR", 18))
+_NUMBERS: Final = (("OBR", 3), ("OBR", 18))
 """Filler order number and accession number: OBR that share one of them belong to one report."""
 
 

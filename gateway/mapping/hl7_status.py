@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from gateway.hl7v2 import Segment
 from gateway.mapping.code_rows import Hit
@@ -10,9 +11,9 @@ from gateway.model.findings import Severity
 from gateway.model.report import ReportStatus
 
 _S = ReportStatus
-LEAST_FINAL = (_S.REGISTERED, _S.PRELIMINARY, _S.FINAL, _S.CORRECTED, _S.APPENDED)
+LEAST_FINAL: Final = (_S.REGISTERED, _S.PRELIMINARY, _S.FINAL, _S.CORRECTED, _S.APPENDED)
 """Among lines of different status the report is as final as its least final line."""
-_WITHDRAWN = (_S.ENTERED_IN_ERROR, _S.CANCELLED)
+_WITHDRAWN: Final = (_S.ENTERED_IN_ERROR, _S.CANCELLED)
 """Lines withdrawn count only when all are: beside others they are lines that were taken out."""
 
 

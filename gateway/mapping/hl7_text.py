@@ -18,19 +18,21 @@ from gateway.mapping.hl7_reader import Group, Reader
 from gateway.model.base import replace
 from gateway.model.report import Section, SectionKind
 
-TEXT_TYPES = frozenset({b"TX", b"FT", b"ST", b""})
+TEXT_TYPES: Final = frozenset({b"TX", b"FT", b"ST", b""})
 """OBX-2 of report text; some feeds leave OBX-2 empty (LinuxForHealth samples)."""
-WITHDRAWN = frozenset({b"D", b"X", b"W"})
+WITHDRAWN: Final = frozenset({b"D", b"X", b"W"})
 """OBX-11 of lines that no longer belong to the report."""
-_NOT_NARRATIVE = re.compile(
+_NOT_NARRATIVE: Final = re.compile(
     rb"(?:study|series|sop|sr) instance uid|(?:^|\^)113014(?:$|\^)|MetaDMPMSS", re.IGNORECASE
 )
 """OBX-3 of identifiers (RAD-28, RAD-128) and of the volet's metadata."""
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_HEADING = re.compile(r"\s*(?P<words>[^\W\d][^:\n]{1,48}?)\s*(?:(?P<colon>:)\s*(?P<rest>.*)|)$", re.DOTALL)
-_LONGEST_HEADING = 80
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_HEADING: Final = re.compile(
+    r"\s*(?P<words>[^\W\d][^:\n]{1,48}?)\s*(?:(?P<colon>:)\s*(?P<rest>.*)|)$", re.DOTALL
+)
+_LONGEST_HEADING: Final = 80
 """Characters above which a line without colon is text: the pattern allows 50, and blanks inside."""
-_RTF = rtf.MARK.decode("ascii")
+_RTF: Final = rtf.MARK.decode("ascii")
 """Some senders put an RTF into a text observation as it is."""
 
 

@@ -5,7 +5,7 @@ Each function reads one repetition of one field. French constraints: spec hl7v2.
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.hl7v2 import Segment
 from gateway.mapping.hl7_reader import Group
@@ -13,13 +13,13 @@ from gateway.model.people import Organization, Practitioner
 from gateway.model.terms import CCAM, INS_ROOTS, LOINC, PS_IDNAT, Address, Code, Identifier, Telecom
 from gateway.rules.professional import ps_idnat, struct_idnat
 
-OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
-UID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){2,}")
+OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
+UID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){2,}")
 """A DICOM UID of at least three arcs; PS3.5 §9.1 allows at most 64 characters (checked by `valid_uid`)."""
 
-NATIONAL_TYPES = frozenset({"RPPS", "IDNPS", "ADELI"})
+NATIONAL_TYPES: Final = frozenset({"RPPS", "IDNPS", "ADELI"})
 """XCN.13 of national identifiers of professionals."""
-_NATIONAL_FORM = re.compile(r"8?\d{11}")
+_NATIONAL_FORM: Final = re.compile(r"8?\d{11}")
 
 
 def valid_uid(text: str) -> bool:
@@ -75,7 +75,7 @@ def xpn(scope: Group, segment: Segment, field: int, repetition: int) -> Name:
     return Name(value[0], value[1], value[2], value[4])
 
 
-_ADDRESS_USES = {"H": "H", "C": "TMP", "O": "WP", "B": "WP"}
+_ADDRESS_USES: Final = {"H": "H", "C": "TMP", "O": "WP", "B": "WP"}
 """XAD.7 (HL7 table 0190) → AddressUse; other types say nothing of the use."""
 
 
@@ -95,10 +95,10 @@ def xad(scope: Group, segment: Segment, field: int, repetition: int) -> Address 
     )
 
 
-_PHONE_USES = {"PRN": "H", "ORN": "H", "VHN": "HV", "WPN": "WP", "EMR": "EC"}
+_PHONE_USES: Final = {"PRN": "H", "ORN": "H", "VHN": "HV", "WPN": "WP", "EMR": "EC"}
 """XTN.2 (HL7 table 0201) → TelecomUse."""
-_PUNCTUATION = dict.fromkeys(map(ord, "().-"))
-_SCHEMES = {"FX": "fax:", "INTERNET": "mailto:", "X.400": "mailto:"}
+_PUNCTUATION: Final = dict.fromkeys(map(ord, "().-"))
+_SCHEMES: Final = {"FX": "fax:", "INTERNET": "mailto:", "X.400": "mailto:"}
 """XTN.3 (HL7 table 0202) → scheme; everything else is a telephone."""
 
 
@@ -129,7 +129,7 @@ def _national(value: str, system: str, kind: str) -> str:
     return ""
 
 
-_XCN_TYPES = frozenset({"D", "L", "U", ""})
+_XCN_TYPES: Final = frozenset({"D", "L", "U", ""})
 
 
 def xcn(scope: Group, segment: Segment, field: int, repetition: int) -> Practitioner | None:
@@ -165,9 +165,9 @@ def xon(scope: Group, segment: Segment, field: int, repetition: int = 1) -> Orga
     return Organization(id=struct_idnat(number, kind) if number else "", name=name)
 
 
-_LOINC_SYSTEMS = frozenset({"LN", "LOINC", LOINC})
-_LOINC_FORM = re.compile(r"\d{1,6}-\d")
-_CCAM_FORM = re.compile(r"[A-Z]{4}\d{3}(?:[-+ ]?\d{1,3})?")
+_LOINC_SYSTEMS: Final = frozenset({"LN", "LOINC", LOINC})
+_LOINC_FORM: Final = re.compile(r"\d{1,6}-\d")
+_CCAM_FORM: Final = re.compile(r"[A-Z]{4}\d{3}(?:[-+ ]?\d{1,3})?")
 
 
 class Coded(NamedTuple):

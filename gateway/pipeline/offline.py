@@ -12,10 +12,10 @@ from gateway import fhir, hl7v2
 from gateway.hl7v2 import volet
 from gateway.mapping import fhir as fhir_mapping
 from gateway.mapping import hl7 as hl7_mapping
-from gateway.mapping.cda_message import carries_cda
 from gateway.mapping.fhir_order import orders as fhir_orders
 from gateway.mapping.hl7_adt import identity as identity_event
 from gateway.mapping.hl7_adt import is_identity
+from gateway.mapping.hl7_documents import carries_cda
 from gateway.mapping.hl7_order import is_order, orders
 from gateway.mapping.sites import Profile, Sites
 from gateway.model.base import replace

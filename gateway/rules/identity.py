@@ -5,32 +5,33 @@ the code system decides how a code is read, never the code alone.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from gateway.model.people import IdentityStatus, Patient
 
-HL7_0445 = "0445"
+HL7_0445: Final = "0445"
 """Name by which PID-32 (HL7 table 0445, PAM.FR) is passed as `system`."""
 
-_FRC = "https://hl7.fr/ig/fhir/core/CodeSystem/"
-SYSTEMS_0445 = frozenset(
+_FRC: Final = "https://hl7.fr/ig/fhir/core/CodeSystem/"
+SYSTEMS_0445: Final = frozenset(
     {HL7_0445, "HL70445", _FRC + "fr-core-v2-0445", _FRC + "fr-core-cs-fiabilite-identite"}
 )
 """Systems in which `VALI` with an INS means qualified (FR Core invariant fr-core-1)."""
-SYSTEMS_RNIV = frozenset({_FRC + "fr-core-cs-identity-status"})
+SYSTEMS_RNIV: Final = frozenset({_FRC + "fr-core-cs-identity-status"})
 """Systems with the four RNIV codes, where only `QUAL` means qualified."""
 
 _S = IdentityStatus
-_WITH_INS_0445 = {"VALI": _S.QUALIFIEE, "QUAL": _S.QUALIFIEE, "RECUP": _S.RECUPEREE}
-_WITH_INS_RNIV = {"VALI": _S.VALIDEE, "QUAL": _S.QUALIFIEE, "RECUP": _S.RECUPEREE}
-_WITHOUT_INS = {"VALI": _S.VALIDEE, "QUAL": _S.VALIDEE}
+_WITH_INS_0445: Final = {"VALI": _S.QUALIFIEE, "QUAL": _S.QUALIFIEE, "RECUP": _S.RECUPEREE}
+_WITH_INS_RNIV: Final = {"VALI": _S.VALIDEE, "QUAL": _S.QUALIFIEE, "RECUP": _S.RECUPEREE}
+_WITHOUT_INS: Final = {"VALI": _S.VALIDEE, "QUAL": _S.VALIDEE}
 """Whoever controlled a document keeps that; without the matricule nobody is récupéré nor qualifié."""
 
-DOUBTFUL = frozenset({"DOUT", "FICT"})
+DOUBTFUL: Final = frozenset({"DOUT", "FICT"})
 """Douteuse, fictive: can only be provisoire (RNIV EXI SI 09)."""
-CONTESTED = frozenset({"DOUB", "COLP", "COLV", "USUR", "ANOM", "INVA"})
+CONTESTED: Final = frozenset({"DOUB", "COLP", "COLV", "USUR", "ANOM", "INVA"})
 """Duplicate, collision, usurpation, anomaly, invalidated: the matricule may be another person's. [O]"""
 
-TRAITS = ("birth_family", "birth_given_names", "birth_date", "sex", "birth_place_code")
+TRAITS: Final = ("birth_family", "birth_given_names", "birth_date", "sex", "birth_place_code")
 """The five reference traits of the INS, by their canonical names."""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.hl7v2 import read, split_batch, volet
 from gateway.mapping import sites
-from gateway.mapping.cda_message import carries_cda
+from gateway.mapping.hl7_documents import carries_cda
 from gateway.pipeline.offline import judge
 from tests.support import SAMPLES, needs_samples
 from tests.unit.mapping_messages import ORU, changed, with_field

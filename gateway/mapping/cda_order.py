@@ -30,7 +30,7 @@ _ASKS_TO_SEND: Final = ("to_dmp", "to_professionals", "to_patient")
 def carries_order(message: Message) -> bool:
     """A CDA whose message says that it is an order."""
     stated = (message.value("OBR", 4), message.value("TXA", 2))
-    return any(one.strip() == cda.IMAGING_ORDER for one in stated) and received.carries_cda(message)
+    return any(one.strip() == cda.IMAGING_ORDER for one in stated) and documents.carries_cda(message)
 
 
 def document_order(message: Message, profile: Profile, used: Used) -> MappedOrder:

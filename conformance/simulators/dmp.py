@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import ssl
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,17 +13,13 @@ from typing import Any, NamedTuple
 from cryptography import x509
 from lxml import etree
 
-from conformance.simulators import ebrim, mtom, query, soap, update, vihf, xds_rules
+from conformance.simulators import iti41, query, soap, update, vihf, xds_rules
 from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
 from conformance.simulators.registry import Registry
 from conformance.simulators.xds_rules import Fault, Submission
-from conformance.xml import XmlRefusedError, parse, text_of
 
-XDSB = "urn:ihe:iti:xds-b:2007"
-ENVELOPE, SECURITY = f"{{{soap.ENV}}}Envelope", f"{{{vihf.WSSE}}}Security"
-PROVIDE_REQUEST = f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest"
 FLAWS = frozenset({"half", "twice", "never"})
 MODES = frozenset({"ok", "500", "slow", "drop", "lost", "closed", "busy"}) | FLAWS
 """ok; 500: HTTP 500, nothing taken; slow: taken, answered after a delay; drop: taken, then the connection
@@ -45,23 +40,6 @@ class Options(NamedTuple):
     """Certificates that may have issued the cachet; empty: any certificate is taken."""
     delay: float = 5.0
     """Seconds that `slow` waits."""
-
-
-class RefusalError(Exception):
-    """The request is no submission: it is answered with a SOAP fault, nothing is registered."""
-
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__(faults[0].text)
-        self.faults = faults
-
-
-class Parsed(NamedTuple):
-    """A request taken apart. `request` is the ProvideAndRegisterDocumentSetRequest element."""
-
-    message_id: str
-    security: etree._Element | None
-    request: etree._Element
-    submission: Submission
 
 
 class DmpSimulator:
@@ -153,9 +131,9 @@ class DmpSimulator:
     def _submit(self, request: Request, imposed: Fault | None) -> Response:
         """Judge one submission, keep it, answer it. `imposed` is the refusal of the present mode."""
         try:
-            parsed = _take_apart(request)
+            parsed = iti41.take_apart(request)
             self._authenticate(parsed)
-        except RefusalError as refusal:
+        except iti41.RefusalError as refusal:
             response = soap.soap_fault(refusal.faults)
             self._record(request, response, "Fault", refusal.faults, None, [])
             return response
@@ -171,19 +149,19 @@ class DmpSimulator:
         if self.schema is None:
             return ()
         try:
-            self.schema.assertValid(_without_bytes(request))
+            self.schema.assertValid(iti41.without_bytes(request))
         except etree.DocumentInvalid as error:
             return (Fault(xds_rules.METADATA, "schema", str(error)),)
         return ()
 
-    def _authenticate(self, parsed: Parsed) -> None:
+    def _authenticate(self, parsed: iti41.Parsed) -> None:
         metadata = parsed.submission.metadata
         patients = frozenset(found.patient_id for found in metadata.entries + metadata.sets)
         faults = vihf.check(parsed.security, patients, self.options.authorities, datetime.now(UTC))
         if faults:
-            raise RefusalError(*faults)
+            raise iti41.RefusalError(*faults)
 
-    def _judge(self, parsed: Parsed) -> tuple[Fault, ...]:
+    def _judge(self, parsed: iti41.Parsed) -> tuple[Fault, ...]:
         faults = (
             *self.schema_faults(parsed.request),
             *xds_rules.check(parsed.submission),
@@ -196,7 +174,7 @@ class DmpSimulator:
         response: Response,
         result: str,
         faults: tuple[Fault, ...],
-        parsed: Parsed | None,
+        parsed: iti41.Parsed | None,
         records: list[dict[str, Any]],
     ) -> None:
         """Keep request, answer and documents; then one line of the ledger.
@@ -252,65 +230,7 @@ class DmpSimulator:
         return kept
 
 
-def _take_apart(request: Request) -> Parsed:
-    """Unpack MTOM and SOAP; raises RefusalError for anything that is not an ITI-41 request."""
-    try:
-        package = mtom.read(request.headers.get("content-type", ""), request.body)
-        envelope = parse(package.root.body)
-    except (mtom.MtomError, XmlRefusedError) as error:
-        raise RefusalError(Fault("", "request", str(error))) from None
-    if envelope.tag != ENVELOPE:
-        raise RefusalError(Fault("", "Envelope", "is not a SOAP 1.2 envelope"))
-    header = envelope.find(f"{{{soap.ENV}}}Header")
-    action = "" if header is None else text_of(header.find(f"{{{soap.WSA}}}Action"))
-    named = package.action or action
-    if action != soap.PROVIDE or named != soap.PROVIDE:
-        raise RefusalError(Fault("", "wsa:Action", f"is not {soap.PROVIDE}"))
-    provide = envelope.find(f"{{{soap.ENV}}}Body/{PROVIDE_REQUEST}")
-    if header is None or provide is None:
-        raise RefusalError(Fault("", "Body", "holds no ProvideAndRegisterDocumentSetRequest"))
-    message_id = text_of(header.find(f"{{{soap.WSA}}}MessageID"))
-    if not message_id:
-        raise RefusalError(Fault("", "wsa:MessageID", "missing"))
-    return Parsed(message_id, header.find(SECURITY), provide, _submission(provide, package))
-
-
-def _submission(provide: etree._Element, package: mtom.Package) -> Submission:
-    request = provide.find(f"{{{ebrim.LCM}}}SubmitObjectsRequest")
-    if request is None:
-        raise RefusalError(Fault("", "Body", "holds no SubmitObjectsRequest"))
-    try:
-        documents = {
-            element.get("id", ""): mtom.included(element, package)
-            for element in provide.findall(f"{{{XDSB}}}Document")
-        }
-    except mtom.MtomError as error:
-        raise RefusalError(Fault("", "Document", str(error))) from None
-    return Submission(ebrim.read(request), documents)
-
-
 def _schema(folder: Path | None) -> etree.XMLSchema | None:
     if folder is None:
         return None
     return etree.XMLSchema(etree.parse(str(folder / "XDS.b_DocumentRepository.xsd")))
-
-
-def _without_bytes(request: etree._Element) -> etree._Element:
-    """The request with empty Documents: the schema knows base64Binary there, not xop:Include."""
-    copy = parse(etree.tostring(request))
-    for include in list(copy.iter(mtom.XOP_INCLUDE)):
-        parent = include.getparent()
-        if parent is not None:
-            parent.remove(include)
-    return copy
-
-
-def tls_context(cert: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer; with `client_ca` a client must show a certificate that it issued."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert, key)
-    if client_ca is not None:
-        context.load_verify_locations(client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

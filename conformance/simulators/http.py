@@ -5,6 +5,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import NamedTuple
 
 import h11
@@ -120,3 +121,14 @@ def _encode(connection: h11.Connection, response: Response) -> bytes:
     )
     parts = (head, h11.Data(data=response.body), h11.EndOfMessage())
     return b"".join(connection.send(part) or b"" for part in parts)
+
+
+def tls_context(cert: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 or newer; with `client_ca` a client must show a certificate that it issued."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert, key)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context

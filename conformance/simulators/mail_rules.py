@@ -40,7 +40,6 @@ def read(data: bytes, recipients: tuple[str, ...]) -> Mail:
     """`recipients` are those of the SMTP envelope."""
     whole = mime.entity(data)
     message, parts = whole.head, tuple(mime.leaves(whole))
-    heads = [part.head for part in parts]
     archived = [part for part in parts if part.kind == "application/zip"]
     paged = [part for part in parts if part.kind == "application/pdf"]
     zips, pdfs = [part.head for part in archived], [part.head for part in paged]
@@ -48,7 +47,7 @@ def read(data: bytes, recipients: tuple[str, ...]) -> Mail:
     pdf_bytes = tuple(part.content() for part in paged)
     faults = (
         *_headers(message, recipients, archive=bool(zips)),
-        *_body(heads),
+        *_body(parts),
         *_attachments(zips, pdfs, announced=_text(message, "Subject").startswith(PREFIX)),
         *_cda_headers(message, archive),
         *_pages(archive, pdf_bytes),
@@ -97,8 +96,8 @@ def _headers(message: Message, recipients: tuple[str, ...], *, archive: bool) ->
         yield Fault("MAIL", "X-MSS-MES", "takes the value FIN only")
 
 
-def _body(parts: list[Message]) -> Iterator[Fault]:
-    texts = [part for part in parts if part.get_content_type() in ("text/plain", "text/html")]
+def _body(parts: tuple[mime.Part, ...]) -> Iterator[Fault]:
+    texts = [part.head for part in parts if part.kind in ("text/plain", "text/html")]
     charsets = {str(part.get_content_charset("us-ascii")).lower() for part in texts}
     if not texts or charsets - {"utf-8", "us-ascii"}:
         yield Fault("MAIL", "body", "missing, or its text is not in UTF-8 (ECO.2.2.3)")

@@ -20,14 +20,11 @@ _MOST_DEEP = 10
 
 
 class Part(NamedTuple):
-    """One entity: its header fields, and its body as it was sent."""
+    """One entity: its header fields, its media type, and its body as it was sent."""
 
     head: Message
+    kind: str
     body: bytes
-
-    @property
-    def kind(self) -> str:
-        return self.head.get_content_type()
 
     def content(self) -> bytes:
         """The body decoded; b"" for a Base64 that is none."""
@@ -50,12 +47,12 @@ def entity(data: bytes) -> Part:
         end, begin = 0, data.index(b"\n") + 1
     # The older API of the package takes a quarter of the time, and a load test sends many mails.
     head = BytesParser(policy=policy.compat32).parsebytes(data[:end], headersonly=True)
-    return Part(head, data[begin:])
+    return Part(head, head.get_content_type(), data[begin:])
 
 
 def leaves(whole: Part, depth: int = 0) -> Iterator[Part]:
     """The entities that hold something themselves, in their order."""
-    boundary = whole.head.get_boundary() if whole.head.get_content_maintype() == "multipart" else None
+    boundary = whole.head.get_boundary() if whole.kind.startswith("multipart/") else None
     if boundary is None or depth == _MOST_DEEP:
         yield whole
         return

@@ -9,8 +9,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from conformance.simulators import http, mail_rules
-from conformance.simulators.dmp import tls_context
-from conformance.simulators.http import Request, Response
+from conformance.simulators.http import Request, Response, tls_context
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
 from conformance.simulators.run import ready, until_stopped

@@ -8,7 +8,8 @@ from pathlib import Path
 from cryptography import x509
 
 from conformance.simulators import http
-from conformance.simulators.dmp import DmpSimulator, Options, tls_context
+from conformance.simulators.dmp import DmpSimulator, Options
+from conformance.simulators.http import tls_context
 
 
 async def until_stopped() -> None:

@@ -5,6 +5,7 @@ import re
 import zipfile
 from binascii import a2b_base64
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from lxml import etree
@@ -18,6 +19,8 @@ CDA = "{urn:hl7-org:v3}"
 NAME_8_3 = re.compile(r"[A-Z0-9_]{1,8}(\.[A-Z0-9_]{1,3})?")
 SUBSET = "IHE_XDM/SUBSET01/"
 MAX_UNPACKED = 100 * 1024 * 1024
+_LARGEST = 1 << 20
+"""Bytes of an archive above which none is kept."""
 EXTRA_METADATA = "urn:action:extraMetadataSlot"
 
 
@@ -42,7 +45,14 @@ class Archive(NamedTuple):
 
 
 def read(data: bytes) -> Archive:
-    """All faults of an archive; never raises for what a stranger may have sent."""
+    """All faults of an archive; never raises for what a stranger may have sent.
+
+    The mails of one report carry the same one: it is judged once.
+    """
+    return (_known if len(data) <= _LARGEST else _read)(data)
+
+
+def _read(data: bytes) -> Archive:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -85,6 +95,9 @@ def read(data: bytes) -> Archive:
         tuple(faults),
         actions.pop() if len(actions) == 1 else "",
     )
+
+
+_known = lru_cache(maxsize=16)(_read)
 
 
 def _refused(text: str) -> Archive:

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from conformance.simulators import http
-from conformance.simulators.dmp import DmpSimulator, Options, tls_context
+from conformance.simulators.dmp import DmpSimulator, Options
+from conformance.simulators.http import tls_context
 from conformance.simulators.run import authorities
 from gateway.config import DmpSettings
 from gateway.connectors.dmp import DmpSender

@@ -24,7 +24,7 @@ from gateway.model.base import replace
 from gateway.model.findings import Finding, Severity
 from gateway.model.people import Patient
 from gateway.model.report import ImagingReport, ReportStatus
-from gateway.model.submission import Action, Mapped
+from gateway.model.submission import Action, Mapped, Trace
 from gateway.model.terms import Identifier
 from gateway.rules import identity
 
@@ -86,7 +86,7 @@ def _one(message: Message, received: Received, scope: Group, reader: Reader) -> 
         report=replace(done.report, attachments=(attachment,)),
         context=came,
         blobs=(blob,),
-        provenance=done.provenance,
+        trace=Trace(provenance=done.provenance),
         findings=reader.trail.findings,
     )
 

@@ -17,7 +17,7 @@ from gateway.mapping.sites import Profile
 from gateway.model.base import replace
 from gateway.model.findings import finding
 from gateway.model.report import ImagingReport, ReportStatus, Section, SectionKind
-from gateway.model.submission import Blob, Mapped, SubmissionContext
+from gateway.model.submission import Blob, Mapped, SubmissionContext, Trace
 from gateway.model.terms import LOINC, SNOMED_CT, Identifier
 from gateway.rules import completeness
 
@@ -72,8 +72,7 @@ def _mapped(walk: Walk, position: int) -> Mapped:
         report=done.report,
         context=replace(context, patient_class=patient_class),
         blobs=blobs,
-        provenance=done.provenance,
-        coverage=walk.coverage(),
+        trace=Trace(provenance=done.provenance, coverage=walk.coverage()),
         findings=walk.trail.findings + done.findings,
     )
     return made if report.report_set != _NAMELESS else _without_name(made, node)
@@ -81,7 +80,8 @@ def _mapped(walk: Walk, position: int) -> Mapped:
 
 def _refused(walk: Walk, context: SubmissionContext) -> Mapped:
     trail = walk.trail
-    return Mapped(report=None, context=context, provenance=trail.provenance, findings=trail.findings)
+    trace = Trace(provenance=trail.provenance)
+    return Mapped(report=None, context=context, trace=trace, findings=trail.findings)
 
 
 def _without_name(made: Mapped, node: Node) -> Mapped:

@@ -30,7 +30,7 @@ def reports(message: Message, profile: Profile) -> tuple[Mapped, ...]:
     mapped = _reports(message, profile, used)
     covered = coverage(message, used, profile)
     first = replace(mapped[0], findings=(*message.findings, *mapped[0].findings))
-    return tuple(replace(one, coverage=covered) for one in (first, *mapped[1:]))
+    return tuple(replace(one, trace=replace(one.traced, coverage=covered)) for one in (first, *mapped[1:]))
 
 
 def _reports(message: Message, profile: Profile, used: Used) -> tuple[Mapped, ...]:

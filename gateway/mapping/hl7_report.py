@@ -23,7 +23,7 @@ from gateway.mapping.trail import Trail
 from gateway.model.base import replace
 from gateway.model.findings import Finding, finding
 from gateway.model.report import ImagingReport, OrderReference, ReportStatus, SectionKind
-from gateway.model.submission import Blob, Mapped
+from gateway.model.submission import Blob, Mapped, Trace
 from gateway.model.terms import Identifier
 
 _NUMBERS: Final = (("OBR", 3), ("OBR", 18))
@@ -86,7 +86,7 @@ def _mapped(
         report=report,
         context=came,
         blobs=blobs,
-        provenance=provenance,
+        trace=Trace(provenance=provenance),
         findings=reader.trail.findings,
     )
 

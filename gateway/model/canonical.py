@@ -3,14 +3,7 @@
 import hashlib
 
 from gateway.model.base import Value, encode
-from gateway.model.submission import Coverage, Mapped, Provenance
-
-
-class Trace(Value):
-    """Where the values of a version, or of an order, came from: kept beside its canonical JSON."""
-
-    provenance: tuple[Provenance, ...] = ()
-    coverage: Coverage = Coverage()
+from gateway.model.submission import Mapped
 
 
 class Canonical(Value):
@@ -44,5 +37,10 @@ def canonical(mapped: Mapped) -> Canonical:
         content_hash=digest.hexdigest(),
         report=report.decode(),
         context=encode(context).decode(),
-        trace=encode(Trace(provenance=mapped.provenance, coverage=mapped.coverage)).decode(),
+        trace=trace_text(mapped),
     )
+
+
+def trace_text(mapped: Mapped) -> str:
+    trace = mapped.trace
+    return trace if isinstance(trace, str) else encode(trace).decode()

@@ -8,7 +8,7 @@ from gateway.model.delivery import DeliveryState, Destination
 from gateway.model.findings import Finding
 from gateway.model.people import Patient
 from gateway.model.report import ImagingReport
-from gateway.model.submission import Coverage, Provenance, Recipient, SubmissionContext
+from gateway.model.submission import Coverage, Provenance, Recipient, SubmissionContext, Trace
 from gateway.model.terms import Identifier
 
 
@@ -89,6 +89,6 @@ class KeptReport(Value):
     number: int
     report: ImagingReport
     context: SubmissionContext
-    provenance: tuple[Provenance, ...] = ()
-    coverage: Coverage = Coverage()
+    trace: Trace | str = Trace()
+    """As in `Mapped`."""
     deliveries: tuple[KeptDelivery, ...] = ()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from gateway.model.base import Value
+from gateway.model.base import Value, decode, replace
 from gateway.model.findings import Finding
 from gateway.model.people import Organization, Practitioner
 from gateway.model.report import ImagingReport
@@ -126,12 +126,36 @@ class Blob(Value):
     data: bytes
 
 
+class Trace(Value):
+    """Where the values of a report, or of an order, came from: kept beside its canonical JSON."""
+
+    provenance: tuple[Provenance, ...] = ()
+    coverage: Coverage = Coverage()
+
+
 class Mapped(Value):
     """One report read from a message. `report` is None when an error finding says why there is none."""
 
     report: ImagingReport | None
     context: SubmissionContext
     blobs: tuple[Blob, ...] = ()
-    provenance: tuple[Provenance, ...] = ()
-    coverage: Coverage = Coverage()
+    trace: Trace | str = Trace()
+    """Of a report that another process has read it is the JSON: few decisions ask where a value came from."""
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def traced(self) -> Trace:
+        return decode(self.trace.encode(), Trace) if isinstance(self.trace, str) else self.trace
+
+    @property
+    def provenance(self) -> tuple[Provenance, ...]:
+        return self.traced.provenance
+
+    @property
+    def coverage(self) -> Coverage:
+        return self.traced.coverage
+
+    def also_from(self, *more: Provenance) -> Trace:
+        """Its trace, and `more` behind."""
+        before = self.traced
+        return replace(before, provenance=(*before.provenance, *more))

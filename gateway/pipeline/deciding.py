@@ -293,7 +293,7 @@ def _taken_back(mapped: Mapped, kept: KeptReport) -> Mapped:
         mapped,
         report=replace(kept.report, status=mapped.report.status),
         context=replace(mapped.context, action=Action.DELETE),
-        provenance=(*own, came),
+        trace=replace(mapped.traced, provenance=(*own, came)),
     )
 
 
@@ -313,7 +313,7 @@ def _chained(mapped: Mapped, site: Site, known: Known) -> Mapped | None:
     if not value or (own := Identifier(value=value, system=system)) == report.report_set:
         return None
     came = Provenance(path="report_set", rule="set of the document that this one names")
-    return replace(mapped, report=replace(report, report_set=own), provenance=(*mapped.provenance, came))
+    return replace(mapped, report=replace(report, report_set=own), trace=mapped.also_from(came))
 
 
 def _distinct(settled: Iterable[Settled]) -> tuple[Settled, ...]:

@@ -44,7 +44,7 @@ def completed(mapped: Mapped, site: str, known: Known) -> Mapped:
         mapped = replace(
             mapped,
             report=joined.report,
-            provenance=(*mapped.provenance, *joined.provenance),
+            trace=mapped.also_from(*joined.provenance),
             findings=(*kept, *joined.findings),
         )
     if not known.has_identities(site):
@@ -109,9 +109,7 @@ def speak(event: IdentityEvent, site: Site, known: Known, settle: Settle, planne
 
 
 def _again(kept: KeptReport) -> Mapped:
-    return Mapped(
-        report=kept.report, context=kept.context, provenance=kept.provenance, coverage=kept.coverage
-    )
+    return Mapped(report=kept.report, context=kept.context, trace=kept.trace)
 
 
 def _waits(kept: KeptReport) -> set[Destination]:

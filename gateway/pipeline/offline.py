@@ -26,7 +26,7 @@ from gateway.model.findings import Finding
 from gateway.model.identity import MappedIdentity
 from gateway.model.order import ImagingOrder, MappedOrder
 from gateway.model.site import CdaLevel, Site
-from gateway.model.submission import Mapped, Protocol, SubmissionContext
+from gateway.model.submission import Mapped, Protocol, SubmissionContext, Trace
 from gateway.model.version import DeliveryJob, ReportVersion, VersionIdentity, derive_oid
 from gateway.pipeline.deciding import Deciding, Judgement
 from gateway.pipeline.identity import identity, set_key
@@ -182,7 +182,8 @@ def _fed(
 ) -> Judged:
     """An order or an identity event: kept, and no report."""
     verdict, found = judgement
-    mapped = Mapped(report=None, context=context, provenance=read.provenance, coverage=read.coverage)
+    trace = Trace(provenance=read.provenance, coverage=read.coverage)
+    mapped = Mapped(report=None, context=context, trace=trace)
     return Judged(mapped, Decision(verdict=verdict, findings=found), None, asked, fed=True)
 
 

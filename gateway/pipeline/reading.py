@@ -16,7 +16,7 @@ from gateway.mapping.hl7_adt import is_identity
 from gateway.mapping.hl7_order import is_order, orders
 from gateway.mapping.sites import Sites
 from gateway.model.base import Value, decode, encode
-from gateway.model.canonical import Canonical, Trace, canonical
+from gateway.model.canonical import Canonical, canonical, trace_text
 from gateway.model.findings import Finding
 from gateway.model.identity import MappedIdentity
 from gateway.model.order import MappedOrder
@@ -160,10 +160,9 @@ def unpack(data: bytes | memoryview) -> Reading:
 def _out(one: Readout) -> _Report:
     mapped, text = one
     if text is None:
-        trace = Trace(provenance=mapped.provenance, coverage=mapped.coverage)
         return _Report(
             context=encode(mapped.context).decode(),
-            trace=encode(trace).decode(),
+            trace=trace_text(mapped),
             findings=mapped.findings,
             blobs=mapped.blobs,
         )
@@ -177,18 +176,15 @@ def _out(one: Readout) -> _Report:
     )
 
 
-_CONTEXTS, _TRACES = msgspec.json.Decoder(SubmissionContext), msgspec.json.Decoder(Trace)
-_REPORTS = msgspec.json.Decoder(ImagingReport)
+_CONTEXTS, _REPORTS = msgspec.json.Decoder(SubmissionContext), msgspec.json.Decoder(ImagingReport)
 
 
 def _in(one: _Report) -> Readout:
-    trace = _TRACES.decode(one.trace)
     mapped = Mapped(
         report=_REPORTS.decode(one.report) if one.report else None,
         context=_CONTEXTS.decode(one.context),
         blobs=one.blobs,
-        provenance=trace.provenance,
-        coverage=trace.coverage,
+        trace=one.trace,
         findings=one.findings,
     )
     if not one.report:

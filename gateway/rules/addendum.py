@@ -45,7 +45,7 @@ def joined(mapped: Mapped, current: ImagingReport | None) -> Mapped:
     whole, addendum = (current, report) if alone(report) else (report, current)
     made = replace(_appended(whole, addendum), patient=report.patient)
     came = (Provenance(path="sections", rule=_RULE),)
-    return replace(mapped, report=made, provenance=(*mapped.provenance, *came))
+    return replace(mapped, report=made, trace=mapped.also_from(*came))
 
 
 def _follows(report: ImagingReport) -> bool:

@@ -57,7 +57,7 @@ def ordered(command: Command, kept: KeptReport) -> Mapped:
     if flags != context.flags:
         flags = replace(flags, modified_confidentiality=True)
         context = replace(context, flags=flags, action=Action.REPLACE)
-    return Mapped(report=kept.report, context=context, provenance=kept.provenance, coverage=kept.coverage)
+    return Mapped(report=kept.report, context=context, trace=kept.trace)
 
 
 def _withdrawal(kept: KeptReport) -> Mapped:

@@ -4,7 +4,7 @@ from gateway.model.base import replace
 from gateway.model.findings import Finding, Severity, finding
 from gateway.model.report import ImagingReport
 from gateway.model.submission import Mapped
-from gateway.rules.places import locate
+from gateway.rules.places import placed
 from gateway.rules.professional import check_professional, check_structure
 
 
@@ -25,9 +25,7 @@ def check(mapped: Mapped) -> tuple[Finding, ...]:
         *_patient(report),
         *_content(report, received),
     )
-    return tuple(
-        finding(one.code, locate(mapped.provenance, one.location), one.detail, one.severity) for one in found
-    )
+    return placed(found, mapped)
 
 
 def _validation(report: ImagingReport) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from gateway.model.report import ImagingReport, ReportStatus
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped
 from gateway.rules import addendum, completeness, identity, ins, plan, processing, sequence, visibility
-from gateway.rules.places import expected, locate
+from gateway.rules.places import expected, locate, placed
 
 UNBENDABLE = frozenset({"INVISIBLE-TO-PATIENT-MAIL", "INS-ENV", "INTERNAL"})
 """Codes whose severity no site policy changes (architecture decision 19; REQ-14)."""
@@ -157,7 +157,7 @@ def _all(mapped: Mapped, environment: str) -> tuple[Finding, ...]:
         *visibility.check(mapped),
     ]
     if report.patient.ins is not None:
-        found += ins.check(report.patient.ins, environment, locate(mapped.provenance, ins.PATH))
+        found += placed(ins.check(report.patient.ins, environment), mapped)
     if report.status.validated and not withdrawn(mapped):
         said = {one.code for one in errors(mapped.findings)}
         lacking = (one for one in completeness.check(mapped) if one.code not in said)

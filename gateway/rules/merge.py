@@ -187,7 +187,7 @@ def identified(mapped: Mapped, known: Lookup) -> Mapped:
     return replace(
         mapped,
         report=replace(report, patient=changed),
-        provenance=(*mapped.provenance, *provenance),
+        trace=mapped.also_from(*provenance),
         findings=(*mapped.findings, *found),
     )
 

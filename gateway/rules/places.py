@@ -42,6 +42,14 @@ def locate(provenance: tuple[Provenance, ...], path: str) -> str:
     return inside or around or path
 
 
+def placed(found: tuple[Finding, ...], mapped: Mapped) -> tuple[Finding, ...]:
+    """`found`, whose locations are canonical paths, with their places in the message."""
+    if not found:
+        return found
+    provenance = mapped.provenance
+    return tuple(replace(one, location=locate(provenance, one.location)) for one in found)
+
+
 def expected(found: tuple[Finding, ...], mapped: Mapped) -> tuple[Finding, ...]:
     """`found` with the field of the standard where a value is missing from a HL7 v2 message.
 

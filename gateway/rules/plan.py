@@ -16,7 +16,7 @@ from gateway.model.report import ImagingReport
 from gateway.model.site import Site
 from gateway.model.submission import Action, Mapped, Recipient, RecipientKind
 from gateway.mssante.address import patient_address, trusted
-from gateway.rules.places import locate
+from gateway.rules.places import locate, placed
 
 IDENTITY_REASONS = frozenset({"INS-NOT-QUALIFIED", "IDENTITY-CONFLICT", "DMP-OPPOSED"})
 """Reasons of blocked deliveries that the identity feed cures."""
@@ -45,10 +45,10 @@ def make(mapped: Mapped, *, enabled: frozenset[Destination], site: Site, action:
     if Destination.DMP in enabled and flags.to_dmp is not False:
         rows.append(_gated(report, PlannedDelivery(destination=Destination.DMP, action=action)))
     if Destination.MSSANTE_PS in enabled and flags.to_professionals is not False:
-        for recipient, place in _professionals(mapped, report, site):
-            row, problem = _mail(recipient, place, action, site)
+        for recipient, path in _professionals(mapped, report, site):
+            row, problem = _mail(recipient, path, action, site)
             rows.append(row)
-            found.extend(problem)
+            found.extend(placed(problem, mapped))
     # Beside INVISIBLE_PATIENT the volet demands DESTMSSANTEPAT = N: the mail is owed after the announcement.
     # That of a received document is its creator's next message.
     announced_here = flags.invisible_patient and not mapped.context.received_document
@@ -87,7 +87,7 @@ def _gated(report: ImagingReport, row: PlannedDelivery) -> PlannedDelivery:
 
 
 def _mail(
-    recipient: Recipient, place: str, action: Action, site: Site
+    recipient: Recipient, path: str, action: Action, site: Site
 ) -> tuple[PlannedDelivery, tuple[Finding, ...]]:
     row = PlannedDelivery(destination=Destination.MSSANTE_PS, action=action, recipient=recipient)
     reason = (
@@ -99,12 +99,12 @@ def _mail(
     )
     if not reason:
         return row, ()
-    return replace(row, state=DeliveryState.BLOCKED, reason=reason), (finding(reason, place),)
+    return replace(row, state=DeliveryState.BLOCKED, reason=reason), (finding(reason, path),)
 
 
 def _professionals(mapped: Mapped, report: ImagingReport, site: Site) -> Iterator[tuple[Recipient, str]]:
-    """Recipients and their places: those that the message names (PRT RCT), else requester, médecin traitant
-    and copies. Nobody twice."""
+    """Recipients and their canonical paths: those that the message names (PRT RCT), else requester, médecin
+    traitant and copies. Nobody twice."""
     named = [
         (_addressed(one, site), f"context.recipients[{index}]")
         for index, one in enumerate(mapped.context.recipients)
@@ -117,7 +117,7 @@ def _professionals(mapped: Mapped, report: ImagingReport, site: Site) -> Iterato
         name = recipient.address.lower() or recipient.id or recipient.name
         if name not in seen:
             seen.add(name)
-            yield recipient, locate(mapped.provenance, path)
+            yield recipient, path
 
 
 def _correspondents(report: ImagingReport) -> Iterator[tuple[str, Practitioner]]:

@@ -17,20 +17,23 @@ def late(mapped: Mapped, known: KnownReport | None, current: ImagingReport | Non
     report = mapped.report
     if report is None or known is None:
         return None
-    place = locate(mapped.provenance, "validated_at")
     validated = report.validated_at if _stated(mapped) else None
     if known.status.withdrawn:
         gone = known.changed_at
-        return finding("REPORT-WITHDRAWN", place) if validated and gone and validated < gone else None
+        return _late("REPORT-WITHDRAWN", mapped) if validated and gone and validated < gone else None
     if current is None:
         return None
     own = mapped.context.document_id
     creation = mapped.context.action is Action.CREATE
     if own and creation and current.replaces is not None and current.replaces.value == own:
-        return finding("REPORT-LATE", place, "the version taken before replaces this document")
+        return _late("REPORT-LATE", mapped, "the version taken before replaces this document")
     if validated and current.validated_at and validated < current.validated_at:
-        return finding("REPORT-LATE", place)
+        return _late("REPORT-LATE", mapped)
     return None
+
+
+def _late(code: str, mapped: Mapped, detail: str = "") -> Finding:
+    return finding(code, locate(mapped.provenance, "validated_at"), detail)
 
 
 def _stated(mapped: Mapped) -> bool:

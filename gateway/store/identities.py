@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, insert, literal_column, select, update
 
 from gateway.model.base import decode, encode
-from gateway.model.canonical import Trace
 from gateway.model.delivery import DeliveryEvent, DeliveryState, Destination, next_state
 from gateway.model.identity import IdentityRecord, KeptDelivery, KeptReport
 from gateway.model.people import Patient
@@ -185,15 +184,13 @@ def kept(
     if row is None or not row[0]:
         return None
     canonical, context, trace = row
-    read = decode(trace.encode(), Trace)
     return KeptReport(
         report_id=number,
         set_key=set_key,
         number=version,
         report=decode(canonical.encode(), ImagingReport),
         context=decode(context.encode(), SubmissionContext),
-        provenance=read.provenance,
-        coverage=read.coverage,
+        trace=trace,
         deliveries=rows,
     )
 

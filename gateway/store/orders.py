@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Text, bindparam, insert, or_, select, update
 
 from gateway.model.base import decode, encode
-from gateway.model.canonical import Trace
 from gateway.model.order import ImagingOrder, KnownOrder, order_keys
+from gateway.model.submission import Trace
 from gateway.model.terms import Identifier
 from gateway.ports import OrderEntry, Row
 from gateway.store.moments import iso

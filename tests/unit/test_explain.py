@@ -13,7 +13,7 @@ from gateway.cli.main import app
 from gateway.hl7v2 import read
 from gateway.mapping import hl7, sites
 from gateway.model.site import CdaLevel
-from gateway.model.submission import Mapped, Provenance
+from gateway.model.submission import Mapped, Provenance, Trace
 from gateway.pipeline import offline
 from gateway.pipeline.explain import Explanation, explain, of_element, of_field
 from gateway.pipeline.origins import OriginKind, Origins
@@ -184,7 +184,7 @@ def test_a_rule_that_names_itself_ends() -> None:
     looped = Mapped(
         report=None,
         context=mapped(ORU).context,
-        provenance=(Provenance(path="a.b", rule="a.c"), Provenance(path="a.c", rule="a.b")),
+        trace=Trace(provenance=(Provenance(path="a.b", rule="a.c"), Provenance(path="a.c", rule="a.b"))),
     )
     assert [one.kind for one in Origins(looped, profile().site).of("a.b")] == [OriginKind.UNKNOWN]
 

@@ -594,5 +594,5 @@ def test_several_reports_of_one_bundle_are_mapped_each_for_itself() -> None:
 
     made = fhir.reports(read(encode(bundle(second))), profile())
     assert [one.report and one.report.report_set.value for one in made] == ["CR-2021-000042", "OTHER"]
-    assert made[0] == replace(mapped(), coverage=made[0].coverage)
+    assert made[0] == replace(mapped(), trace=replace(mapped().traced, coverage=made[0].coverage))
     assert isinstance(made[1], Mapped)

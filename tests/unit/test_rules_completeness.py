@@ -8,7 +8,7 @@ from gateway.model.base import replace
 from gateway.model.findings import Severity
 from gateway.model.people import Organization, Patient, Practitioner
 from gateway.model.report import Section, SectionKind
-from gateway.model.submission import Mapped, Provenance
+from gateway.model.submission import Mapped, Provenance, Trace
 from gateway.rules import completeness
 from gateway.rules.places import locate
 from tests.reports import BIDEAULT, CONTEXT, PATIENT, REPORT
@@ -70,7 +70,7 @@ def test_a_received_cda_may_name_no_requester_and_needs_no_text_of_ours() -> Non
 def test_a_finding_points_into_the_message_where_provenance_knows_it() -> None:
     provenance = (Provenance(path="legal_authenticator", source="OBR-32"),)
     report = replace(REPORT, legal_authenticator=replace(BIDEAULT, id=""))
-    (found,) = completeness.check(Mapped(report=report, context=CONTEXT, provenance=provenance))
+    (found,) = completeness.check(Mapped(report=report, context=CONTEXT, trace=Trace(provenance=provenance)))
     assert found.location == "OBR-32"
 
 

@@ -11,7 +11,7 @@ from gateway.model.findings import Severity, errors, finding
 from gateway.model.people import IdentityStatus
 from gateway.model.report import ReportStatus
 from gateway.model.site import Site
-from gateway.model.submission import Action, Flags, Mapped, Provenance
+from gateway.model.submission import Action, Flags, Mapped, Provenance, Trace
 from gateway.model.terms import INS_NIR, Identifier
 from tests.reports import CONTEXT
 from tests.rule_cases import SITE, codes, decided, message, rows
@@ -241,7 +241,7 @@ def test_no_report_is_a_rejection_even_without_an_error_finding() -> None:
 def test_missing_traits_are_named_where_the_patient_stands() -> None:
     lacking = replace(
         message(patient={"sex": None, "birth_place_code": "", "identity_status": IdentityStatus.VALIDEE}),
-        provenance=(Provenance(path="patient", source="PID"),),
+        trace=Trace(provenance=(Provenance(path="patient", source="PID"),)),
     )
     decision = decided(lacking)
     assert codes(decision) == ["TRAITS-INCOMPLETE", "INS-NOT-QUALIFIED"]

@@ -30,10 +30,10 @@ class Server:
         self._admin("CREATE DATABASE template_store")
         prepare(cluster.url("template_store"))
 
-    def database(self, template: str = "template_store") -> str:
-        """The address of a fresh database."""
+    def database(self, template: str = "template_store", options: str = "") -> str:
+        """The address of a fresh database; `options` are those of CREATE DATABASE."""
         name = f"test_{next(_NUMBERS)}"
-        self._admin(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._admin(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
         return self.cluster.url(name)
 
     def _admin(self, command: str) -> None:

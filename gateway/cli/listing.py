@@ -32,14 +32,17 @@ def reading(config: Path | None) -> "Iterator[Queries]":
         queries.close()
 
 
+_MESSAGES = ("id", "received_at", "message_type", "control_id", "state", "site", "report_ids", "finding")
+
+
 def messages(state: str, control_id: str, limit: int, as_json: bool, config: Path | None) -> None:
-    """Newest first; columns id, time, type, control id, state, reports."""
+    """Newest first; columns id, time, type, control id, state, reports, the gravest finding."""
     from gateway.model.delivery import MessageState
 
     _known(state, [one.value for one in MessageState])
     with reading(config) as queries:
         rows = queries.messages(state=state, control_id=control_id, site="", cursor=0, limit=limit)
-    show(rows, ("id", "received_at", "message_type", "control_id", "state", "site", "report_ids"), as_json)
+    show(rows, _MESSAGES, as_json)
 
 
 def deliveries(state: str, destination: str, limit: int, as_json: bool, config: Path | None) -> None:

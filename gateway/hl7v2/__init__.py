@@ -4,7 +4,7 @@ Bytes in, values out, and back; no socket, no clock. `read` keeps every byte of 
 """
 
 from gateway.hl7v2.ack import Ack, AckCode, Reply, acknowledge, read_ack, refuse, reply_to
-from gateway.hl7v2.batch import answer_several, split_batch
+from gateway.hl7v2.batch import answer_several, miscounted, split_batch
 from gateway.hl7v2.er7 import Base64Error, Message, NotHl7Error, Segment, read, read_header
 from gateway.hl7v2.mllp import (
     Event,
@@ -40,6 +40,7 @@ __all__ = [
     "answer_several",
     "format_dtm",
     "has_offset",
+    "miscounted",
     "parse_date",
     "parse_dtm",
     "precision",

@@ -135,8 +135,9 @@ def _refusals(findings: tuple[Finding, ...]) -> list[str]:
 
 def _error(found: Finding) -> str:
     """ERR-2 place, ERR-3 table 0357, ERR-4 severity, ERR-5 application code, ERR-7 what, ERR-8 remedy."""
-    place = _place(found.location)
-    what = found.detail if place else ": ".join(one for one in (found.location, found.detail) if one)
+    field, _, inside = found.location.partition("/")  # an element of a document: OBX-5.5/ClinicalDocument/id
+    place = _place(field)
+    what = ": ".join(one for one in (inside if place else found.location, found.detail) if one)
     return segment(
         "ERR",
         None,

@@ -38,6 +38,15 @@ def split_batch(data: bytes) -> tuple[bytes, ...]:
     return tuple(part for part in parts if part.strip(PADDING))
 
 
+def miscounted(data: bytes, found: int) -> str:
+    """Where the batch says it has another number of messages than the `found` ones (BTS-1), "" elsewhere."""
+    stated = [data[at + 4 : at + 16].split(data[at + 3 : at + 4])[0].split() for at in _starts(data, b"BTS")]
+    counts = [words[0] for words in stated if words]
+    if not counts or not all(one.isdigit() for one in counts) or sum(map(int, counts)) == found:
+        return ""
+    return f"BTS-1 says {sum(map(int, counts))}, {found} came"
+
+
 def answer_several(data: bytes, answers: tuple[bytes, ...], *, now: datetime, control_id: str) -> bytes:
     """The acknowledgements of the messages in `data`, in order, as one content.
 

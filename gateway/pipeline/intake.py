@@ -7,7 +7,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -87,8 +87,7 @@ class Intake:
                 "HL7-TOO-LARGE", detail=f"{len(parts)} messages in one frame, limit {MOST_MESSAGES}"
             )
             return self._acknowledge(hl7v2.Reply(), Verdict.REJECT, (why,))
-        remark = finding("HL7-SEVERAL-MESSAGES", "MSH", f"{len(parts)} in one frame", Severity.WARNING)
-        answers = tuple([await self._take(one, peer, remark) for one in parts])
+        answers = tuple([await self._take(one, peer, *_remarks(frame, parts)) for one in parts])
         return hl7v2.answer_several(frame, answers, now=self._clock.now(), control_id=_control_id())
 
     async def _take(self, frame: bytes, peer: str, *remarks: Finding) -> bytes:
@@ -250,6 +249,14 @@ _RUN, _NUMBERS = secrets.token_hex(6), count()
 def _control_id() -> str:
     """MSH-10 of an answer: of this run of the process, then a number; 20 characters."""
     return f"{_RUN}{next(_NUMBERS):08x}"
+
+
+def _remarks(frame: bytes, parts: tuple[bytes, ...]) -> Iterator[Finding]:
+    """What each message of a frame is told about the others."""
+    if len(parts) > 1:
+        yield finding("HL7-SEVERAL-MESSAGES", "MSH", f"{len(parts)} in one frame", Severity.WARNING)
+    if wrong := hl7v2.miscounted(frame, len(parts)):
+        yield finding("HL7-BATCH-COUNT", "BTS-1", wrong)
 
 
 def _several(frame: bytes) -> tuple[bytes, ...]:

@@ -35,14 +35,15 @@ MESSAGE_COLUMNS = [
     )
 ]
 _before = message.c.id < bindparam("cursor")
-_messages = select(*MESSAGE_COLUMNS).where(_before).order_by(message.c.id.desc()).limit(bindparam("most"))
+_message = select(*MESSAGE_COLUMNS, message.c.findings)
+_messages = _message.where(_before).order_by(message.c.id.desc()).limit(bindparam("most"))
 _site = or_(bindparam("site") == "", message.c.site == bindparam("site"))
 _state = or_(bindparam("state") == "", message.c.state == bindparam("state"))
 MESSAGES = _messages.where(true())
 MESSAGES_BY_CONTROL_ID = _messages.where(message.c.control_id == bindparam("control_id"), _site, _state)
 MESSAGES_BY_STATE = _messages.where(message.c.state == bindparam("state"), _site)
 MESSAGES_BY_SITE = _messages.where(message.c.site == bindparam("site"))
-MESSAGE = select(*MESSAGE_COLUMNS, message.c.findings).where(message.c.id == bindparam("message_id"))
+MESSAGE = _message.where(message.c.id == bindparam("message_id"))
 RAW = select(message.c.raw).where(message.c.id == bindparam("message_id"))
 ANSWER = select(message.c.answer).where(message.c.id == bindparam("message_id"))
 REPORTS_OF_MESSAGE = (

@@ -15,7 +15,7 @@ from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql import psycopg as dialect
 
 from gateway.ports import StoreUnavailableError
-from gateway.store.schema import check_revision
+from gateway.store.schema import SchemaError, check_revision
 from gateway.store.session import Faults, Params, Session, Texts, Values
 
 WRITER = 0x67617465
@@ -40,6 +40,7 @@ _LIFE = {
     "keepalives_interval": "3",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
+    "client_encoding": "UTF8",
 }
 """A server that vanished is noticed within seconds; the address may say otherwise."""
 
@@ -54,7 +55,8 @@ class _TextDumper(StrDumper):
 
 
 def connect(url: str, role: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """In autocommit. Raises StoreUnavailableError, without the password of the address."""
+    """In autocommit. Raises StoreUnavailableError, without the password of the address, and SchemaError for a
+    database that cannot hold every text."""
     try:
         given = psycopg.conninfo.conninfo_to_dict(url)
         options = {**_LIFE, "application_name": f"gateway {role}", **given}
@@ -63,6 +65,10 @@ def connect(url: str, role: str) -> psycopg.Connection[tuple[Any, ...]]:
         connection.execute(_OPTIONS)
     except psycopg.Error as fault:
         raise StoreUnavailableError(f"{describe(url)}: {_line(fault)}") from fault
+    if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
+        connection.close()
+        advice = "make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        raise SchemaError(f"{describe(url)}: the encoding of the database is {encoding}, not UTF8: {advice}")
     return connection
 
 

@@ -26,6 +26,11 @@ _PROBLEMS = 20
 """At most so many of each kind are told."""
 
 
+def _findings(row: tuple[Any, ...]) -> tuple[Finding, ...]:
+    """Those of a message, the last column of its row."""
+    return msgspec.json.decode(row[-1], type=tuple[Finding, ...])
+
+
 class StoreQueries:
     """Reads beside a running server. Any thread may call; calls wait for each other."""
 
@@ -96,18 +101,20 @@ class StoreQueries:
             else listings.MESSAGES
         )
         with self._lock:
-            return [self._message(row) for row in self._session.rows(statement, params)]
+            return [
+                self._message(row) | {"finding": shown.gravest(_findings(row))}
+                for row in self._session.rows(statement, params)
+            ]
 
     def message(self, identifier: int) -> Row | None:
         with self._lock:
             row = self._session.row(listings.MESSAGE, {"message_id": identifier})
             if row is None:
                 return None
-            findings = msgspec.json.decode(row[-1], type=tuple[Finding, ...])
             deliveries = self._session.rows(listings.DELIVERIES_OF_MESSAGE, {"message_id": identifier})
             reports = self._session.rows(listings.REPORTS_OF_MESSAGE, {"message_id": identifier})
-            return self._message(row[:-1]) | {
-                "findings": [judgement.as_row(found) for found in findings],
+            return self._message(row) | {
+                "findings": [judgement.as_row(found) for found in _findings(row)],
                 "reports": [
                     {
                         "id": str(number),
@@ -137,7 +144,7 @@ class StoreQueries:
 
     def _message(self, row: tuple[Any, ...]) -> Row:
         reports = self._session.rows(listings.REPORTS_OF_MESSAGE, {"message_id": row[0]})
-        return dict(zip(shown.MESSAGE_FIELDS, row, strict=True)) | {
+        return dict(zip(shown.MESSAGE_FIELDS, row[:-1], strict=True)) | {
             "received_at": iso(row[1]),
             "report_ids": [str(number) for number, *_ in reports],
         }

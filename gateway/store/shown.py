@@ -4,6 +4,7 @@ from typing import Any
 
 from gateway.model.base import decode
 from gateway.model.delivery import Outcome
+from gateway.model.findings import Finding, Severity
 from gateway.model.submission import Flags, Recipient, SubmissionContext
 from gateway.ports import Row
 from gateway.store import listings
@@ -14,12 +15,19 @@ _DELIVERY_FIELDS = (*(column.name for column in listings.DELIVERY_COLUMNS), "ver
 DOCUMENT_FIELDS = ("kind", "title", "media_type", "sha256", "size")
 
 
+_GRAVE = (Severity.ERROR, Severity.WARNING)
 _MASKS = (
     ("masked_ps", "MASQUE_PS"),
     ("invisible_patient", "INVISIBLE_PATIENT"),
     ("invisible_legal_representatives", "INVISIBLE_REPRESENTANTS_LEGAUX"),
 )
 """Field of `Flags` → how the DMP names it."""
+
+
+def gravest(findings: tuple[Finding, ...]) -> str:
+    """The code of the first error, else of the first warning, "" when there is neither."""
+    codes = (one.code for grave in _GRAVE for one in findings if one.severity is grave)
+    return next(codes, "")
 
 
 def masks(context: str) -> list[str]:

@@ -93,3 +93,12 @@ async def test_the_same_over_http(house: House, http: httpx.AsyncClient) -> None
     assert len(rest.json()["items"]) == 1
     for path in ("/api/orders", "/api/orders/1", "/api/identities?site=default"):
         assert (await http.get(path, headers={"Authorization": "Bearer x"})).status_code == 401
+
+
+async def test_the_list_of_messages_says_why_each_was_refused(house: House) -> None:
+    """The first error, else the first warning: nobody has to open every message to see what goes wrong."""
+    await house.take(fixture("orm_zds", ("ORM^O01", "ORM^O99")))
+    await house.take(fixture("orm_zds"))
+    second, first = house.queries.messages(limit=2)
+    assert (first["state"], first["finding"]) == ("rejected", "HL7-EVENT-UNSUPPORTED")
+    assert (second["state"], second["finding"]) == ("accepted", "")

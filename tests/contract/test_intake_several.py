@@ -93,3 +93,10 @@ async def test_one_frame_gets_one_answer_behind_one_commit_block(house: House, p
     async with connect("127.0.0.1", port) as client:
         exchanged = await client.exchange(report(1) + broken(2))  # raises for 0x15, passes over 0x06
         assert said(exchanged.answer) == ["MSA|AE|M-2", "MSA|AA|M-1"]
+
+
+async def test_a_batch_of_one_that_says_it_holds_more_is_noticed(house: House) -> None:
+    batch = b"BHS|^~\\&|RIS\r" + report(1) + b"BTS|2\r"
+    answer = said(await house.intake.take_hl7v2(batch, peer=PEER))
+    assert answer[1:] == ["MSA|AA|M-1", "BTS|1"]
+    assert house.codes() & {"HL7-BATCH-COUNT", "HL7-SEVERAL-MESSAGES"} == {"HL7-BATCH-COUNT"}

@@ -68,6 +68,12 @@ def test_place_in_a_document_is_told_in_words() -> None:
     assert error.split("|")[7] == "/ClinicalDocument/id: no root"
 
 
+def test_the_field_that_holds_the_document_is_the_place_of_what_is_inside_it() -> None:
+    found = finding("CDA-INVALID", "OBX(2)-5.5/ClinicalDocument/id", "no root")
+    error = lines(ack(MDM, AckCode.AE, (found,)))[2].split("|")
+    assert (error[2], error[7]) == ("OBX^2^5^1^5", "ClinicalDocument/id: no root")
+
+
 @pytest.mark.parametrize(
     ("findings", "told"),
     [

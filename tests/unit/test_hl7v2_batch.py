@@ -80,3 +80,18 @@ def test_a_batch_is_answered_by_a_batch_that_names_it() -> None:
 def test_without_envelope_a_refusal_stands_before_every_acceptance() -> None:
     assert answered(ONE + b"\r" + TWO, AckCode.AA, AckCode.AE) == ["MSA|AE|2", "MSA|AA|1"]
     assert answered(ONE + b"\r" + TWO, AckCode.AA, AckCode.AA) == ["MSA|AA|1", "MSA|AA|2"]
+
+
+@pytest.mark.parametrize(
+    ("trailers", "said"),
+    [
+        ((b"BTS|2",), ""),
+        ((b"BTS|7",), "BTS-1 says 7, 2 came"),
+        ((b"BTS|1|rest", b"BTS|2"), "BTS-1 says 3, 2 came"),
+        ((b"BTS|",), ""),
+        ((b"BTS|two",), ""),
+        ((), ""),
+    ],
+)
+def test_a_batch_that_counts_otherwise_is_noticed(trailers: tuple[bytes, ...], said: str) -> None:
+    assert hl7v2.miscounted(b"\r".join((b"BHS|^~\\&|A", b"MSH|1", b"MSH|2", *trailers)), 2) == said

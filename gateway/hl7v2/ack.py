@@ -6,6 +6,7 @@ Findings become ERR segments here and nowhere else; what the other side answered
 import re
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.hl7v2 import cisis
 from gateway.hl7v2.charsets import UTF_8, declaration_of
@@ -15,7 +16,7 @@ from gateway.hl7v2.faults import NotHl7Error
 from gateway.hl7v2.message import Message
 from gateway.hl7v2.segment import Segment
 from gateway.hl7v2.times import format_dtm
-from gateway.hl7v2.writer import Field, Repeat, Verbatim, encode, segment, written
+from gateway.hl7v2.writer import Field, Repeat, encode, segment, written
 from gateway.model.base import Value
 from gateway.model.findings import Finding, Severity
 
@@ -69,15 +70,19 @@ def reply_to(received: Message | None) -> Reply:
     """None: not even MSH could be read."""
     if received is None:
         return Reply()
-    event = received.trigger_event
     return Reply(
         charset=received.charset,
-        addresses=STANDARD.field.join(written(_copied(received, field)) for field in (5, 6, 3, 4)),
-        kind=written(("ACK", event, "ACK") if event else "ACK"),
-        control_id=written(_copied(received, 10)),
-        processing_id=written(_copied(received, 11)) or "P",
+        addresses=STANDARD.field.join([_copied(received, field) for field in (5, 6, 3, 4)]),
+        kind=_kind(received.trigger_event),
+        control_id=_copied(received, 10),
+        processing_id=_copied(received, 11) or "P",
         version=received.known_version,
     )
+
+
+@lru_cache(maxsize=64)
+def _kind(event: str) -> str:
+    return written(("ACK", event, "ACK") if event else "ACK")
 
 
 def acknowledge(
@@ -110,18 +115,20 @@ def refuse(head: bytes, found: Finding, *, now: datetime, control_id: str) -> by
     return acknowledge(reply_to(read_header(head)), code, findings=(found,), now=now, control_id=control_id)
 
 
-def _copied(received: Message, field: int) -> Field:
+def _copied(received: Message, field: int) -> str:
     """A field of MSH as the sender wrote it; written anew when its delimiters are not the usual ones."""
     header = received.header
     if received.delimiters == STANDARD:
-        return Verbatim(header.verbatim(field))
-    return Repeat(
-        *(
-            tuple(
-                header.subcomponents(field, repetition, component)
-                for component in range(1, len(header.components(field, repetition)) + 1)
+        return header.verbatim(field)
+    return written(
+        Repeat(
+            *(
+                tuple(
+                    header.subcomponents(field, repetition, component)
+                    for component in range(1, len(header.components(field, repetition)) + 1)
+                )
+                for repetition in range(1, header.repetitions(field) + 1)
             )
-            for repetition in range(1, header.repetitions(field) + 1)
         )
     )
 

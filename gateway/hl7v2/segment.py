@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 from contextlib import suppress
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -238,18 +237,15 @@ class Segment:
 
     def location(self, field: int = 0, repetition: int = 1, component: int = 0, subcomponent: int = 0) -> str:
         """`PID-3[2].4.2`, `OBX(3)-5`: the occurrence and the repetition are written from the second on."""
-        return _location(self.name, self.number, field, repetition, component, subcomponent)
-
-
-@lru_cache(maxsize=4096)
-def _location(name: str, number: int, field: int, repetition: int, component: int, subcomponent: int) -> str:
-    place = f"{name}({number})" if number > 1 else name
-    if not field:
-        return place
-    place = f"{place}-{field}[{repetition}]" if repetition > 1 else f"{place}-{field}"
-    if not component:
-        return place
-    return f"{place}.{component}.{subcomponent}" if subcomponent else f"{place}.{component}"
+        name = f"{self.name}({self.number})" if self.number > 1 else self.name
+        if not field:
+            return name
+        if repetition <= 1 and not subcomponent:  # nearly always: one text is made, not three
+            return f"{name}-{field}.{component}" if component else f"{name}-{field}"
+        place = f"{name}-{field}[{repetition}]" if repetition > 1 else f"{name}-{field}"
+        if not component:
+            return place
+        return f"{place}.{component}.{subcomponent}" if subcomponent else f"{place}.{component}"
 
 
 def _rows(dialect: Dialect, data: bytes) -> tuple[Rows, Parts]:

@@ -51,7 +51,7 @@ def carries_cda(message: Message) -> bool:
     """By MSH-21 (`…^CISIS_CDA_HL7_V2`), or by an observation that says XML in OBX-5.3."""
     if message.profile.partition("^")[2] in cisis.TRANSMISSION_PROFILES:
         return True
-    return any(says_xml(segment) and is_document(segment) for segment in message.all("OBX"))
+    return any(is_document(segment) and says_xml(segment) for segment in message.all("OBX"))
 
 
 def says_xml(segment: Segment) -> bool:

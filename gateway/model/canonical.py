@@ -26,13 +26,13 @@ def canonical(mapped: Mapped) -> Canonical:
     context, flags = mapped.context, mapped.context.flags
     report = encode(mapped.report)
     digest = hashlib.sha256(report)
-    for part in (
+    parts = (
         flags.masked_ps,
         flags.invisible_patient,
         flags.invisible_legal_representatives,
         context.received_document,
-    ):
-        digest.update(f"\x1f{part or ''}".encode())
+    )
+    digest.update("".join([f"\x1f{part or ''}" for part in parts]).encode())
     return Canonical(
         content_hash=digest.hexdigest(),
         report=report.decode(),

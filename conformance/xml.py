@@ -41,4 +41,8 @@ def parse(data: bytes) -> etree._Element:
 
 def text_of(element: etree._Element | None) -> str:
     """All text inside, without surrounding white space; "" for None."""
-    return "" if element is None else "".join(map(str, element.itertext(with_tail=False))).strip()
+    if element is None:
+        return ""
+    if not len(element):  # the usual case, without an iterator
+        return (element.text or "").strip()
+    return "".join(map(str, element.itertext(with_tail=False))).strip()

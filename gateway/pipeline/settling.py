@@ -15,8 +15,12 @@ log = logging.getLogger(__name__)
 
 GATHER = 0.025
 """Seconds from one settlement to the next at least: each is a commit, and pages are written once a commit."""
+MOST_BYTES = 1 << 20
+"""Of documents, from which a settlement takes no further report: senders wait behind it."""
 PAUSE = 1.0
 """Seconds of waiting after something could not be done now: store unavailable, tasks given back."""
+
+_Said = tuple[Link, Report]
 
 
 class Settling:
@@ -25,7 +29,7 @@ class Settling:
     def __init__(self, store: WorkStore, handing: Handing, taken: Callable[[Report], None]) -> None:
         """`taken`: told of each report when it is written."""
         self._store, self._handing, self._taken = store, handing, taken
-        self._results: asyncio.Queue[tuple[Link, Report]] = asyncio.Queue()
+        self._results: asyncio.Queue[_Said] = asyncio.Queue()
 
     def put(self, link: Link, report: Report) -> None:
         self._results.put_nowait((link, report))
@@ -40,8 +44,10 @@ class Settling:
             batch = [await self._results.get()]
             try:
                 await pace.turn()
-                while not self._results.empty():
+                size = _bytes(batch[0])
+                while size < MOST_BYTES and not self._results.empty():
                     batch.append(self._results.get_nowait())
+                    size += _bytes(batch[-1])
                 await self._take(batch)
             finally:
                 for _ in batch:
@@ -68,7 +74,7 @@ class Settling:
             else:
                 return
 
-    async def _take(self, batch: list[tuple[Link, Report]]) -> None:
+    async def _take(self, batch: list[_Said]) -> None:
         attempted = [one for _, report in batch for one in report.attempted]
         results: tuple[Produced | Settlement, ...] = (
             *(one for _, report in batch for one in report.produced),
@@ -90,3 +96,7 @@ class Settling:
             link.done(report)
             self._taken(report)
         self._handing.wake()
+
+
+def _bytes(said: _Said) -> int:
+    return sum(len(document.data) for made in said[1].produced for document in made.documents)

@@ -1,5 +1,6 @@
 """What comes in quick succession is claimed and settled together: a settlement is a commit."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,11 +11,24 @@ import pytest
 from gateway.config import Settings
 from gateway.model.delivery import OutcomeKind
 from gateway.pipeline.dispatcher import Dispatcher
-from gateway.pipeline.handing import BREATH
-from gateway.pipeline.settling import GATHER
-from gateway.ports import Settlement
+from gateway.pipeline.handing import BREATH, Handing
+from gateway.pipeline.link import Link
+from gateway.pipeline.settling import GATHER, MOST_BYTES, Settling
+from gateway.pipeline.wire import Report
+from gateway.ports import Produced, Settlement
 from gateway.store import SqliteStore, StoreQueries, SystemClock
-from tests.store_support import DMP, FACTORY, FAST_RETRY, FOLDER, concluding, planned, received, until, world
+from tests.store_support import (
+    DMP,
+    FACTORY,
+    FAST_RETRY,
+    FOLDER,
+    concluding,
+    document,
+    planned,
+    received,
+    until,
+    world,
+)
 
 REPORTS = 60
 
@@ -58,3 +72,35 @@ async def test_a_flood_is_claimed_and_settled_at_a_bounded_pace(tmp_path: Path) 
     delivered = [one.outcome.kind for one in results if isinstance(one, Settlement)]
     assert delivered == [OutcomeKind.DELIVERED] * (2 * REPORTS)
     assert len(settlements) < len(results)
+
+
+class Slow(SqliteStore):
+    """Counts the documents of each settlement."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
+        made = [one for one in results if isinstance(one, Produced)]
+        self.sizes.append(sum(len(document.data) for one in made for document in one.documents))
+
+
+async def test_a_settlement_of_large_documents_is_no_longer_than_it_must_be(tmp_path: Path) -> None:
+    store = Slow()
+    settings = Settings(data_dir=tmp_path)
+    written: list[int] = []
+    settling = Settling(
+        store,
+        Handing(store, settings, SystemClock()),
+        lambda report: written.extend(made.version_id for made in report.produced),
+    )
+    link = Link("worker-0", tmp_path / "worker-0.journal")
+    for number in range(6):
+        large = document(b"x" * (MOST_BYTES // 2 + 1))
+        settling.put(link, Report(produced=(Produced(version_id=number, documents=(large,)),)))
+    running = asyncio.create_task(settling.run())
+    await settling.written()
+    running.cancel()
+    assert written == list(range(6))
+    assert max(store.sizes) < 2 * MOST_BYTES
+    assert len(store.sizes) == 3

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -127,6 +128,25 @@ async def test_messages_of_one_report_set_never_see_the_same_known_version(
     assert report is not None
     assert [one["number"] for one in report["versions"]] == list(range(1, 51))
     assert report["version"] == 50
+
+
+async def test_a_message_is_kept_although_nobody_waits_for_it_any_more(
+    store: Store, queries: StoreQueries
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(known: Known) -> Conclusion:
+        begun.set()
+        assert go_on.wait(30)
+        return concluding(planned())(known)
+
+    sender = asyncio.create_task(store.commit(received("1"), slow))
+    assert await asyncio.to_thread(begun.wait, 30)
+    sender.cancel()
+    await asyncio.wait((sender,))
+    go_on.set()
+    await store.commit(received("2"), concluding(order="CR2"))
+    assert queries.message_counts() == {"accepted": 2}
 
 
 async def test_a_conclusion_that_fails_takes_nothing_else_of_its_group_with_it(

@@ -54,7 +54,8 @@ def read(data: bytes, charset: str | None = None) -> Message:
     chosen, odd = delimiters(body[3:4].decode("ascii"), encoding)
     for index, lines in broken.items():
         rows[index] = _joined(rows[index], lines, chosen)
-    found = charsets.detect(body, _declared(rows[0], chosen), charset)
+    beyond = b"\r".join([row for row in rows if not row.isascii()])  # no document: Base64 is ASCII
+    found = charsets.detect(beyond, _declared(rows[0], chosen), charset)
     message = Message(data, _segments(rows, dialect(chosen, found.codec)), found.codec, chosen)
     message.findings = _findings(message, odd, found.problem, broken, _line_feeds(body))
     return message

@@ -129,11 +129,13 @@ def serve(sock: socket.socket) -> None:
 
 def main(descriptor: int) -> None:
     from gateway import telemetry
+    from gateway.telemetry.memory import give_back
 
     telemetry.configure()
     for name in (signal.SIGINT, signal.SIGTERM):  # they go to the whole group; the intake may still need us
         signal.signal(name, signal.SIG_IGN)
     gc.set_threshold(COLLECT)
+    give_back()  # less than that is kept: glibc by itself gives back 200 kB, and asks again, at each message
     try:
         serve(socket.socket(fileno=descriptor))
     except ConnectionError:

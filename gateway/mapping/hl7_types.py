@@ -10,10 +10,9 @@ from typing import Final, NamedTuple
 from gateway.hl7v2 import Segment
 from gateway.mapping.hl7_reader import Group
 from gateway.model.people import Organization, Practitioner
-from gateway.model.terms import CCAM, INS_ROOTS, LOINC, PS_IDNAT, Address, Code, Identifier, Telecom
+from gateway.model.terms import CCAM, INS_ROOTS, LOINC, OID, PS_IDNAT, Address, Code, Identifier, Telecom
 from gateway.rules.professional import ps_idnat, struct_idnat
 
-OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 UID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*)){2,}")
 """A DICOM UID of at least three arcs; PS3.5 §9.1 allows at most 64 characters (checked by `valid_uid`)."""
 

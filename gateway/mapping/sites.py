@@ -11,7 +11,6 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -29,7 +28,7 @@ from gateway.mapping.profile_file import (
     read_table,
     shipped,
 )
-from gateway.model import viewer
+from gateway.mapping.site_faults import CHOICES, faults
 from gateway.model.report import SectionKind
 from gateway.model.site import Site
 
@@ -205,14 +204,12 @@ def _site(own: ProfileFile, data: Mapping[str, Any]) -> tuple[Site | None, list[
         keys = re.findall(r"[a-z_]+", str(wrong).partition("`$")[2])
         named = re.search(r"unknown field `([^`]+)`", str(wrong))
         where = [*keys[:1], *((named[1],) if named else keys[1:2])]
-        return None, [own.problem(str(wrong), *(where or ("fictive",)))]
-    if wrong_viewer := viewer.fault(site.viewer):
-        return None, [own.problem(f"`viewer` {wrong_viewer}", "viewer")]
-    try:
-        ZoneInfo(site.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return None, [own.problem(f"unknown time zone `{site.timezone}`", "timezone")]
-    return site, []
+        choices = CHOICES.get(keys[-1]) if keys else None
+        said = f"`{keys[-1]}` is one of {', '.join(choices)}" if choices else str(wrong)
+        return None, [own.problem(said, *(where or ("fictive",)))]
+    problems = [own.problem(said, *place) for said, place in faults(site)]
+    problems.sort(key=lambda one: one.line)
+    return (None, problems) if problems else (site, [])
 
 
 def _codes(

@@ -1,6 +1,11 @@
 """Small building blocks: identifiers, codes, names, addresses."""
 
+import re
+from typing import Final
+
 from gateway.model.base import Value
+
+OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 
 INS_NIR = "1.2.250.1.213.1.4.8"
 INS_NIA = "1.2.250.1.213.1.4.9"

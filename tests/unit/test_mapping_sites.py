@@ -126,10 +126,21 @@ def test_a_heading_of_the_site_opens_a_section(tmp_path: Path) -> None:
         ('[policies]\nNO-SUCH = "error"\n', "north.toml:2: policy for unknown finding `NO-SUCH`"),
         ('[headings]\nVu = "1-1"\n', "north.toml:2: heading `Vu`: `1-1` is no section code"),
         ('[ignored]\nOBX = "x"\n', "north.toml:2: `OBX` is no field: expected SEG-n"),
-        ("[structures]\nnorth = {}\n", "north.toml:2: `north` must be a table [structures.<Struct_IdNat>]"),
+        (
+            "[structures]\n1750000001 = {}\n",
+            "north.toml:2: `1750000001` must be a table [structures.<Struct_IdNat>]",
+        ),
         ('[structures.17]\nphone = "x"\n', "north.toml:2: Object contains unknown field `phone`"),
         ('timezone = "Europe/Paname"\n', "north.toml:1: unknown time zone `Europe/Paname`"),
         ('match = "RIS"\n', "north.toml:1: `match` must be a table"),
+        ('cda_level = "n4"\n', "north.toml:1: `cda_level` is one of n1, n3"),
+        ('[mail]\npdf_alone = "yes"\n', "north.toml:2: `pdf_alone` is one of never, fallback, always"),
+        ('source_id = "urn:oid:1.2"\n', "north.toml:1: `urn:oid:1.2` is no OID"),
+        ('[authorities]\naccession = "1.02.3"\n', "north.toml:2: `1.02.3` is no OID"),
+        ('[structure]\nid = "920008059"\n', "north.toml:2: `920008059` is no national number of a structure"),
+        ('[structures.77]\nname = "X"\n', "north.toml:1: `77` is no national number of a structure"),
+        ('[mail]\nmailbox = "radiologie"\n', "north.toml:2: `radiologie` is no mailbox"),
+        ('[directory]\n801234560801 = "a@b"\n', "north.toml:2: `a@b` is no mailbox"),
     ],
 )
 def test_every_fault_of_a_profile_is_told_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
@@ -163,6 +174,11 @@ def test_all_files_are_checked_before_anything_is_refused(tmp_path: Path) -> Non
     write(tmp_path, "nonsense = 1\n", "a.toml")
     write(tmp_path, "[broken\n", "b.toml")
     assert [told.partition(":")[0] for told in problems(tmp_path)] == ["a.toml", "b.toml"]
+
+
+def test_the_wrong_values_of_a_profile_are_told_together(tmp_path: Path) -> None:
+    text = 'timezone = "Europe/Paname"\n[authorities]\npatient = "?"\naccession = "?"\n'
+    assert [one.split(":")[1] for one in problems(write(tmp_path, text))] == ["1", "3", "4"]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

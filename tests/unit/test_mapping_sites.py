@@ -126,10 +126,7 @@ def test_a_heading_of_the_site_opens_a_section(tmp_path: Path) -> None:
         ('[policies]\nNO-SUCH = "error"\n', "north.toml:2: policy for unknown finding `NO-SUCH`"),
         ('[headings]\nVu = "1-1"\n', "north.toml:2: heading `Vu`: `1-1` is no section code"),
         ('[ignored]\nOBX = "x"\n', "north.toml:2: `OBX` is no field: expected SEG-n"),
-        (
-            "[structures]\n1750000001 = {}\n",
-            "north.toml:2: `1750000001` must be a table [structures.<Struct_IdNat>]",
-        ),
+        ("[structures]\nnorth = {}\n", "north.toml:2: `north` must be a table [structures.<Struct_IdNat>]"),
         ('[structures.17]\nphone = "x"\n', "north.toml:2: Object contains unknown field `phone`"),
         ('timezone = "Europe/Paname"\n', "north.toml:1: unknown time zone `Europe/Paname`"),
         ('match = "RIS"\n', "north.toml:1: `match` must be a table"),

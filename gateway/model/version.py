@@ -118,6 +118,8 @@ class DeliveryJob(Value):
     """An earlier attempt may have been carried out, nobody knows."""
     recalled: bool = False
     """The report was withdrawn meanwhile: what has not arrived is not sent any more."""
+    forbidden: str = ""
+    """Why the identity feed stops it: it spoke while this was in hand. What has not arrived is not sent."""
     acknowledges: Acknowledged | None = None
     """What a ZAM tells; None for every other destination."""
 

@@ -25,7 +25,16 @@ Settle = Callable[[Mapped], Settled]
 Planned = Callable[[Mapped], dict[Destination, str]]
 """Destination → why the plan of a report blocks it for its identity, "" when it does not."""
 
-_UNSENT = frozenset({DeliveryState.PLANNED, DeliveryState.PENDING, DeliveryState.WAITING})
+_UNSENT = frozenset(
+    {
+        DeliveryState.PLANNED,
+        DeliveryState.PENDING,
+        DeliveryState.WAITING,
+        DeliveryState.FAILED,
+        DeliveryState.AMBIGUOUS,
+    }
+)
+"""States in which it has not left, or may yet leave again."""
 
 
 def completed(mapped: Mapped, site: str, known: Known) -> Mapped:
@@ -113,12 +122,8 @@ def _again(kept: KeptReport) -> Mapped:
 
 
 def _waits(kept: KeptReport) -> set[Destination]:
-    """Destinations that wait for the identity."""
-    return {
-        one.destination
-        for one in kept.deliveries
-        if one.state is DeliveryState.BLOCKED and one.reason in IDENTITY_REASONS
-    }
+    """Destinations that wait for the identity, or will unless they arrive."""
+    return {one.destination for one in kept.deliveries if one.reason in IDENTITY_REASONS}
 
 
 def _released(kept: KeptReport, settled: Settled) -> Settled | None:

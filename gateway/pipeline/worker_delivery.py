@@ -80,6 +80,8 @@ class Delivery:
             # It was in hand when the report was withdrawn, and lost: it shall not leave any more.
             code = "REPORT-RECALLED"
             raise _RefusedError(Outcome(kind=OutcomeKind.REFUSED, code=code), job.destination)
+        if job.forbidden and not (job.unanswered and route.inquiry is not None):
+            raise _RefusedError(_stopped(job), job.destination)
         if route.inquiry is not None:
             question = _made(route.inquiry.question, job, task)
             if question is not None:
@@ -99,6 +101,8 @@ class Delivery:
             known = Outcome(kind=OutcomeKind.TRANSIENT, code="INTERNAL", detail=type(error).__name__)
         if isinstance(known, Outcome):
             raise _RefusedError(known, job.destination, asked=True)
+        if job.forbidden:
+            raise _RefusedError(_stopped(job), job.destination)
         return await self._bench.on_cpu(lambda: _made(route.prepare, known, task))
 
     async def _send(self, task: Task, destination: Destination, route: Route, request: Any) -> Settlement:
@@ -153,6 +157,13 @@ class Delivery:
 
 class _NotToSendError(Exception):
     """The delivery was cancelled since it was claimed, or another node has it."""
+
+
+def _stopped(job: DeliveryJob) -> Outcome:
+    """Of what the identity feed stops: nothing leaves, and the store blocks it."""
+    return Outcome(
+        kind=OutcomeKind.TRANSIENT, code=job.forbidden, detail="not sent: the identity feed stops it"
+    )
 
 
 class _RefusedError(Exception):

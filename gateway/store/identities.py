@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, insert, literal_column, select, update
 
 from gateway.model.base import decode, encode
-from gateway.model.delivery import DeliveryEvent, DeliveryState, Destination, next_state
+from gateway.model.delivery import REPEATABLE, DeliveryEvent, DeliveryState, Destination, next_state
 from gateway.model.identity import IdentityRecord, KeptDelivery, KeptReport
 from gateway.model.people import Patient
 from gateway.model.report import ImagingReport
 from gateway.model.submission import Recipient, SubmissionContext
 from gateway.model.terms import Identifier
 from gateway.ports import DeliveryChange, Row
+from gateway.rules.plan import IDENTITY_REASONS
 from gateway.store import statements as named
 from gateway.store.moments import iso
 from gateway.store.move import move
@@ -201,17 +202,22 @@ def kept(
 def change(session: Session, wanted: DeliveryChange, withdraw: Withdraw, now: int) -> list[int]:
     """Block what did not leave yet, or let go what was blocked for one of the reasons; what is blocked now.
 
-    A delivery that is being sent is left alone: it was due before the feed spoke.
+    What is being sent was due before the feed spoke, and may arrive. It keeps the reason meanwhile: if it did
+    not arrive it is blocked then (`forbidden`).
     """
     place = {"report_id": wanted.report_id, "destination": wanted.destination.value}
     blocked = []
     for number, state, reason, version_id in session.rows(_ROWS, place):
-        if wanted.block and state in _BLOCKABLE:
-            if withdraw(number):
-                for event in _BLOCKABLE[state]:
-                    state = next_state(DeliveryState(state), event)
-                move(session, number, state, now, reason=wanted.reason)
-                blocked.append(number)
+        doubtful = state == DeliveryState.AMBIGUOUS and wanted.destination in REPEATABLE
+        if wanted.block and state in _BLOCKABLE and withdraw(number):
+            for event in _BLOCKABLE[state]:
+                state = next_state(DeliveryState(state), event)
+            move(session, number, state, now, reason=wanted.reason)
+            blocked.append(number)
+        elif wanted.block and (state in _BLOCKABLE or doubtful):
+            session.run(named.SET_REASON, {"delivery_id": number, "new_reason": wanted.reason})
+        elif not wanted.block and forbidden(state, wanted.destination, reason) == wanted.reason:
+            session.run(named.SET_REASON, {"delivery_id": number, "new_reason": ""})
         elif not wanted.block and state == DeliveryState.BLOCKED and reason == wanted.reason:
             after = next_state(DeliveryState.BLOCKED, DeliveryEvent.UNBLOCK)
             if session.row(named.VERSION_PRODUCED, {"version_id": version_id}):
@@ -224,8 +230,16 @@ _BLOCKABLE: dict[str, tuple[DeliveryEvent, ...]] = {
     DeliveryState.PLANNED: (DeliveryEvent.BLOCK,),
     DeliveryState.PENDING: (DeliveryEvent.BLOCK,),
     DeliveryState.WAITING: (DeliveryEvent.RETRY_DUE, DeliveryEvent.BLOCK),
+    DeliveryState.FAILED: (DeliveryEvent.RETRY_DUE, DeliveryEvent.BLOCK),
 }
 """States in which nothing has left, with the events that lead to blocked."""
+
+
+def forbidden(state: str, destination: str, reason: str) -> str:
+    """Why the feed stops a delivery that is under way, or that may have arrived; "" when it does not."""
+    doubtful = state == DeliveryState.AMBIGUOUS and destination in REPEATABLE
+    due = doubtful or state in (DeliveryState.PENDING, DeliveryState.WAITING)
+    return reason if due and reason in IDENTITY_REASONS else ""
 
 
 # --- listings

@@ -11,6 +11,7 @@ from gateway.model.delivery import (
 )
 from gateway.store import audit, judgement
 from gateway.store import statements as named
+from gateway.store.identities import forbidden
 from gateway.store.move import move
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw
@@ -60,7 +61,9 @@ def _apply(
     after = next_state(DeliveryState(state), event)
     if after is DeliveryState.PLANNED and session.row(named.VERSION_PRODUCED, {"version_id": version_id}):
         after = next_state(after, DeliveryEvent.PRODUCED)
-    move(session, delivery_id, after, now)
+    # What the identity feed stops meanwhile stays stopped, whoever tries it again.
+    stopped = forbidden(state, destination, reason) if event is DeliveryEvent.RETRY_DUE else ""
+    move(session, delivery_id, after, now, reason=stopped)
     if after is DeliveryState.CANCELLED:
         lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}
         drop_idle(session, lane, now)

@@ -23,6 +23,7 @@ from gateway.ports import StoreUnavailableError, Task
 from gateway.rules.commands import MASKS
 from gateway.store import statements as named
 from gateway.store.acknowledge import told
+from gateway.store.identities import forbidden
 from gateway.store.place import Where, reading
 from gateway.store.supersede import left, place
 from gateway.store.withdrawal import RemoteIds, to_delete
@@ -90,7 +91,7 @@ class StoreReader:
             row = self._session.row(named.JOB, {"delivery_id": delivery_id})
             if row is None or DeliveryState(row[6]) not in _SENDABLE:
                 raise LookupError(f"delivery {delivery_id} is not to be sent")
-            version_id, report_id, destination, lane_recipient, recipient, action, _ = row
+            version_id, report_id, destination, lane_recipient, recipient, action, state, reason = row
             lane = {
                 "report_id": report_id,
                 "destination": destination,
@@ -114,6 +115,7 @@ class StoreReader:
                 previous_remote_ids=remote_ids,
                 unanswered=attempt > 1 and left(self._session, delivery_id),
                 recalled=self._session.row(named.WITHDRAWN_BEHIND, lane) is not None,
+                forbidden=forbidden(state, destination, reason),
                 acknowledges=told(self._session, delivery_id) if destination == Destination.ZAM else None,
             )
 

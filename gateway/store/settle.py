@@ -22,6 +22,7 @@ from gateway.ports import Produced, Settlement
 from gateway.store import acknowledge, audit, judgement
 from gateway.store import statements as named
 from gateway.store.artifacts import keep
+from gateway.store.identities import forbidden
 from gateway.store.moments import to_micros
 from gateway.store.move import move
 from gateway.store.policy import Retry
@@ -102,7 +103,7 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
     if row is None:
         log.warning("settlement of an unknown delivery", extra={"delivery": result.delivery_id})
         return ()
-    state, destination, attempts, tries, due_since, _, report_id, lane_recipient, _ = row
+    state, destination, attempts, tries, due_since, _, report_id, lane_recipient, before = row
     if result.attempt <= attempts:
         return _resolved(session, result, row, now)  # known already
     lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}
@@ -142,6 +143,12 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
         values |= {"new_state": state, "new_reason": "DELIVERY-LEFT" if left else "", "new_next_try": None}
     else:
         wait, reason = following.wait, following.reason
+        if stopped := forbidden(state, destination, before):
+            # The feed spoke while it was in hand: what did not arrive does not leave any more.
+            if after in (DeliveryState.WAITING, DeliveryState.FAILED):
+                after, wait, reason = next_state(claimed, DeliveryEvent.BLOCK), None, stopped
+            elif after is DeliveryState.AMBIGUOUS:
+                reason = stopped
         if after in STANDING and overtaken(session, result.delivery_id, lane):
             after, wait, reason = next_state(after, DeliveryEvent.CANCEL), None, SUPERSEDED
         values |= {

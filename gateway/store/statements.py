@@ -253,6 +253,9 @@ MOVE_DELIVERY = (
     )
 )
 
+SET_REASON = (
+    update(delivery).where(delivery.c.id == bindparam("delivery_id")).values(reason=bindparam("new_reason"))
+)
 ATTEMPT_OUTCOME = select(attempt.c.outcome).where(
     attempt.c.delivery_id == bindparam("delivery_id"), attempt.c.number == bindparam("number")
 )
@@ -312,6 +315,7 @@ JOB = select(
     delivery.c.recipient,
     delivery.c.action,
     delivery.c.state,
+    delivery.c.reason,
 ).where(delivery.c.id == bindparam("delivery_id"))
 PREDECESSORS = (
     select(delivery.c.id, delivery.c.action, delivery.c.outcome, delivery.c.version_id)

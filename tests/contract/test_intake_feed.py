@@ -4,8 +4,11 @@ import pytest
 
 from gateway.hl7v2 import read_ack
 from gateway.model.base import replace
+from gateway.model.delivery import Destination, OutcomeKind
 from gateway.model.terms import Identifier
 from gateway.pipeline.intake import Intake
+from gateway.ports import Task
+from tests.contract.test_intake_withdrawal import produced, settle
 from tests.intake_house import INS, IPP, RIS, House, fixture
 from tests.order_cases import ORDER
 from tests.rule_cases import ALL
@@ -284,6 +287,67 @@ async def test_an_opposition_that_comes_before_the_sending_stops_it(house: House
     await house.take(fixture("adt_a31_opposed"))
     assert house.deliveries()["dmp"][1:] == ("blocked", "DMP-OPPOSED")
     assert house.deliveries()["mssante-patient"][1] == "planned"
+
+
+@pytest.mark.parametrize("outcome", [OutcomeKind.TRANSIENT, OutcomeKind.PERMANENT])
+async def test_what_was_in_hand_when_the_patient_opposed_is_not_tried_again(
+    house: House, outcome: OutcomeKind
+) -> None:
+    await house.take(fixture("oru_report"))
+    tasks = await produced(house)
+    await house.take(fixture("adt_a31_opposed"))
+    assert house.deliveries()["dmp"][1:] == ("pending", "DMP-OPPOSED"), "it is being sent: it may arrive"
+    await settle(house, tasks, outcome, Destination.DMP)
+    assert house.deliveries()["dmp"][1:] == ("blocked", "DMP-OPPOSED")
+    await house.take(fixture("adt_a31_opposed", ("|IO|", "|INO|"), ("20210108120000", "20210109120000")))
+    assert house.deliveries()["dmp"][1:] == ("pending", "")
+
+
+async def test_what_arrived_while_the_patient_opposed_stands_as_delivered(house: House) -> None:
+    await house.take(fixture("oru_report"))
+    tasks = await produced(house)
+    await house.take(fixture("adt_a31_opposed"))
+    await settle(house, tasks, OutcomeKind.DELIVERED, Destination.DMP)
+    assert house.deliveries()["dmp"][1:] == ("delivered", "")
+
+
+async def test_what_was_in_hand_and_lost_is_handed_out_to_be_stopped(house: House) -> None:
+    """Its worker died: nobody may send it, and whoever gets it next says so."""
+    await house.take(fixture("oru_report"))
+    await house.store.surrender(await opposed_meanwhile(house))
+    assert await stopped(house) == "DMP-OPPOSED"
+
+
+async def test_an_attempt_without_answer_stays_stopped_whoever_tries_again(house: House) -> None:
+    await house.take(fixture("oru_report"))
+    tasks = await opposed_meanwhile(house)
+    await settle(house, tasks, OutcomeKind.AMBIGUOUS, Destination.DMP, at=house.clock.now())
+    await house.store.surrender(tuple(one for one in tasks if one.destination is not Destination.DMP))
+    (row,) = house.queries.deliveries(destination="dmp")
+    assert (row["state"], row["reason"]) == ("ambiguous", "DMP-OPPOSED")
+    await house.store.retry(row["id"])
+    assert await stopped(house) == "DMP-OPPOSED"
+
+
+async def test_a_failed_delivery_waits_for_a_patient_who_opposes(house: House) -> None:
+    """Else the next retry by hand would send it."""
+    await house.take(fixture("oru_report"))
+    await settle(house, await produced(house), OutcomeKind.PERMANENT, Destination.DMP)
+    await house.take(fixture("adt_a31_opposed"))
+    assert house.deliveries()["dmp"][1:] == ("blocked", "DMP-OPPOSED")
+
+
+async def opposed_meanwhile(house: House) -> tuple[Task, ...]:
+    """What is in hand while the feed tells that the patient is opposed."""
+    tasks = await produced(house)
+    await house.take(fixture("adt_a31_opposed"))
+    return tasks
+
+
+async def stopped(house: House) -> str:
+    """Why the delivery to the DMP that is handed out next may not leave."""
+    (task,) = [one for one in await house.store.claim(50) if one.destination is Destination.DMP]
+    return house.reader().job(task.id, task.attempt).forbidden
 
 
 @pytest.mark.req("REQ-14")

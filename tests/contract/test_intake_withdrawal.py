@@ -1,5 +1,7 @@
 """Withdrawals through the intake (T04, D, X): what never left is recalled, what left is deleted (§4.4)."""
 
+from datetime import datetime
+
 import pytest
 
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
@@ -33,7 +35,12 @@ async def sent(house: House, destination: Destination) -> None:
 
 
 async def settle(
-    house: House, tasks: tuple[Task, ...], kind: OutcomeKind, destination: Destination | None = None
+    house: House,
+    tasks: tuple[Task, ...],
+    kind: OutcomeKind,
+    destination: Destination | None = None,
+    *,
+    at: datetime = NOW,
 ) -> None:
     """These attempts ended so; of `destination` only."""
     await house.store.settle(
@@ -42,8 +49,8 @@ async def settle(
                 delivery_id=task.id,
                 outcome=Outcome(kind=kind),
                 attempt=task.attempt,
-                started_at=NOW,
-                ended_at=NOW,
+                started_at=at,
+                ended_at=at,
             )
             for task in tasks
             if destination in (None, task.destination)

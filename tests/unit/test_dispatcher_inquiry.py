@@ -1,5 +1,7 @@
 """A peer that is asked before anything is sent to it: what its answer makes of the delivery."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +106,20 @@ async def test_what_was_in_hand_when_its_report_was_withdrawn_does_not_leave_aft
         assert ledger(tmp_path, DMP) == [], "neither the report nor its deletion"
         refused = queries.delivery(in_hand.id)
         assert refused is not None and "REPORT-RECALLED" in refused["outcome"]
+
+
+async def test_what_the_identity_feed_stopped_while_it_was_in_hand_is_not_sent(tmp_path: Path) -> None:
+    world(tmp_path)
+    store = SqliteStore.open(tmp_path / "gateway.db")
+    await store.commit(received("1"), concluding(planned(DMP)))
+    (production,) = await store.claim(10)
+    await store.settle((Produced(version_id=production.id, documents=(document(),)),))
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        database.execute("UPDATE delivery SET reason = 'DMP-OPPOSED'")
+    current = Settings(data_dir=tmp_path, workers=0, retry=store_support.FAST_RETRY)
+    async with running(current, factory=f"{__name__}:parts") as (_, _, queries):
+        await until(lambda: states(queries) == {"blocked": 1})
+        assert ledger(tmp_path, DMP) == []
+        stopped = queries.delivery(1)
+        assert stopped is not None and stopped["reason"] == "DMP-OPPOSED"

@@ -91,10 +91,8 @@ class StoreQueries(Figures):
             else listings.MESSAGES
         )
         with self._lock:
-            return [
-                self._message(row) | {"finding": shown.gravest(_findings(row))}
-                for row in self._session.rows(statement, params)
-            ]
+            listed = self._session.rows(statement, params)
+            return [self._listed(self._message(row), _findings(row)) for row in listed]
 
     def message(self, identifier: int) -> Row | None:
         with self._lock:
@@ -131,6 +129,10 @@ class StoreQueries(Figures):
         with self._lock:
             row = self._session.row(statement, {"message_id": identifier})
         return None if row is None else bytes(row[0])
+
+    @staticmethod
+    def _listed(row: Row, findings: tuple[Finding, ...]) -> Row:
+        return row | {"finding": shown.gravest(findings, row["state"])}
 
     def _message(self, row: tuple[Any, ...]) -> Row:
         reports = self._session.rows(listings.REPORTS_OF_MESSAGE, {"message_id": row[0]})

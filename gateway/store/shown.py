@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.model.base import decode
-from gateway.model.delivery import Outcome
+from gateway.model.delivery import MessageState, Outcome
 from gateway.model.findings import Finding, Severity
 from gateway.model.submission import Flags, Recipient, SubmissionContext
 from gateway.ports import Row
@@ -24,8 +24,11 @@ _MASKS = (
 """Field of `Flags` → how the DMP names it."""
 
 
-def gravest(findings: tuple[Finding, ...]) -> str:
-    """The code of the first error, else of the first warning, "" when there is neither."""
+def gravest(findings: tuple[Finding, ...], state: str) -> str:
+    """The code of the first error, else of the first warning, "" for neither; of a held message the code
+    of the last finding: that is why nothing leaves."""
+    if state == MessageState.HELD and findings:
+        return findings[-1].code
     codes = (one.code for grave in _GRAVE for one in findings if one.severity is grave)
     return next(codes, "")
 

@@ -99,6 +99,8 @@ async def test_the_list_of_messages_says_why_each_was_refused(house: House) -> N
     """The first error, else the first warning: nobody has to open every message to see what goes wrong."""
     await house.take(fixture("orm_zds", ("ORM^O01", "ORM^O99")))
     await house.take(fixture("orm_zds"))
-    second, first = house.queries.messages(limit=2)
+    await house.take(fixture("oru_preliminary", ("|20210108111705+0100|", "||")))
+    third, second, first = house.queries.messages(limit=3)
+    assert (third["state"], third["finding"]) == ("held", "NOT-VALIDATED")
     assert (first["state"], first["finding"]) == ("rejected", "HL7-EVENT-UNSUPPORTED")
     assert (second["state"], second["finding"]) == ("accepted", "")

@@ -58,12 +58,23 @@ class MllpLine:
                 self._client = await self._stack.enter_async_context(opening)
             exchange = await self._client.exchange(payload, header.control_id if header else "")
         except (OSError, TimeoutError) as fault:
+            said = self._told(fault)
             await self.close()  # a late answer on this connection would be taken for the next one's
-            said = str(fault) or f"{type(fault).__name__}: no answer within {self._timeout:g} s"
             raise LineError(said) from None
         except ValueError as unframable:  # after OSError: a certificate that does not verify is both
             return Reply("unsent", accepted=False, summary=str(unframable), row=_row("unsent", "", ()))
         return _acknowledged(exchange.answer, exchange.seconds)
+
+    def _told(self, fault: OSError) -> str:
+        """What went wrong, for who typed the address."""
+        opening = self._client is None
+        if isinstance(fault, TimeoutError):
+            return f"no {'connection' if opening else 'answer'} within {self._timeout:g} s"
+        if isinstance(fault, ConnectionRefusedError):
+            return "connection refused: nobody listens there"
+        if opening and self._tls is not None and isinstance(fault, ConnectionError):
+            return "the peer ended the TLS handshake: does it speak TLS on this port?"
+        return str(fault) or type(fault).__name__
 
     async def close(self) -> None:
         self._client = None

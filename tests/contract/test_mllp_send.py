@@ -118,7 +118,16 @@ def test_nobody_there_is_status_1_with_the_address(
 ) -> None:
     file = write(tmp_path, one=report("7")) / "one"
     assert status([file], Options(to="mllp://127.0.0.1:1", retries=2)) == 1
-    assert "mllp://127.0.0.1:1" in capsys.readouterr().err
+    assert "mllp://127.0.0.1:1: connection refused" in capsys.readouterr().err
+
+
+def test_who_speaks_tls_to_a_plain_port_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path, one=report("7")) / "one"
+    with server_thread(Taken()) as port:
+        assert status([file], Options(to=f"mllps://127.0.0.1:{port}", timeout=20.0)) == 1
+    assert "does it speak TLS on this port?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("retries", "expected", "sent"), [(0, 1, 1), (1, 1, 2), (2, 0, 3), (9, 0, 3)])

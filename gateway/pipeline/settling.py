@@ -3,18 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from gateway.pipeline.handing import Handing
 from gateway.pipeline.link import Link
-from gateway.pipeline.pace import Pace
+from gateway.pipeline.pace import Pace, monotonic
 from gateway.pipeline.wire import Report
 from gateway.ports import Produced, Settlement, StoreUnavailableError, WorkStore
 from gateway.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
-GATHER = 0.025
+LEAST = 0.025
 """Seconds from one settlement to the next at least: each is a commit, and pages are written once a commit."""
+GATHER, ENOUGH = 0.05, 8
+"""Seconds from one settlement to the next where fewer results have come; a destination has 8 in hand."""
 MOST_BYTES = 1 << 20
 """Of documents, from which a settlement takes no further report: senders wait behind it."""
 PAUSE = 1.0
@@ -30,28 +33,48 @@ class Settling:
         """`taken`: told of each report when it is written."""
         self._store, self._handing, self._taken = store, handing, taken
         self._results: asyncio.Queue[_Said] = asyncio.Queue()
+        self._unwritten, self._enough = 0, asyncio.Event()
 
     def put(self, link: Link, report: Report) -> None:
         self._results.put_nowait((link, report))
+        self._count(_results(report))
 
     async def written(self) -> None:
         """All that was put is written, or given back."""
         await self._results.join()
 
     async def run(self) -> None:
-        pace = Pace(GATHER)
+        pace, last = Pace(LEAST), 0.0
         while True:
             batch = [await self._results.get()]
             try:
                 await pace.turn()
+                await self._gathered(last + GATHER)
+                last = monotonic()
                 size = _bytes(batch[0])
                 while size < MOST_BYTES and not self._results.empty():
                     batch.append(self._results.get_nowait())
                     size += _bytes(batch[-1])
+                self._count(-sum(_results(report) for _, report in batch))
                 await self._take(batch)
             finally:
                 for _ in batch:
                     self._results.task_done()
+
+    def _count(self, more: int) -> None:
+        self._unwritten += more
+        if self._unwritten >= ENOUGH:
+            self._enough.set()
+        else:
+            self._enough.clear()
+
+    async def _gathered(self, end: float) -> None:
+        """Until enough has come, or `end`."""
+        rest = end - monotonic()
+        if rest > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self._enough.wait()
 
     async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
         """Until it is written: an outcome is never dropped because the disk is full.
@@ -96,6 +119,10 @@ class Settling:
             link.done(report)
             self._taken(report)
         self._handing.wake()
+
+
+def _results(report: Report) -> int:
+    return len(report.produced) + len(report.attempted) + len(report.returned)
 
 
 def _bytes(said: _Said) -> int:

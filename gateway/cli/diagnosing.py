@@ -1,5 +1,6 @@
 """`gateway doctor`: is this installation fit to run, and does its ledger add up?"""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,6 +206,7 @@ def _node(node: dict[str, Any]) -> Check:
 
 
 def _store(current: "Settings") -> Iterator[Check]:
+    from gateway.model.delivery import DeliveryState
     from gateway.ports import StoreUnavailableError
     from gateway.store import SchemaError, StoreQueries, exists
 
@@ -222,15 +224,12 @@ def _store(current: "Settings") -> Iterator[Check]:
             yield Check("store", "error", problem)
         for node in queries.nodes():
             yield _node(node)
-        waiting = {
-            state: sum(count for _, one, count in queries.delivery_counts() if one == state)
-            for state in ("failed", "ambiguous", "blocked")
-        }
+        blocked = (one for one in queries.delivery_counts() if one[1] == DeliveryState.BLOCKED)
+        waiting: Counter[str] = Counter()
+        for _, state, count in (*queries.stuck(), *blocked):
+            waiting[state] += count
         for state, count in waiting.items():
-            if count:
-                yield Check(
-                    "deliveries", "warning", f"{count} {state}: see `gateway deliveries --state {state}`"
-                )
+            yield Check("deliveries", "warning", f"{count} {state}: see `gateway deliveries --state {state}`")
         if not wrong_rows:
             text = "every accepted report has one row per destination, in one state; the audit chain is whole"
             yield Check("ledger", "ok", text)

@@ -4,14 +4,13 @@ import threading
 from datetime import datetime
 from itertools import islice
 
-from gateway.model.delivery import DeliveryState, Destination
+from gateway.model.delivery import REPEATABLE, DeliveryState, Destination
 from gateway.ports import Row
 from gateway.store import audit, listings
 from gateway.store.moments import from_micros
 from gateway.store.place import Where, reading
 
 _QUEUED = (DeliveryState.PLANNED, DeliveryState.PENDING, DeliveryState.WAITING)
-_STUCK = (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
 _PROBLEMS = 20
 """At most so many of each kind are told."""
 
@@ -36,11 +35,12 @@ class Figures:
         found = []
         with self._lock:
             for kind in Destination:
-                numbers = [self._standing(kind, state) for state in _QUEUED]
+                queued = (*_QUEUED, DeliveryState.AMBIGUOUS) if kind in REPEATABLE else _QUEUED
+                numbers = [self._standing(kind, state) for state in queued]
                 if any(numbers):
                     since = (
                         self._session.row(listings.DUE_SINCE, {"destination": kind, "state": state})
-                        for state, number in zip(_QUEUED, numbers, strict=True)
+                        for state, number in zip(queued, numbers, strict=True)
                         if number
                     )
                     oldest = min(row[0] for row in since if row is not None)
@@ -53,7 +53,8 @@ class Figures:
             counted = (
                 (kind.value, state.value, self._standing(kind, state))
                 for kind in Destination
-                for state in _STUCK
+                for state in (DeliveryState.FAILED, DeliveryState.AMBIGUOUS)
+                if state is DeliveryState.FAILED or kind not in REPEATABLE  # those are tried again
             )
             return [one for one in counted if one[2]]
 

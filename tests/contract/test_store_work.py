@@ -393,6 +393,10 @@ async def test_what_only_a_person_moves_is_counted(
     assert queries.stuck() == [("dmp", "failed", 1)]
     await store.retry(1)
     assert queries.stuck() == []
+    (task,) = await store.claim(1)
+    await store.settle((result(task, K.AMBIGUOUS, clock),))
+    assert queries.stuck() == [], "a DMP is asked, and tried again by itself"
+    assert [one[:2] for one in queries.queues()] == [("dmp", 1)]
 
 
 async def test_what_is_being_sent_cannot_be_cancelled(store: Store) -> None:

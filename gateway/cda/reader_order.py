@@ -8,11 +8,14 @@ from gateway.cda.reader_parts import code
 from gateway.cda.vocabulary_n3 import ENTRIES
 from gateway.cda.xml import attribute, child, children, name, text
 from gateway.model.base import Value
-from gateway.model.narrative import text_of
+from gateway.model.narrative import Block, text_of
 from gateway.model.report import SectionKind
 from gateway.model.terms import Code
 
 _WANTED = ENTRIES + "27.3"
+_TITLES = {"Justification de la demande": "reason", "Finalité de l'examen": "question"}
+_HISTORIES = (SectionKind.HISTORY, SectionKind.MEDICAL_HISTORY, SectionKind.SURGICAL_HISTORY)
+_NOT_SAID = "Non renseigné"
 _RISKS, _PREGNANCY = "MED-1130", "364320009"
 
 
@@ -28,10 +31,11 @@ class WantedAct(Value):
 
 
 class OrderBody(Value):
-    """`informed_of_risks` None: not said. The texts are those of the sections, with their titles inside."""
+    """`informed_of_risks` None: not said. `history` keeps the titles inside its sections."""
 
     acts: tuple[WantedAct, ...] = ()
     reason: str = ""
+    question: str = ""
     history: str = ""
     pregnancy: Code | None = None
     informed_of_risks: bool | None = None
@@ -40,9 +44,10 @@ class OrderBody(Value):
 def order_body(data: bytes) -> OrderBody:
     """The body of a CDA that `read` has taken; what is absent stays empty. Raises CdaError for no CDA."""
     root = document(data)
-    told: dict[str, list[str]] = {}
+    told: dict[str, list[Block]] = {}
     for section in body_sections(root):
-        told.setdefault(section.code, []).append(text_of(section.blocks))
+        told.setdefault(section.code, []).extend(section.blocks)
+    reason, question = _why(told.get(SectionKind.REQUEST, []))
     acts: list[WantedAct] = []
     pregnancy: Code | None = None
     informed: bool | None = None
@@ -56,15 +61,32 @@ def order_body(data: bytes) -> OrderBody:
             informed = {"true": True, "false": False}.get(attribute(child(node, "value"), "value"))
     return OrderBody(
         acts=tuple(acts),
-        reason=_told(told, SectionKind.REQUEST),
-        history=_told(told, SectionKind.HISTORY, SectionKind.MEDICAL_HISTORY, SectionKind.SURGICAL_HISTORY),
+        reason=reason,
+        question=question,
+        history=_words_of([block for kind in _HISTORIES for block in told.get(kind, ())]),
         pregnancy=pregnancy,
         informed_of_risks=informed,
     )
 
 
-def _told(texts: dict[str, list[str]], *kinds: SectionKind) -> str:
-    return "\n".join(text for kind in kinds for text in texts.get(kind, ()) if text)
+def _words_of(blocks: list[Block]) -> str:
+    """A title under which nothing is said goes with its « Non renseigné »."""
+    silent = {place for place, block in enumerate(blocks) if block.text.rstrip(".") == _NOT_SAID}
+    titled = {place - 1 for place in silent if place and blocks[place - 1].heading}
+    return "\n".join(text_of((one,)) for place, one in enumerate(blocks) if place not in silent | titled)
+
+
+def _why(blocks: list[Block]) -> tuple[str, str]:
+    """(justification, purpose) of the section of the request, which tells them apart by titles."""
+    told: dict[str, list[Block]] = {"reason": [], "question": []}
+    kind = "reason"
+    for block in blocks:
+        title = block.text if block.heading else ""
+        if title in _TITLES:
+            kind = _TITLES[title]
+        else:
+            told[kind].append(block)
+    return _words_of(told["reason"]), _words_of(told["question"])
 
 
 def _wanted(root: etree._Element, node: etree._Element) -> WantedAct:

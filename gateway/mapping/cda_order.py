@@ -63,6 +63,7 @@ def document_order(message: Message, profile: Profile, used: Used) -> MappedOrde
         status=OrderStatus.CANCELLED if action is Action.DELETE else OrderStatus.REQUESTED,
         control=message.value("ORC", 1).strip(),
         priority="UR" if any(act.urgent for act in body.acts) else "",
+        question=body.question,
         history=body.history,
         said_at=reader.said_at("request.said_at"),
         informed_of_risks=body.informed_of_risks,

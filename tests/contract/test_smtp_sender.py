@@ -301,14 +301,18 @@ async def test_a_greeting_that_never_comes_ends() -> None:
     assert (outcome.kind, outcome.code) == (TRANSIENT, "SMTPConnectTimeoutError")
 
 
-@pytest.mark.parametrize(("place", "kind"), [("mail", TRANSIENT), ("data", AMBIGUOUS)])
+@pytest.mark.parametrize(
+    ("owner", "place", "kind"),
+    [(aiosmtplib.SMTP, "mail", TRANSIENT), (SmtpSender, "_content", AMBIGUOUS)],
+    ids=["envelope", "content"],
+)
 async def test_an_unforeseen_error_is_judged_by_its_stage(
-    monkeypatch: pytest.MonkeyPatch, place: str, kind: OutcomeKind
+    monkeypatch: pytest.MonkeyPatch, owner: type, place: str, kind: OutcomeKind
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise KeyError("unforeseen")
 
-    monkeypatch.setattr(aiosmtplib.SMTP, place, broken)
+    monkeypatch.setattr(owner, place, broken)
     async with operator(Operator()) as settings, sending(settings) as sender:
         outcome = await sender.send(MAIL)
     assert (outcome.kind, outcome.code) == (kind, "KeyError")

@@ -28,6 +28,10 @@ class Spool:
         """Nobody will ask for what is there."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def wanted(self, made: Produced) -> bool:
+        """Whether `put` writes anything."""
+        return any(len(document.data) >= LARGE for document in made.documents)
+
     def put(self, made: Produced) -> Produced:
         """The same without the bytes of its large documents. Raises OSError."""
         return replace(made, documents=tuple(map(self._put, made.documents)))

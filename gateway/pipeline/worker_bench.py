@@ -31,6 +31,7 @@ class Bench:
         self.parts: WorkerParts
         self.slots: dict[Destination, asyncio.Semaphore] = {}
         self.closing = asyncio.Event()
+        self._closed: asyncio.Task[bool] | None = None  # one for all that wait, made in the loop
 
     def use(self, settings: dict[str, Any]) -> None:
         """Make the parts and work with them from now on. Raises what the factory raises."""
@@ -62,11 +63,9 @@ class Bench:
             return work()
 
         running = asyncio.get_running_loop().run_in_executor(pool, begin)
-        closing = asyncio.create_task(self.closing.wait())
-        try:
-            await asyncio.wait((running, closing), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            closing.cancel()
+        if self._closed is None:
+            self._closed = asyncio.create_task(self.closing.wait())
+        await asyncio.wait((running, self._closed), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             running.cancel()
             raise ClosingError

@@ -47,6 +47,8 @@ class Production:
         return await self._reported(replace(produced, lease=task.lease), task)
 
     async def _reported(self, produced: Produced, task: Task) -> Report:
+        if not self._bench.spool.wanted(produced):
+            return Report(produced=(produced,))
         try:
             return Report(produced=(await self._bench.on_cpu(lambda: self._bench.spool.put(produced)),))
         except (ClosingError, OSError) as fault:

@@ -61,6 +61,7 @@ class StoreReader:
         self._session, self._site = reading(where), site
         self._marks = _marks(where)
         self._kept: OrderedDict[int, tuple[ReportVersion, tuple[Document, ...]]] = OrderedDict()
+        self._kept_bytes = 0
 
     @classmethod
     def open(cls, where: Where, site: Callable[[str], Site]) -> "StoreReader":
@@ -163,12 +164,13 @@ class StoreReader:
         made = self._version(version_id), self._documents(version_id)
         if made[1]:
             self._kept[version_id] = made
+            self._kept_bytes += _size(made)
         return made
 
     def _make_room(self) -> None:
         """Before anything is read: the last one may be larger than the limit, but not beside another."""
-        while self._kept and sum(map(_size, self._kept.values())) > KEPT_BYTES:
-            self._kept.popitem(last=False)
+        while self._kept_bytes > KEPT_BYTES:
+            self._kept_bytes -= _size(self._kept.popitem(last=False)[1])
 
     def _version(self, version_id: int) -> ReportVersion:
         row = self._session.row(named.VERSION, {"version_id": version_id})

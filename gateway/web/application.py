@@ -107,7 +107,11 @@ def _intake(app: FastAPI, intake: Intake, limit: int, inflight: Inflight, guarde
             inflight.account(hold, 0)
         return Response(answer.body, answer.status, media_type=FHIR_JSON)
 
-    for path, what in (("/fhir", "a Bundle"), ("/fhir/DiagnosticReport", "a DiagnosticReport")):
+    for path, what in (
+        ("/fhir", "a Bundle"),
+        ("/fhir/DiagnosticReport", "a DiagnosticReport"),
+        ("/fhir/ServiceRequest", "a ServiceRequest"),
+    ):
         app.add_api_route(
             path, take, methods=["POST"], dependencies=guarded, summary=f"Take {what} (FHIR R4 JSON)"
         )

@@ -306,3 +306,22 @@ async def test_a_large_body_waits_while_other_senders_fill_the_memory(
     inflight.account(other, 0)
     assert (await asked).status_code == 200
     assert inflight.held == 0
+
+
+@pytest.mark.parametrize("path", ["/fhir", "/fhir/ServiceRequest"])
+async def test_an_order_by_itself_is_taken_where_the_capabilities_say_so(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    served = (await client.get("/fhir/metadata")).json()["rest"][0]["resource"]
+    assert [one["type"] for one in served] == ["DiagnosticReport", "ServiceRequest"]
+    tree = json.loads(REPORT)
+    by_kind = {one["resource"]["resourceType"]: one["resource"] for one in tree["entry"]}
+    order = by_kind["ServiceRequest"] | {
+        "contained": [by_kind["Patient"] | {"id": "p"}],
+        "subject": {"reference": "#p"},
+        "requester": {"display": "Dr DUPONT"},
+    }
+    answer = await client.post(path, content=json.dumps(order), headers=FHIR)
+    assert (answer.status_code, answer.json()["resourceType"]) == (200, "OperationOutcome")
+    (row,) = (await client.get("/api/orders")).json()["items"]
+    assert row["placer"] == "984375862^1.2.250.1.748.12345678.12"

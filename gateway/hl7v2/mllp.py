@@ -20,7 +20,7 @@ from enum import Enum, StrEnum
 from gateway.model.base import Value
 
 VT, FS, CR = 0x0B, 0x1C, 0x0D
-_START, _END = bytes([VT]), bytes([FS])
+_START, _END, _END_CR = bytes([VT]), bytes([FS]), bytes([FS, CR])
 _PADDING = b" \t\r\n\x00"
 _HEAD = 4096
 """Bytes kept of a frame above the limit: enough for MSH, so that its sender can be answered by name."""
@@ -113,6 +113,8 @@ class Framer:
 
     def receive(self, data: bytes) -> tuple[Event, ...]:
         """The events that `data`, the next bytes of the stream, completes."""
+        if self._state is _State.OUTSIDE and data.endswith(_END_CR) and self._is_whole(data):
+            return (Frame(payload=data[1:-2]),)
         data = self._maybe + data
         self._maybe = b""
         start = end = -1
@@ -143,6 +145,16 @@ class Framer:
             self._events.append(Truncated(count=self._size, reason=TruncationReason.STREAM_ENDED))
             self._reset(_State.OUTSIDE)
         return self._told()
+
+    def _is_whole(self, data: bytes) -> bool:
+        """Outside: `data` is one frame and nothing else, as nearly always. Then no state changes."""
+        return (
+            data.startswith(_START)
+            and data.find(_END) == len(data) - 2
+            and data.find(_START, 1) < 0
+            and len(data) - 3 <= self._limit
+            and not self._maybe
+        )
 
     # --- what the bytes between two marks mean
 

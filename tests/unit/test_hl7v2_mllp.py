@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from collections.abc import Iterable
 
 import pytest
 
@@ -179,3 +180,37 @@ def test_payload_is_wrapped() -> None:
 def test_payload_that_no_frame_can_carry_is_refused(payload: bytes) -> None:
     with pytest.raises(ValueError, match="cannot be framed"):
         wrap(payload)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"\x0bMSH|a\x1c\r",),
+        (b"\x0b\x1c\r",),
+        (b"\x0bMSH|above the limit\x1c\r",),
+        (b"\x0bMSH\x1cj\x1c\r",),
+        (b"\x0bMSH|a\x0bMSH|b\x1c\r",),
+        (b"\x0bMSH|a\x1c\r\x0bMSH|b\x1c\r",),
+        (b"M", b"\x0bMSH|a\x1c\r"),
+        (b"\x0bMSH|", b"\x0bMSH|a\x1c\r"),
+    ],
+)
+@pytest.mark.parametrize("missing_start", [False, True])
+def test_a_frame_in_one_piece_says_what_its_bytes_say_one_by_one(
+    pieces: tuple[bytes, ...], missing_start: bool
+) -> None:
+    def told(parts: Iterable[bytes]) -> list[Event]:
+        framer = Framer(8, options=FramerOptions(missing_start=missing_start))
+        events = [event for part in parts for event in framer.receive(part)]
+        return joined([*events, *framer.end()])
+
+    def joined(events: list[Event]) -> list[Event]:
+        """One run of junk may be told in several events."""
+        runs: list[Event] = []
+        for event in events:
+            if isinstance(event, Junk) and runs and isinstance(runs[-1], Junk):
+                event = Junk(count=runs.pop().count + event.count)
+            runs.append(event)
+        return runs
+
+    assert told(pieces) == told(bytes([one]) for piece in pieces for one in piece)

@@ -85,6 +85,18 @@ async def test_a_mapper_reads_as_this_process_does(monkeypatch: pytest.MonkeyPat
     assert [traced(one) for one in read_there] == expected
 
 
+async def test_more_than_a_socket_holds_waits_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = b"\rOBX|6|ED|^PDF||^application^pdf^Base64^JVBERi0%06d" + b"QUJD" * 60_000 + b"||||||F"
+    frames = [
+        one for number in range(8) for one in (ORU.rstrip() + document % number, ORU + b"NTE|%d" % number)
+    ]
+    async with running() as made:
+        await up(made)
+        monkeypatch.setattr(pool, "read", None)
+        read_there = await asyncio.gather(*map(made.read, frames))
+    assert [traced(one) for one in read_there] == [read(frame, SITES) for frame in frames]
+
+
 async def test_without_mappers_and_before_they_are_up_messages_are_read_here() -> None:
     async with running(0) as none, running(1) as starting:
         assert not starting.alive

@@ -2,6 +2,7 @@
 
 from lxml import etree
 
+from gateway.cda.contents import lean
 from gateway.cda.reader import document
 from gateway.cda.reader_body import body_sections
 from gateway.cda.reader_parts import code
@@ -43,7 +44,7 @@ class OrderBody(Value):
 
 def order_body(data: bytes) -> OrderBody:
     """The body of a CDA that `read` has taken; what is absent stays empty. Raises CdaError for no CDA."""
-    root = document(data)
+    root = document(lean(data).data)
     told: dict[str, list[Block]] = {}
     for section in body_sections(root):
         told.setdefault(section.code, []).extend(section.blocks)

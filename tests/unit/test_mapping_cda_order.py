@@ -3,12 +3,14 @@
 from base64 import b64encode
 
 import pytest
+from lxml import etree
 
 from gateway import cda
 from gateway.hl7v2 import read
 from gateway.mapping import hl7, sites
 from gateway.mapping.hl7_order import is_order, orders
 from gateway.model.base import replace
+from gateway.model.findings import Severity
 from gateway.model.order import ImagingOrder, MappedOrder, OrderStatus
 from tests.order_cases import HOUSE, IDENTITY, ORDER, ORDERS
 from tests.support import FIXTURES
@@ -130,3 +132,18 @@ def test_without_a_number_of_its_own_it_has_that_of_the_message() -> None:
     assert found is not None
     assert found.placer is not None
     assert (found.placer.value, found.placer.system) == ("77", "1.2.250.1.99")
+
+
+def test_an_order_without_one_of_its_elements_is_still_read_or_refused() -> None:
+    """Whatever a sender leaves out, there is an order or an error that says why there is none."""
+    whole = cda.build_order(ORDER, IDENTITY, HOUSE).data
+    text = message()
+    packed = b64encode(whole).decode()
+    for place in range(1, sum(1 for _ in etree.fromstring(whole).iter()), 13):
+        root = etree.fromstring(whole)
+        gone = next(node for number, node in enumerate(root.iter()) if number == place)
+        parent = gone.getparent()
+        assert parent is not None
+        parent.remove(gone)
+        found = mapped(text.replace(packed, b64encode(etree.tostring(root)).decode()))
+        assert found.order is not None or any(one.severity is Severity.ERROR for one in found.findings)

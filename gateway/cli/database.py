@@ -8,6 +8,8 @@ from gateway.cli.operating import me
 
 def upgrade(config: Path | None) -> None:
     """Bring the store to the schema of this gateway; nobody may use it meanwhile."""
+    import sqlite3
+
     from gateway.ports import StoreUnavailableError
     from gateway.store import SchemaError, StoreLockedError, exists
     from gateway.store.migrations.upgrade import UpgradeError, upgrade
@@ -17,7 +19,10 @@ def upgrade(config: Path | None) -> None:
         fail(f"no store at {current.database}")
     try:
         before, after = upgrade(current.database)
-    except (OSError, SchemaError, StoreLockedError, StoreUnavailableError, UpgradeError) as wrong:
+    except (
+        *(OSError, sqlite3.Error, SchemaError),
+        *(StoreLockedError, StoreUnavailableError, UpgradeError),
+    ) as wrong:
         fail(str(wrong))
     print(f"schema revision {after}" if before == after else f"schema revision {before}, now {after}")
 

@@ -163,9 +163,13 @@ def _server(current: "Settings") -> Iterator[Check]:
 
 def _held(current: "Settings", states: dict[str, str]) -> Iterator[Check]:
     """What waits behind destinations that do not simply work, and for how long."""
-    from gateway.store import StoreQueries
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, StoreQueries
 
-    queries = StoreQueries.open(current.database)  # a server answers: there is a store
+    try:
+        queries = StoreQueries.open(current.database)
+    except (SchemaError, StoreUnavailableError):
+        return  # told as the store's fault
     try:
         queues = {name: (number, since) for name, number, since in queries.queues()}
     finally:

@@ -25,12 +25,16 @@ _PRIVATE = frozenset(
 def evidence(report: int, out: Path, redact: bool, config: Path | None) -> None:
     """Write the archive `out`; `redact` leaves out bytes and names, and keeps their hashes."""
     current = settings(config)
-    from gateway.store import exists
+    from gateway.ports import StoreUnavailableError
+    from gateway.store import SchemaError, exists
     from gateway.store.evidence import gather
 
     if not exists(current.database):
         fail(f"no store at {current.database}")
-    found = gather(current.database, report)
+    try:
+        found = gather(current.database, report)
+    except (SchemaError, StoreUnavailableError) as wrong:
+        fail(str(wrong))
     if found is None:
         fail(f"no report {report}")
     note(current, "export", report_id=report, result="evidence redacted" if redact else "evidence")

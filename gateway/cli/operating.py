@@ -164,6 +164,8 @@ def readiness(current: "Settings") -> dict[str, Any] | None:
     import httpx
 
     certificate = current.http.tls_certificate
+    if not _written(current).is_file():
+        return None  # nobody served it yet: who answers at the address of the settings serves another folder
     try:
         answer = httpx.get(
             f"{_address(current)}/readyz", verify=_own(certificate) if certificate else True, timeout=5
@@ -174,9 +176,14 @@ def readiness(current: "Settings") -> dict[str, Any] | None:
     return said if isinstance(said, dict) and "configuration" in said else None
 
 
+def _written(current: "Settings") -> Path:
+    """Where a server writes its address when it is ready."""
+    return current.data_dir / "http-address"
+
+
 def _address(current: "Settings") -> str:
     """Where the server of this data folder answers: as it wrote itself, else by the settings."""
-    address = current.data_dir / "http-address"
+    address = _written(current)
     if address.is_file() and (base := address.read_text().strip()):
         return base
     scheme = "https" if current.http.tls_certificate else "http"

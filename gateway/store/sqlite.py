@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 from gateway.model.delivery import Destination
-from gateway.ports import Produced, Settlement, Task
+from gateway.ports import Produced, Settlement, StoreUnavailableError, Task
 from gateway.store.checkpoint import Checkpointer
 from gateway.store.claim import Claiming, next_due
 from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare, rewrite
@@ -47,12 +47,15 @@ class SqliteStore(Store):
     def open(cls, path: Path, **options: Unpack[Options]) -> "SqliteStore":
         """Open, or make, the store at `path`; at most one process may.
 
-        Raises StoreLockedError, SchemaError, OSError.
+        Raises StoreLockedError, SchemaError, OSError, StoreUnavailableError for a file that is no store.
         """
         lock = FolderLock(path.with_suffix(".lock"))
         try:
             prepare(path)
             return cls(path, lock, Chosen(**options))
+        except SqliteSession.faults.of_database as fault:
+            lock.release()
+            raise StoreUnavailableError(f"{path}: {fault}") from fault
         except BaseException:
             lock.release()
             raise

@@ -6,12 +6,13 @@ each delivery of a version has its own, and a tree of lxml costs four times as m
 """
 
 from itertools import count
+from xml.sax.saxutils import escape
 
 from gateway.model.base import Value
 from gateway.model.terms import Code
 from gateway.xds.hl7types import clean, coded, cx, xcn, xon
 from gateway.xds.model import HAS_MEMBER, Association, Author, DocumentEntry, Submission, SubmissionSet
-from gateway.xds.xml import LCM, RIM, attribute, content
+from gateway.xds.xml import LCM, RIM, attribute, quoted
 
 STABLE_DOCUMENT = "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1"
 SUBMISSION_SET = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
@@ -72,14 +73,14 @@ class MetadataError(ValueError):
 
 
 def _slot(name: str, *values: str) -> str:
-    """A slot with its values; nothing when all values are empty."""
+    """A slot with its values; nothing when all values are empty. `name` is ours: plain."""
     kept = [text for value in values if (text := clean(value))]
     if not kept:
         return ""
     if any(len(text) > LONG_NAME for text in kept):
         raise MetadataError(f"slot {name}: a value has more than {LONG_NAME} characters")
-    written = "".join([f"<rim:Value>{content(text)}</rim:Value>" for text in kept])
-    return f'<rim:Slot name="{attribute(name)}"><rim:ValueList>{written}</rim:ValueList></rim:Slot>'
+    written = "".join([f"<rim:Value>{escape(text)}</rim:Value>" for text in kept])
+    return f'<rim:Slot name="{name}"><rim:ValueList>{written}</rim:ValueList></rim:Slot>'
 
 
 def _named(tag: str, text: str) -> str:
@@ -87,7 +88,7 @@ def _named(tag: str, text: str) -> str:
     value = clean(text)[:1024]
     if not value:
         return ""
-    localized = f'<rim:LocalizedString charset="UTF-8" value="{attribute(value)}" xml:lang="fr-FR"/>'
+    localized = f'<rim:LocalizedString charset="UTF-8" value="{quoted(value)}" xml:lang="fr-FR"/>'
     return f"<rim:{tag}>{localized}</rim:{tag}>"
 
 

@@ -29,7 +29,15 @@ def content(text: str) -> str:
 
 def attribute(text: str) -> str:
     """`text` between double quotes, cleaned."""
-    return content(text).replace('"', "&quot;")
+    return quoted(clean(text))
+
+
+def quoted(text: str) -> str:
+    """Clean text between double quotes."""
+    return escape(text, _QUOTE) if '"' in text else escape(text)
+
+
+_QUOTE = {'"': "&quot;"}
 
 
 class NotXmlError(ValueError):

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -159,4 +161,8 @@ async def test_a_prepared_delivery_is_written(tmp_path: Path) -> None:
         "metadata.xml",
         "IHE_XDM.ZIP",
         "summary.json",
+    }
+    named = json.loads((tmp_path / request.name / "summary.json").read_bytes())["files"]
+    assert {one["name"]: one["sha256"] for one in named} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in request.files if name != "summary.json"
     }

@@ -1,9 +1,9 @@
 """The folder delivery of one version: every artefact as a file, with a summary for people and scripts."""
 
 import hashlib
-import json
 import re
 
+import msgspec
 from lxml import etree
 
 from gateway.cda import CdaError, CdaHeader, read
@@ -79,6 +79,10 @@ def _summary(
 ) -> bytes:
     """JSON without identity or clinical text: what these files are, and what could not be made."""
     identity = job.version.identity
+    known = {
+        CDA_NAME: job.document(DocumentKind.CDA).sha256,
+        PDF_NAME: job.document(DocumentKind.PDF).sha256,
+    }
     content = {
         "schema": SUMMARY_SCHEMA,
         "environment": identity.environment,
@@ -91,11 +95,15 @@ def _summary(
         "document_id": header.unique_id,
         "replaces": ["^".join(filter(None, (one.system, one.value))) for one in header.replaces],
         "files": [
-            {"name": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            {"name": name, "size": len(data), "sha256": known.get(name) or _sha256(data)}
             for name, data in files
         ],
         "missing": [
             {"code": found.code, "location": found.location, "text": found.text} for found in missing
         ],
     }
-    return json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8") + b"\n"
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

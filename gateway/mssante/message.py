@@ -9,6 +9,7 @@ from binascii import b2a_base64
 from email.charset import QP, Charset
 from email.header import Header
 from email.utils import formataddr, quote
+from functools import lru_cache
 from io import BytesIO
 
 from gateway.model.base import Value
@@ -22,6 +23,8 @@ _PACKED = 76
 """Characters of a Base64 line (RFC 2045 §6.8)."""
 _PIECE = 57 * 4096
 """Bytes of whole lines."""
+_KEPT = 16
+"""Attachments: each recipient of a report gets the same ones, in mails that are made close together."""
 
 
 class Attachment(Value):
@@ -91,7 +94,16 @@ def _folded(name: str, value: str) -> str:
 def _base64(data: bytes, out: BytesIO) -> None:
     """Lines of 76 characters, as the standard library writes them, but in pieces: it copies a large
     attachment seven times."""
+    if len(data) <= _PIECE:
+        out.write(_known_lines(data))
+        return
     for begin in range(0, len(data), _PIECE):
-        packed = b2a_base64(memoryview(data)[begin : begin + _PIECE], newline=False)
-        out.write(b"\r\n".join([packed[at : at + _PACKED] for at in range(0, len(packed), _PACKED)]))
-        out.write(b"\r\n")
+        out.write(_lines(data[begin : begin + _PIECE]))
+
+
+def _lines(data: bytes) -> bytes:
+    packed = b2a_base64(data, newline=False)
+    return b"".join([packed[at : at + _PACKED] + b"\r\n" for at in range(0, len(packed), _PACKED)])
+
+
+_known_lines = lru_cache(maxsize=_KEPT)(_lines)

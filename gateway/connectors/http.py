@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import h11
 
@@ -153,7 +153,7 @@ class Client:
                 connection.sendall(piece)
         except TimeoutError as error:
             raise HttpError("WriteTimeout") from error
-        except h11.LocalProtocolError as error:
+        except (h11.LocalProtocolError, UnicodeError) as error:
             raise HttpError("InvalidURL") from error
         except OSError as error:
             # It may have answered before it hung up: "too large", say.
@@ -204,6 +204,10 @@ def _written(protocol: h11.Connection, call: Call, origin: _Origin, target: str)
     yield head + (protocol.send(h11.EndOfMessage()) or b"")
 
 
+_PLAIN = "%/?:@!$&'()*+,;=~"
+"""What stands in a path or query as it is (RFC 3986 §3.3, §3.4), and what was escaped already."""
+
+
 def _address(url: str) -> tuple[_Origin, str]:
     """Raises HttpError."""
     try:
@@ -215,7 +219,7 @@ def _address(url: str) -> tuple[_Origin, str]:
         raise HttpError("UnsupportedProtocol")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     usual = 443 if parts.scheme == "https" else 80
-    return _Origin(parts.scheme, parts.hostname, port or usual), target
+    return _Origin(parts.scheme, parts.hostname, port or usual), quote(target, safe=_PLAIN)
 
 
 def _host(origin: _Origin) -> str:

@@ -57,6 +57,22 @@ async def test_an_answer_with_an_end_is_read_and_its_connection_kept(answer: byt
     assert peer.connections == 1
 
 
+async def test_an_address_is_asked_for_in_ascii() -> None:
+    async with server(raw(HEAD + b"Content-Length: 0\r\n\r\n")) as peer, client() as http:
+        call = Call(f"{peer.url}/d\xe9p\xf4t%20a b?x=1&y=é", {}, b"")
+        await asyncio.to_thread(http.post, call)
+    assert peer.requests[0].head.startswith(
+        b"POST /repository/d%C3%A9p%C3%B4t%20a%20b?x=1&y=%C3%A9 HTTP/1.1\r\n"
+    )
+
+
+async def test_a_name_that_is_none_is_no_address() -> None:
+    async with client() as http:
+        for url in ("https://a..b/", "https://\xe9\udc80/"):
+            with pytest.raises(HttpError, match=r"ConnectError|InvalidURL"):
+                await asyncio.to_thread(http.post, Call(url, {}, b""))
+
+
 async def test_an_answer_that_ends_with_the_connection_is_read() -> None:
     async with server(raw(HEAD + b"\r\n<b/>", hang_up=True)) as peer, client() as http:
         assert [(await post(http, peer)).body for _ in range(2)] == [b"<b/>", b"<b/>"]

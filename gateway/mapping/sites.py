@@ -205,8 +205,9 @@ def _site(own: ProfileFile, data: Mapping[str, Any]) -> tuple[Site | None, list[
         named = re.search(r"unknown field `([^`]+)`", str(wrong))
         where = [*keys[:1], *((named[1],) if named else keys[1:2])]
         choices = CHOICES.get(keys[-1]) if keys else None
-        said = f"`{keys[-1]}` is one of {', '.join(choices)}" if choices else str(wrong)
-        return None, [own.problem(said, *(where or ("fictive",)))]
+        value = re.search(r"'([^']*)'", str(wrong))
+        told = choices and value and f"`{value[1]}` is none of {', '.join(choices)}"
+        return None, [own.problem(told or str(wrong), *(where or ("fictive",)))]
     problems = [own.problem(said, *place) for said, place in faults(site)]
     problems.sort(key=lambda one: one.line)
     return (None, problems) if problems else (site, [])

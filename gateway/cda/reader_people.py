@@ -23,7 +23,7 @@ def address(node: etree._Element | None) -> Address | None:
         return None
     parts: dict[str, list[str]] = {}
     for part in node.iterchildren(f"{{{HL7}}}*"):
-        parts.setdefault(etree.QName(part).localname, []).append(text(part))
+        parts.setdefault(part.tag.rpartition("}")[2], []).append(text(part))
     first = {tag: values[0] for tag, values in parts.items()}
     street = " ".join(first[tag] for tag in _STREET if first.get(tag))
     extra = [value for tag in _EXTRA_LINES for value in parts.get(tag, ())]

@@ -5,6 +5,7 @@ A record is applied to a report only when both agree on who the patient is: a nu
 """
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from gateway.model.base import replace
 from gateway.model.findings import Finding, finding
@@ -32,6 +33,7 @@ CONTACTS = ("used_family", "used_given", "address", "telecoms", "guardians")
 _HOPS = 8
 """Longest chain of merges that is followed."""
 _RULE = "identity feed"
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 # --- what an event makes of the records
@@ -141,14 +143,22 @@ def _status(patient: Patient, marks: tuple[str, ...]) -> IdentityStatus:
 
 
 def resolve(patient: Patient, known: Lookup) -> IdentityRecord | None:
-    """The record that speaks for `patient`, over merges and links; `opposed` is that of the first of the
-    chain, from its end, which says anything."""
-    for key in keys(patient):
-        chain = tuple(_chain(key, known))
-        if chain:
-            said = next((one.opposed for one in reversed(chain) if one.opposed is not None), None)
-            return replace(chain[-1], opposed=said)
-    return None
+    """The record that speaks for `patient`, over merges and links: that of the first known identifier.
+
+    Opposition is asked under every identifier, since it may have been told under another one: of each chain
+    the last that says anything, of these the newest.
+    """
+    chains = [chain for key in keys(patient) if (chain := tuple(_chain(key, known)))]
+    if not chains:
+        return None
+    said = (next((one for one in reversed(chain) if one.opposed is not None), None) for chain in chains)
+    newest = max(filter(None, said), key=_spoken, default=None)
+    return replace(chains[0][-1], opposed=newest.opposed if newest is not None else None)
+
+
+def _spoken(record: IdentityRecord) -> tuple[datetime, bool]:
+    """When; of two at the same time the one that forbids counts."""
+    return record.said_at or _LONG_AGO, bool(record.opposed)
 
 
 def _chain(key: Identifier, known: Lookup) -> Iterator[IdentityRecord]:

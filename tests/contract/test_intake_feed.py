@@ -303,6 +303,19 @@ async def test_what_was_in_hand_when_the_patient_opposed_is_not_tried_again(
     assert house.deliveries()["dmp"][1:] == ("pending", "")
 
 
+async def test_an_opposition_counts_under_whatever_number_it_was_told(house: House) -> None:
+    """The report names the number of the survivor, the opposition the one that was merged into it; both the
+    matricule."""
+    await house.take(fixture("adt_a40_merge"))
+    await house.take(fixture("oru_report"))
+    assert house.deliveries()["dmp"][1:] == ("planned", "")
+    later = ("20210108120000", "20210109120000")
+    await house.take(fixture("adt_a31_opposed", later))
+    assert house.deliveries()["dmp"][1:] == ("blocked", "DMP-OPPOSED")
+    await house.take(fixture("adt_a31_opposed", ("|IO|", "|INO|"), ("20210108120000", "20210110120000")))
+    assert house.deliveries()["dmp"][1:] == ("planned", "")
+
+
 async def test_what_arrived_while_the_patient_opposed_stands_as_delivered(house: House) -> None:
     await house.take(fixture("oru_report"))
     tasks = await produced(house)

@@ -1,10 +1,11 @@
 """Under any order of messages, identity events, commands, peer faults and deaths: nothing wrong arrives.
 
 One house, from ER7 to what its peers hold, only the wires are left out. Messages of two exams come as drafts,
-finals, corrections and withdrawals, new or late, again, under a qualified or a provisional identity; the feed
-qualifies and opposes; people announce, mask, withdraw, retry, cancel, release; peers take, refuse, answer
-nothing; workers and gateways die. After each event the ledger adds up; what a peer takes is for that person,
-validated, qualified, wanted there and not there yet; at the end the folder holds the newest text.
+finals, corrections and withdrawals, new or late, again, under a qualified or a provisional identity; orders
+come and go; the feed qualifies, merges and opposes; people announce, mask, withdraw, retry, cancel, release;
+peers take, refuse, answer nothing; workers and gateways die. After each event the ledger adds up; what a peer
+takes is for that person, validated, qualified, wanted there and not there yet; at the end the folder holds
+the newest text.
 """
 
 import asyncio
@@ -49,7 +50,8 @@ EVENTS = st.lists(
             ),
         ),
         st.tuples(st.just("again"), st.integers(0, 30), st.none()),
-        st.tuples(st.just("feed"), st.sampled_from(["qualified", "opposed", "agreed"]), st.none()),
+        st.tuples(st.just("feed"), st.sampled_from(["qualified", "opposed", "agreed", "merged"]), st.none()),
+        st.tuples(st.just("order"), st.sampled_from("AB"), st.sampled_from(["NW", "CA"])),
         st.tuples(st.just("command"), st.sampled_from("AB"), st.sampled_from(Verb)),
         st.tuples(st.just("claim"), st.integers(1, 8), st.none()),
         st.tuples(st.just("work"), st.integers(0, 3), st.none()),
@@ -137,15 +139,22 @@ class Life:
             assert self.house.queries.deliveries(limit=1000) == before, "a resend changes nothing"
 
     async def feed(self, what: str, _: object) -> None:
-        name = "adt_a08_qualified" if what == "qualified" else "adt_a31_opposed"
+        name = {"qualified": "adt_a08_qualified", "merged": "adt_a40_merge"}.get(what, "adt_a31_opposed")
         self._minute += 1
         moment = f"2031010811{self._minute:02}00"
         message = fixture(name, ("20210108120000", moment), ("20210106094000", moment))
         if what == "agreed":
             message = message.replace(f"|IO|{moment}|IC|", f"|INO|{moment}|IC|")
         assert read_ack(await self._send(message)).code == "AA"
-        if what != "qualified" or "|INO|" in message:
+        if what != "merged":  # who is merged keeps what he said
             self._opposed = what == "opposed"
+
+    async def order(self, exam: str, control: str) -> None:
+        """It may fill what a report lacks, and changes nothing that was taken."""
+        before = self.house.queries.deliveries(limit=1000)
+        message = fixture("orm_zds", ("ORC|NW|", f"ORC|{control}|"), ("2021-000042", EXAMS[exam]))
+        assert read_ack(await self._send(message)).code == "AA"
+        assert self.house.queries.deliveries(limit=1000) == before
 
     async def command(self, exam: str, verb: Verb) -> None:
         number = "AB".index(exam) + 1

@@ -1,7 +1,7 @@
 """POST over HTTP/1.1 and TLS, for threads: blocking, one attempt a call, connections kept between calls.
 
-The protocol is h11's; a whole client around it costs five times as much a request (measured). A request is
-never sent twice here: whoever calls knows what may be repeated.
+The protocol is h11's; a whole client around it took 1.7 ms of CPU a request instead of 1.1 (measured). A
+request is never sent twice here: whoever calls knows what may be repeated.
 """
 
 import select

@@ -1,7 +1,7 @@
 """Bytes of a mail with attachments (RFC 5322, 2045, 2047): the standard library folds and encodes words, the
 rest is written here.
 
-Its message classes read again every header that they are given and cost four times as much; the values here
+Its message classes read again every header that they are given and cost twice as much; the values here
 are made by us and already clean, so there is nothing to parse. Equal arguments give equal bytes.
 """
 

@@ -58,6 +58,24 @@ class VersionRow(NamedTuple):
     trace: str
 
 
+class DeliveryRow(NamedTuple):
+    version_id: int
+    report_id: int
+    destination: str
+    lane_recipient: str
+    recipient: str | None
+    action: str
+    state: str
+    reason: str
+    attempts: int
+    tries: int
+    due_since: int | None
+    next_try: int | None
+    outcome: str | None
+    created_at: int
+    updated_at: int
+
+
 class PatientRow(NamedTuple):
     """Of `report_patient`."""
 

@@ -1,7 +1,7 @@
 """What one report of a message writes: its set's row, its new version, the ledger of that version."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.model.base import encode
 from gateway.model.canonical import canonical
@@ -16,7 +16,7 @@ from gateway.store import statements as named
 from gateway.store.artifacts import keep
 from gateway.store.known import KnownReports
 from gateway.store.moments import to_micros
-from gateway.store.rows import MessageReportRow, ReportRow, VersionRow
+from gateway.store.rows import DeliveryRow, MessageReportRow, ReportRow, VersionRow
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw, announced, make_way
 from gateway.store.withdrawal import recall
@@ -70,11 +70,13 @@ def settle(
     identities.name_report(session, site, report_id, report.patient, first=number == 1)
     version_id = _version(session, message_id, report_id, settled, report, identity)
     rows = [_delivery_row(report_id, version_id, planned, now) for planned in plan]
-    given_up = _make_way(session, report_id, rows, withdraw, now) if number > 1 else []
-    if rows:
-        session.run_many(named.ADD_DELIVERY, rows)
+    given_up: list[str] = []
+    if number > 1:
+        rows, given_up = _make_way(session, report_id, rows, withdraw, now)
+    for row in rows:
+        session.later(named.ADD_DELIVERY, row)
     stirred = bool(rows) or number > 1
-    if all(row["state"] != DeliveryState.BLOCKED for row in rows):
+    if all(row.state != DeliveryState.BLOCKED for row in rows):
         return Wrote(given_up, stirred=stirred)
     owed = session.rows(named.VERSION_DELIVERIES, {"version_id": version_id})
     return Wrote(given_up, [number for number, made in owed if made == DeliveryState.BLOCKED], stirred)
@@ -112,18 +114,20 @@ def _name_document(session: Session, site: str, document_id: str, report_id: int
 
 
 def _make_way(
-    session: Session, report_id: int, rows: list[dict[str, Any]], withdraw: Withdraw, now: int
-) -> list[str]:
-    """Give up what never left of older versions, and set the actions of `rows` by what did leave."""
-    announced(session, report_id, {(row["destination"], row["lane_recipient"]) for row in rows}, now)
-    given_up = []
+    session: Session, report_id: int, rows: list[DeliveryRow], withdraw: Withdraw, now: int
+) -> tuple[list[DeliveryRow], list[str]]:
+    """Give up what never left of older versions: `rows` with their actions by what did leave, and the
+    destinations at which something was given up."""
+    announced(session, report_id, {(row.destination, row.lane_recipient) for row in rows}, now)
+    placed: list[DeliveryRow] = []
+    given_up: list[str] = []
     for row in rows:
-        lane = {name: row[name] for name in ("report_id", "destination", "lane_recipient")}
-        placed = make_way(session, lane, Action(row["action"]), withdraw, now)
-        row["action"] = placed.action.value
-        if placed.superseded:
-            given_up.append(row["destination"])
-    return given_up
+        lane = {name: getattr(row, name) for name in ("report_id", "destination", "lane_recipient")}
+        place = make_way(session, lane, Action(row.action), withdraw, now)
+        placed.append(row._replace(action=place.action.value))
+        if place.superseded:
+            given_up.append(row.destination)
+    return placed, given_up
 
 
 def _report(
@@ -166,23 +170,23 @@ def _report(
     return row.id
 
 
-def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now: int) -> dict[str, Any]:
+def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now: int) -> DeliveryRow:
     recipient = planned.recipient
     due = now if planned.state is DeliveryState.PENDING else None
-    return {
-        "version_id": version_id,
-        "report_id": report_id,
-        "destination": planned.destination.value,
-        "lane_recipient": planned.lane,
-        "recipient": encode(recipient).decode() if recipient is not None else None,
-        "action": planned.action.value,
-        "state": DeliveryState(planned.state).value,
-        "reason": planned.reason,
-        "attempts": 0,
-        "tries": 0,
-        "due_since": due,
-        "next_try": due,
-        "outcome": None,
-        "created_at": now,
-        "updated_at": now,
-    }
+    return DeliveryRow(
+        version_id=version_id,
+        report_id=report_id,
+        destination=planned.destination.value,
+        lane_recipient=planned.lane,
+        recipient=encode(recipient).decode() if recipient is not None else None,
+        action=planned.action.value,
+        state=planned.state.value,
+        reason=planned.reason,
+        attempts=0,
+        tries=0,
+        due_since=due,
+        next_try=due,
+        outcome=None,
+        created_at=now,
+        updated_at=now,
+    )

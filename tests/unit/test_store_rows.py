@@ -22,6 +22,7 @@ ACTIONS = select(tables.audit.c.action).order_by(tables.audit.c.id)
         (rows.ReportRow, tables.report),
         (rows.MessageReportRow, tables.message_report),
         (rows.VersionRow, tables.report_version),
+        (rows.DeliveryRow, tables.delivery),
         (rows.PatientRow, tables.report_patient),
         (rows.AuditRow, tables.audit),
     ],

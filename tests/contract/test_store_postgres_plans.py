@@ -60,7 +60,7 @@ def filled(postgres_server: Server) -> str:
     ids=lambda value: "→".join(value) if isinstance(value, list) else "",
 )
 def test_a_hot_statement_uses_its_index(filled: str, statement: Executable, indexes: list[str]) -> None:
-    text, constants = _compiled(statement)
+    text, constants, _ = _compiled(statement)
     values = defaultdict(int, {**dict.fromkeys(TEXTS, "x"), **VALUES, **constants})
     with psycopg.connect(filled) as connection:
         plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {text}".encode(), values))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.common import emit, fail, settings
+from gateway.cli.tables import field, pairs, part, show
 
 if TYPE_CHECKING:
     from gateway.ports import Queries
@@ -79,12 +80,11 @@ def delivery(identifier: int, as_json: bool, config: Path | None) -> None:
         return
     for name, value in row.items():
         if name not in ("attempts_made", "remote_ids"):
-            print(f"{name:20} {_text(value)}")
+            field(name, value)
     if row["remote_ids"]:
-        print(f"remote_ids           {_pairs(row['remote_ids'])}")
-    for attempt in row["attempts_made"]:
-        said = " ".join(filter(None, (attempt["outcome"].get(name) for name in ("kind", "code", "detail"))))
-        print(f"attempt {attempt['number']:<12} {attempt['started_at']}  {attempt['ended_at']}  {said}")
+        field("remote_ids", pairs(row["remote_ids"]))
+    made = [{**one, **one["outcome"]} for one in row["attempts_made"]]
+    part("attempts", made, ("number", "started_at", "ended_at", "kind", "code", "detail"))
 
 
 def audit(
@@ -138,9 +138,9 @@ def order(identifier: int, as_json: bool, config: Path | None) -> None:
         return
     for name, value in row.items():
         if name not in ("order", "messages"):
-            print(f"{name:20} {_text(value)}")
-    for spoken in row["messages"]:
-        print(f"message              {_pairs(spoken)}")
+            field(name, value)
+    part("messages", row["messages"], tuple(row["messages"][0]) if row["messages"] else ())
+    print()
     print(json.dumps(row["order"], ensure_ascii=False, indent=2))
 
 
@@ -177,17 +177,22 @@ def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> N
         return
     for name, value in row.items():
         if name not in ("findings", "reports", "judgements", "deliveries"):
-            print(f"{name:20} {_text(value)}")
-    for found in row.get("findings", ()):
-        print(f"finding              {_finding(found)}")
-    for report in row.get("reports", ()):
-        print(f"report               {_pairs(report)}")
-    for judgement in row.get("judgements", ()):
-        print(f"judgement            {_pairs({**judgement, 'findings': len(judgement['findings'])})}")
+            field(name, value)
+    for found in row["findings"]:
+        field("finding", _finding(found))
+    part("reports", row["reports"], ("id", "set_key", "status", "verdict", "version"))
+    for judgement in row["judgements"]:
+        print()
+        field("judgement", pairs({**judgement, "findings": len(judgement["findings"])}))
         for found in judgement["findings"]:
-            print(f"  document finding   {_finding(found)}")
-    for delivery in row.get("deliveries", ()):
-        print(f"delivery             {_pairs(delivery)}")
+            field("  document finding", _finding(found))
+    part("deliveries", row["deliveries"], _OF_MESSAGE)
+
+
+_OF_MESSAGE = (
+    *("id", "report_id", "version", "destination", "recipient", "action", "state", "attempts"),
+    *("next_try", "reason", "outcome"),
+)
 
 
 def _finding(found: dict[str, Any]) -> str:
@@ -200,28 +205,3 @@ def _finding(found: dict[str, Any]) -> str:
 def _known(state: str, states: list[str], option: str = "--state") -> None:
     if state and state not in states:
         fail(f"{option} {state}: expected one of {', '.join(states)}", 2)
-
-
-def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
-    """A table for people, or one JSON object a line."""
-    if as_json:
-        emit(rows)
-        return
-    cells = [columns, *(tuple(_text(row.get(name)) for name in columns) for row in rows)]
-    widths = [max(len(line[at]) for line in cells) for at in range(len(columns))]
-    for line in cells:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _pairs(row: dict[str, Any]) -> str:
-    return "  ".join(
-        f"{name}={_text(value)}" for name, value in row.items() if value not in (None, "", [], 0)
-    )
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    return str(value)

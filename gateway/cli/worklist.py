@@ -4,7 +4,8 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.cli.common import WRONG_USE, fail
-from gateway.cli.listing import reading, show
+from gateway.cli.listing import reading
+from gateway.cli.tables import show
 
 
 def worklist(

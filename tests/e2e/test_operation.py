@@ -78,7 +78,9 @@ def test_a_delivery_is_shown_with_what_its_peer_said(gateway: Gateway) -> None:
     wait_for(gateway, "delivered")
     (row,) = gateway.rows("deliveries", "--destination", "folder")
     lines = gateway.run("delivery", str(row["id"])).stdout.splitlines()
-    assert [line.split()[-2:] for line in lines if line.startswith("attempt ")] == [["delivered", "written"]]
+    title, made = lines[lines.index("attempts") + 1 :]
+    assert title.split() == ["number", "started_at", "ended_at", "kind", "detail"]
+    assert made.split()[3:] == ["delivered", "written"]
 
 
 def test_the_api_answers_409_and_404_and_wants_the_token(gateway: Gateway) -> None:

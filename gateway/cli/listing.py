@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.common import emit, fail, settings
-from gateway.cli.tables import field, pairs, part, show
+from gateway.cli.tables import field, fields, pairs, part, show
 
 if TYPE_CHECKING:
     from gateway.ports import Queries
@@ -78,9 +78,7 @@ def delivery(identifier: int, as_json: bool, config: Path | None) -> None:
     if as_json:
         emit([row])
         return
-    for name, value in row.items():
-        if name not in ("attempts_made", "remote_ids"):
-            field(name, value)
+    fields(row, "attempts_made", "remote_ids")
     if row["remote_ids"]:
         field("remote_ids", pairs(row["remote_ids"]))
     made = [{**one, **one["outcome"]} for one in row["attempts_made"]]
@@ -136,9 +134,7 @@ def order(identifier: int, as_json: bool, config: Path | None) -> None:
     if as_json:
         emit([row])
         return
-    for name, value in row.items():
-        if name not in ("order", "messages"):
-            field(name, value)
+    fields(row, "order", "messages")
     part("messages", row["messages"], tuple(row["messages"][0]) if row["messages"] else ())
     print()
     print(json.dumps(row["order"], ensure_ascii=False, indent=2))
@@ -175,9 +171,7 @@ def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> N
     if as_json:
         emit([row])
         return
-    for name, value in row.items():
-        if name not in ("findings", "reports", "judgements", "deliveries"):
-            field(name, value)
+    fields(row, "findings", "reports", "judgements", "deliveries")
     for found in row["findings"]:
         field("finding", _finding(found))
     part("reports", row["reports"], ("id", "set_key", "status", "verdict", "version"))

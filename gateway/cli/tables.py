@@ -35,8 +35,14 @@ def part(title: str, rows: list[Row], columns: tuple[str, ...]) -> None:
         print(" " * _GAP + line)
 
 
+def fields(row: Row, *but: str) -> None:
+    """The lines of such a description; what is named in `but` is shown otherwise."""
+    for name, value in row.items():
+        if name not in but:
+            field(name, value)
+
+
 def field(name: str, value: Any) -> None:
-    """A line of such a description."""
     print(f"{name:20} {text(value)}".rstrip())
 
 

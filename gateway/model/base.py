@@ -1,6 +1,6 @@
 """The one base of all values that travel between rooms."""
 
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     @dataclass_transform(frozen_default=True, kw_only_default=True)
     class Value:
         """A frozen value."""
+
+        __struct_fields__: ClassVar[tuple[str, ...]]
 
         def __init_subclass__(cls, *, dict: bool = False, gc: bool = False) -> None: ...
         def __init__(self, **fields: Any) -> None: ...

@@ -5,7 +5,7 @@ An order that comes after its report is joined to later versions only: what was 
 
 from typing import NamedTuple
 
-from gateway.model.base import V, Value, replace
+from gateway.model.base import V, replace
 from gateway.model.findings import Finding, finding
 from gateway.model.order import ImagingOrder, KnownOrder, keys, order_keys
 from gateway.model.people import Practitioner
@@ -202,13 +202,12 @@ def _overlaid(known: V, new: V, empty: V) -> V:
     """`new` with the fields of `known` where it says no more than `empty`."""
     return replace(
         new,
-        **{one: getattr(known, one) for one in _fields(new) if getattr(new, one) == getattr(empty, one)},
+        **{
+            one: getattr(known, one)
+            for one in new.__struct_fields__
+            if getattr(new, one) == getattr(empty, one)
+        },
     )
-
-
-def _fields(value: Value) -> tuple[str, ...]:
-    names: tuple[str, ...] = value.__struct_fields__  # type: ignore[attr-defined]  # every Value is a Struct
-    return names
 
 
 def _acts(known: tuple[Act, ...], new: tuple[Act, ...]) -> tuple[Act, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from inspect import signature
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from gateway.config import Settings
 from gateway.model.delivery import Destination, Outcome
@@ -61,8 +61,8 @@ class Route:
 
     async def send(self, request: Any, begun: Callable[[], None]) -> Outcome:
         if self.marks:
-            return await self.sender.send(request, begun=begun)  # type: ignore[call-arg]  # seen in `marks`
-        return await self.sender.send(request)  # type: ignore[call-arg]  # the other half of the union
+            return await cast("MarkingSender", self.sender).send(request, begun=begun)
+        return await cast("Sender", self.sender).send(request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ def _run(what: str, given: argparse.Namespace) -> None:
 
             micro.run(seconds=min(given.seconds, 3.0))
         case "stages":
-            from bench import stages
+            from bench import stages, worker_stages
 
             stages.run(seconds=min(given.seconds, 5.0), folder=given.folder)
+            worker_stages.run(seconds=min(given.seconds, 5.0), folder=given.folder)
         case "store":
             from bench import store
 

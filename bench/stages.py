@@ -147,9 +147,14 @@ async def measure(*, seconds: float, folder: Path | None = None) -> Stages:
 
 def run(*, seconds: float, folder: Path | None = None) -> None:
     stages = asyncio.run(measure(seconds=seconds, folder=folder))
+    table("intake of a 2 kB ORU, by step", "in all, without network", stages)
+
+
+def table(title: str, whole: str, stages: Stages) -> None:
+    """A line a step, and their sum as what one core could do."""
     spent = {step: stages.milliseconds(step) for step in stages.rounds}
-    whole = sum(spent.values())
-    print(f"{'intake of a 2 kB ORU, by step':38}{'CPU ms':>8}{'share':>8}")
+    total = sum(spent.values())
+    print(f"{title:38}{'CPU ms':>8}{'share':>8}")
     for step, cost in spent.items():
-        print(f"{step:38}{cost:8.3f}{cost / whole:8.0%}")
-    print(f"{'in all, without network':38}{whole:8.3f}{1000 / whole:8.0f} a second of one core")
+        print(f"{step:38}{cost:8.3f}{cost / total:8.0%}")
+    print(f"{whole:38}{total:8.3f}{1000 / total:8.0f} a second of one core")

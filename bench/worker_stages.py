@@ -28,7 +28,6 @@ from gateway.ports import Produced, Settlement, Task
 from gateway.service.workers import worker_parts
 from gateway.store import SqliteStore, SystemClock
 
-
 T = TypeVar("T")
 
 GROUP = 16

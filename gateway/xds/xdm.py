@@ -5,9 +5,8 @@
 Names are ISO 9660 level 1 (8.3, capitals). Equal arguments give equal bytes.
 """
 
-import io
-import zipfile
 from datetime import datetime
+from functools import lru_cache
 from html import escape
 
 from gateway.model.base import Value, replace
@@ -15,11 +14,11 @@ from gateway.xds.ebrim import submit_objects_request
 from gateway.xds.hl7types import clean
 from gateway.xds.model import Submission
 from gateway.xds.xml import DECLARATION
+from gateway.xds.zip import Member, member
+from gateway.xds.zip import archive as zipped
 
 FILE_NAME = "IHE_XDM.ZIP"
 SUBSET = "IHE_XDM/SUBSET01"
-_LEVEL = 1
-"""Zip level 1: the PDF inside the CDA is Base64 of deflated data, more effort gains nothing."""
 
 EXTENSIONS: dict[str, str] = {
     "text/xml": "XML",
@@ -66,26 +65,20 @@ def archive(
     )
     metadata = DECLARATION + submit_objects_request(replace(submission, entries=entries)).encode("utf-8")
     members = (
-        ("INDEX.HTM", _index(sender).encode("utf-8")),
-        ("README.TXT", _readme(sender, tuple(entry.uri for entry in entries)).encode("utf-8")),
-        (f"{SUBSET}/METADATA.XML", metadata),
-        *((f"{SUBSET}/{entry.uri}", by_id[entry.entry_id]) for entry in entries),
+        *_pages(sender, tuple(entry.uri for entry in entries)),
+        member(f"{SUBSET}/METADATA.XML", metadata),
+        *(member(f"{SUBSET}/{entry.uri}", by_id[entry.entry_id]) for entry in entries),
     )
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as target:
-        for name, data in members:
-            target.writestr(_member(name, when), data, zipfile.ZIP_DEFLATED, _LEVEL)
-    return out.getvalue()
+    return zipped(members, when)
 
 
-def _member(name: str, when: datetime) -> zipfile.ZipInfo:
-    member = zipfile.ZipInfo(
-        name, (max(when.year, 1980), when.month, when.day, when.hour, when.minute, when.second)
+@lru_cache(maxsize=32)
+def _pages(sender: XdmSender, names: tuple[str, ...]) -> tuple[Member, Member]:
+    """INDEX.HTM and README.TXT: the same for all that one sender sends."""
+    return (
+        member("INDEX.HTM", _index(sender).encode("utf-8")),
+        member("README.TXT", _readme(sender, names).encode("utf-8")),
     )
-    # Fixed, so that the bytes depend neither on the machine nor on its umask: made by MS-DOS, plain file.
-    member.create_system = 0
-    member.external_attr = 0x20
-    return member
 
 
 def _index(sender: XdmSender) -> str:

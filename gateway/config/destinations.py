@@ -23,8 +23,12 @@ class DestinationSettings(Section):
     """Failures in a row (nothing taken, no answer) after which only one delivery at a time probes; 0: never.
     None: 5, but never for acknowledgements (zam), which go to several peers."""
     breaker_pause: float = Field(default=5.0, gt=0)
-    """Seconds before the first probe; doubled at each that fails."""
-    breaker_longest: float = Field(default=120.0, gt=0)
+    """Seconds before the first probe, ± a fifth; doubled at each that fails. A probe is one real delivery,
+    the next in the queue. When it succeeds all that failed meanwhile is due at once, as far as rate and
+    concurrency let it through."""
+    breaker_longest: float = Field(default=30.0, gt=0)
+    """Seconds between two probes at most, where the peer asks for no longer pause (Retry-After): after so
+    long at the latest a destination that is back is noticed."""
 
 
 class DmpSettings(Section):

@@ -1,20 +1,24 @@
 """How much each destination may get now: rate, circuit breaker, pause. Pure but for the times handed in.
 
 A peer that is down is not asked by every delivery in turn: after some failures in a row its circuit opens,
-nothing is handed out, no try is used up; then one delivery probes, and its answer closes the circuit again.
+nothing is handed out, no try is used up; then one delivery probes, whether its own next try has come or not,
+and its answer closes the circuit again.
 """
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from gateway.config import DestinationSettings
-from gateway.model.delivery import Destination, OutcomeKind
+from gateway.model.delivery import Destination, Outcome, OutcomeKind
 
 FAILURES = frozenset({OutcomeKind.TRANSIENT, OutcomeKind.AMBIGUOUS})
 """The peer did not do its work; every other outcome is an answer of a peer that works."""
 DEFAULT_FAILURES = 5
-_MANY_PEERS = frozenset({Destination.ZAM, Destination.FOLDER})
-"""No circuit by default: one peer of several is down, or there is none."""
+JITTER = 0.2
+"""± share of a pause, drawn anew each time: the nodes do not probe in step."""
+UNKNOWN = float("-inf")
+"""The peer may have failed since any time before this run."""
 
 
 class GateState(StrEnum):
@@ -28,18 +32,25 @@ class Gate:
     """One destination. Times are seconds of a clock that never jumps (the event loop's)."""
 
     def __init__(
-        self, destination: Destination, settings: DestinationSettings, now: float, nodes: int = 1
+        self,
+        destination: Destination,
+        settings: DestinationSettings,
+        now: float,
+        nodes: int = 1,
+        draw: Callable[[], float] = random.random,
     ) -> None:
-        self._settings = settings
+        """`draw` gives numbers in [0, 1) for the jitter."""
+        self._settings, self._draw = settings, draw
         self._rate, self._burst = settings.rate, float(settings.burst)
         stated = settings.breaker_failures
-        self._most_failures = (
-            stated if stated is not None else 0 if destination in _MANY_PEERS else DEFAULT_FAILURES
-        )
+        # Acknowledgements go to several peers: one that is down must not stop the others.
+        default = 0 if destination is Destination.ZAM else DEFAULT_FAILURES
+        self._most_failures = default if stated is None else stated
         self._tokens, self._filled_at = self._burst, now
         self.share(nodes, now)
-        self._failures = 0
-        self._pause = settings.breaker_pause
+        self._failures, self._since, self._known = 0, now, False
+        """In a row, and when the first of them was; whether the peer has ever answered in this run."""
+        self._pause, self._asked_until = settings.breaker_pause, UNKNOWN
         self._probe_at: float | None = None
         """When the next probe may go; None while the circuit is closed."""
 
@@ -91,18 +102,30 @@ class Gate:
         if self._rate:
             self._tokens = min(self._burst, self._tokens + count)
 
-    def result(self, kind: OutcomeKind, now: float) -> None:
-        """What one attempt tells of the peer."""
-        if kind not in FAILURES:
-            self._failures, self._probe_at, self._pause = 0, None, self._settings.breaker_pause
-            return
+    def result(self, outcome: Outcome, now: float) -> float | None:
+        """What one attempt tells of the peer. Where it tells that the peer is back: since when it had failed
+        (UNKNOWN: the first answer in this run), so that what waited for it need not wait any longer."""
+        if outcome.kind not in FAILURES:
+            back = UNKNOWN if not self._known else self._since if self._probe_at is not None else None
+            self._failures, self._probe_at, self._known = 0, None, True
+            self._pause, self._asked_until = self._settings.breaker_pause, UNKNOWN
+            return back
+        if not self._failures:
+            self._since = now
         self._failures += 1
+        self._asked_until = max(self._asked_until, now + outcome.retry_after)
         if self._probe_at is not None:
             if now >= self._probe_at:  # the probe, not one that was under way when the circuit opened
                 self._pause = min(2 * self._pause, self._settings.breaker_longest)
-                self._probe_at = now + self._pause
+                self._probe_at = self._next_probe(now)
         elif self._most_failures and self._failures >= self._most_failures:
-            self._probe_at = now + self._pause
+            self._probe_at = self._next_probe(now)
+        return None
+
+    def _next_probe(self, now: float) -> float:
+        """Not before the peer asked for it (Retry-After)."""
+        pause = min(self._pause, self._settings.breaker_longest)
+        return max(now + pause * (1 + JITTER * (2 * self._draw() - 1)), self._asked_until)
 
     def _allowance(self, now: float) -> int:
         if not self._rate:
@@ -133,6 +156,10 @@ class Gates:
             for gate in self._gates.values():
                 gate.share(nodes, now)
 
+    def probing(self, now: float) -> frozenset[Destination]:
+        """Where one delivery may go to see whether the peer is back."""
+        return frozenset(kind for kind, gate in self._gates.items() if gate.state(now) is GateState.PROBING)
+
     def room(self, under_way: Mapping[Destination, int], now: float) -> dict[Destination, int]:
         """The destinations that are limited now, and how many more each may get."""
         rooms = ((kind, gate.room(under_way.get(kind, 0), now)) for kind, gate in self._gates.items())
@@ -152,9 +179,9 @@ class Gates:
         if destination is not None:
             self._gates[destination].returned(1)
 
-    def result(self, destination: Destination | None, kind: OutcomeKind, now: float) -> None:
-        if destination is not None:
-            self._gates[destination].result(kind, now)
+    def result(self, destination: Destination, outcome: Outcome, now: float) -> float | None:
+        """As `Gate.result`."""
+        return self._gates[destination].result(outcome, now)
 
     def states(self, now: float) -> dict[Destination, GateState]:
         return {kind: gate.state(now) for kind, gate in self._gates.items()}

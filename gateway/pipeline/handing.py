@@ -1,17 +1,21 @@
 """Claims what may start now and hands it to the workers, as far as they and the destinations have room."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.config import Settings
-from gateway.model.delivery import Destination, OutcomeKind
-from gateway.pipeline.gates import Gates, GateState
+from gateway.model.delivery import Destination, Outcome
+from gateway.pipeline.gates import UNKNOWN, Gates, GateState
 from gateway.pipeline.link import Link
 from gateway.pipeline.pace import Pace, monotonic
-from gateway.ports import Clock, Task, WorkStore
+from gateway.ports import Clock, StoreUnavailableError, Task, WorkStore
+
+log = logging.getLogger(__name__)
 
 POLL = 2.0
 """Seconds after which the store is asked again at the latest: another process may have retried something."""
@@ -21,6 +25,8 @@ BREATH = 0.025
 QUIET = 0.1
 """Seconds without news after which the store is asked what is due next, where tasks were just handed out:
 mostly their results come before, and the question would be in vain."""
+SETTLED_BEFORE = timedelta(seconds=5)
+"""A gate hears of a failure when it is written, or so much later."""
 
 
 class Handing:
@@ -59,9 +65,19 @@ class Handing:
             "in_flight": sum(len(link.tasks) for link in self.links),
         }
 
-    def answered(self, destination: Destination | None, kind: OutcomeKind) -> None:
-        """What one attempt tells of its peer."""
-        self._gated.result(destination, kind, monotonic())
+    async def answered(self, destination: Destination, outcome: Outcome) -> None:
+        """What one attempt tells of its peer: when it is back, what failed meanwhile waits no longer."""
+        now = monotonic()
+        since = self._gated.result(destination, outcome, now)
+        if since is None:
+            return
+        began = datetime.min.replace(tzinfo=UTC)
+        if since != UNKNOWN:
+            began = self._clock.now() - timedelta(seconds=now - since) - SETTLED_BEFORE
+        try:
+            await self._store.hasten(destination, began)
+        except StoreUnavailableError as down:  # they go at their own next try
+            log.warning("what waited is not hastened", extra={"fault": str(down)})
 
     async def give_back(self, tasks: tuple[Task, ...]) -> None:
         """They were handed out, and not begun."""
@@ -98,7 +114,7 @@ class Handing:
             task.destination for link in self.links for task in link.tasks.values() if task.destination
         )
         gates.share(self._store.nodes(), now)
-        tasks = await self._store.claim(free, gates.room(under_way, now))
+        tasks = await self._store.claim(free, gates.room(under_way, now), gates.probing(now))
         for task in tasks:
             gates.handed_out(task.destination, now)
         return tasks

@@ -109,8 +109,8 @@ class Settling:
             metrics.ATTEMPTS.labels(where or "", kind.value).inc()
             if one.settlement.attempt > 1:
                 metrics.RETRIES.labels(where or "").inc()
-            if one.sent:
-                self._handing.answered(where, kind)
+            if one.sent and where is not None:
+                await self._handing.answered(where, one.settlement.outcome)
         returned = tuple(one for _, report in batch for one in report.returned)
         if returned:
             self._handing.hold(PAUSE)

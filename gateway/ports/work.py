@@ -1,6 +1,6 @@
 """The delivery side: tasks and their results, and the peers that documents go to."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -59,11 +59,16 @@ class Settlement(Value):
 class WorkStore(Protocol):
     """Durable state, delivery side (dispatcher). Same writer as the intake."""
 
-    async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
+    async def claim(
+        self,
+        limit: int,
+        room: Mapping[Destination, int] | None = None,
+        probes: Container[Destination] = (),
+    ) -> tuple[Task, ...]:
         """Tasks that may start now, oldest first: versions without documents, then deliveries that are due
         and whose lane (site, report set, destination, recipient) has no earlier unsettled row. A task handed
         out is not handed out again, by any node, before it is settled or `surrender`ed, or its node is gone.
-        `room` caps single destinations."""
+        `room` caps single destinations; of `probes` the next delivery goes also before its next try."""
         ...
 
     async def settle(self, results: tuple[Produced | Settlement, ...]) -> None:
@@ -73,6 +78,10 @@ class WorkStore(Protocol):
     async def surrender(self, tasks: tuple[Task, ...]) -> None:
         """Give tasks back whose worker died; what may have left becomes `ambiguous` after a restart only
         where the destination cannot be asked (mail), else is asked by the sender."""
+        ...
+
+    async def hasten(self, destination: Destination, since: datetime) -> None:
+        """What was tried in vain since `since` and waits for its next try is due now."""
         ...
 
     def nodes(self) -> int:

@@ -3,7 +3,7 @@ and a restart simply looks again (architecture §3b)."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.model.delivery import Destination
@@ -13,6 +13,8 @@ from gateway.store.session import Session
 
 Lane = tuple[int, str, str]
 """(report id, destination, recipient): the report id stands for site and report set."""
+WHENEVER = (1 << 63) - 1
+"""In place of now: whatever the next try is."""
 
 
 class Due(NamedTuple):
@@ -55,10 +57,17 @@ class Claiming:
         self._versions: set[int] = set()
         self._deliveries: dict[int, Lane] = {}
 
-    def look(self, limit: int, now: int, room: Mapping[Destination, int]) -> Callable[[Session], Found]:
+    def look(
+        self,
+        limit: int,
+        now: int,
+        room: Mapping[Destination, int],
+        probes: Container[Destination] = (),
+    ) -> Callable[[Session], Found]:
         """The reading part of a claim, to be run in the reader's thread; `now` in microseconds.
 
-        `room`: how many more of a destination may be handed out, where fewer than `per_destination` say.
+        `room`: how many more of a destination may be handed out, where fewer than `per_destination` say;
+        `probes`: where the next goes also before its time.
         """
         self._looks += 1
         number_of_look, self._recovering = self._looks, False
@@ -78,9 +87,10 @@ class Claiming:
             for kind, most in places.items():
                 if most <= 0:
                     continue
+                latest = WHENEVER if kind in probes else now
                 rows = session.rows(
                     named.DUE,
-                    {"destination": kind.value, "now": now, "most": most + under_way[kind.value]},
+                    {"destination": kind.value, "now": latest, "most": most + under_way[kind.value]},
                 )
                 found = [
                     Due(next_try, number, attempts + 1, version, bool(made), (report, kind.value, recipient))

@@ -1,7 +1,7 @@
 """Claims on PostgreSQL: rows that are due and in nobody's hand, with a lease each (`nodes`)."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, exists, literal_column, not_
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from gateway.model.delivery import Destination
 from gateway.ports import Produced, Settlement, Task
 from gateway.store import statements as named
-from gateway.store.claim import Due, share
+from gateway.store.claim import WHENEVER, Due, share
 from gateway.store.nodes import key
 from gateway.store.session import Session
 from gateway.store.tables import delivery, lease
@@ -54,6 +54,7 @@ class Leasing:
         now: int,
         room: Mapping[Destination, int],
         paused: frozenset[str],
+        probes: Container[Destination] = (),
     ) -> tuple[Task, ...]:
         """In a transaction of its own; `holder`: name and token of this node. Oldest first."""
         held = dict(self._held)
@@ -62,7 +63,8 @@ class Leasing:
             for (number,) in session.rows(_VERSIONS, {"most": limit + len(held)})
             if ("produce", number) not in held
         ]
-        due = self._due(session, held, limit, now, room, paused)
+        nows = {kind: WHENEVER if kind in probes else now for kind in Destination if kind.value not in paused}
+        due = self._due(session, held, limit, nows, room)
         late = [one.version_id for one in due if not one.produced]
         ready = [one for one in due if one.produced]
         versions = sorted({*versions, *(one for one in late if ("produce", one) not in held)})
@@ -87,15 +89,14 @@ class Leasing:
         session: Session,
         held: Mapping[_Key, Destination | None],
         limit: int,
-        now: int,
+        nows: Mapping[Destination, int],
         room: Mapping[Destination, int],
-        paused: frozenset[str],
     ) -> list[Due]:
         under_way = Counter(held.values())
         due: list[Due] = []
-        for kind in Destination:
+        for kind, now in nows.items():
             most = min(self._per_destination - under_way[kind], room.get(kind, limit), limit)
-            if most > 0 and kind.value not in paused:
+            if most > 0:
                 rows = session.rows(_DUE, {"destination": kind.value, "now": now, "most": most})
                 due += [
                     Due(next_try, number, attempts + 1, version, bool(made), (report, kind.value, recipient))

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -101,7 +101,12 @@ class PostgresStore(Store):
 
     # --- ports.WorkStore
 
-    async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
+    async def claim(
+        self,
+        limit: int,
+        room: Mapping[Destination, int] | None = None,
+        probes: Container[Destination] = (),
+    ) -> tuple[Task, ...]:
         """Raises StoreUnavailableError."""
         assert self._pulse is not None, "opened for changes by hand"
         token, now, returned = self._pulse.token, self._now(), tuple(self._returned)
@@ -111,7 +116,9 @@ class PostgresStore(Store):
                 nodes.recovered(session, self._name, token)
             _give(session, returned)
             self._paused_now = paused_now(session)
-            return self._leasing.claim(session, (self._name, token), limit, now, room or {}, self._paused_now)
+            return self._leasing.claim(
+                session, (self._name, token), limit, now, room or {}, self._paused_now, probes
+            )
 
         async with self._claim_lock:
             await self._on_time()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -70,10 +70,15 @@ class SqliteStore(Store):
 
     # --- ports.WorkStore
 
-    async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]:
+    async def claim(
+        self,
+        limit: int,
+        room: Mapping[Destination, int] | None = None,
+        probes: Container[Destination] = (),
+    ) -> tuple[Task, ...]:
         async with self._claim_lock:
             await self._on_time()
-            found = await self._read(self._claiming.look(limit, self._now(), room or {}))
+            found = await self._read(self._claiming.look(limit, self._now(), room or {}, probes))
             return self._claiming.hand_out(found)
 
     def _settled(self, results: tuple[Produced | Settlement, ...]) -> None:

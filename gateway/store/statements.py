@@ -180,6 +180,16 @@ SET_BACK = update(delivery).where(_later).values(next_try=delivery.c.next_try - 
 CUT_WAITS = (
     update(delivery).where(delivery.c.next_try > bindparam("limit")).values(next_try=bindparam("limit"))
 )
+HASTEN = (
+    # The oldest go first.
+    update(delivery)
+    .where(
+        delivery.c.destination == bindparam("destination"),
+        _later,
+        delivery.c.updated_at >= bindparam("since"),
+    )
+    .values(next_try=func.coalesce(delivery.c.due_since, bindparam("now")))
+)
 
 # --- lanes
 

@@ -3,7 +3,7 @@
 import logging
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -125,7 +125,12 @@ class Store(ABC):
     # --- ports.WorkStore
 
     @abstractmethod
-    async def claim(self, limit: int, room: Mapping[Destination, int] | None = None) -> tuple[Task, ...]: ...
+    async def claim(
+        self,
+        limit: int,
+        room: Mapping[Destination, int] | None = None,
+        probes: Container[Destination] = (),
+    ) -> tuple[Task, ...]: ...
 
     @abstractmethod
     async def surrender(self, tasks: tuple[Task, ...]) -> None: ...
@@ -147,6 +152,11 @@ class Store(ABC):
     def _settle(self, session: Session, results: tuple[Produced | Settlement, ...], now: int) -> None:
         """Inside the transaction."""
         settle(session, results, self._retry, now, acknowledging=self._acknowledging)
+
+    async def hasten(self, destination: Destination, since: datetime) -> None:
+        values = {"destination": destination.value, "now": self._now(), "since": to_micros(since)}
+        await self._writer.submit(lambda session: session.run(named.HASTEN, values), later=True)
+        self._notify()
 
     @abstractmethod
     def _settled(self, results: tuple[Produced | Settlement, ...]) -> None:

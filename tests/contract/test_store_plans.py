@@ -49,6 +49,7 @@ LANE = "delivery_by_lane (report_id=? AND destination=? AND lane_recipient=? AND
                 "sqlite_autoindex_document_1 (version_id=?)",
             ],
         ),
+        (named.HASTEN, ["delivery_due (destination=? AND next_try>?)"]),
         (named.NEXT_DUE, ["COVERING INDEX delivery_due (destination=? AND next_try>?)"]),
         (named.DELIVERY_STATE, ["INTEGER PRIMARY KEY (rowid=?)"]),
         (named.VERSION_DELIVERIES, ["INDEX delivery_by_version (version_id=?)"]),

@@ -217,6 +217,40 @@ async def test_a_recipient_keeps_its_lane_when_its_mailbox_changes(store: Store)
 
 
 @pytest.mark.req("REQ-43")
+async def test_a_probe_is_the_next_delivery_whether_its_time_has_come_or_not(
+    store: Store, queries: StoreQueries, clock: TickingClock
+) -> None:
+    for order in ("CR1", "CR2"):
+        await take(store, planned(DMP), planned(MAIL, DOCTOR), order=order)
+    await produce(store)
+    await store.settle(tuple(result(task, K.TRANSIENT, clock) for task in await store.claim(10)))
+    assert await store.claim(10) == ()
+    (probe,) = await store.claim(10, {DMP: 1, MAIL: 1}, {DMP})
+    assert (probe.destination, probe.attempt) == (DMP, 2)
+    assert await store.claim(10, {DMP: 0}, {DMP}) == (), "one is under way"
+
+
+@pytest.mark.req("REQ-43")
+async def test_what_failed_since_the_peer_was_down_is_due_when_it_is_back(
+    store: Store, queries: StoreQueries, clock: TickingClock
+) -> None:
+    """What failed before waits for reasons of its own, and so does what another destination owes."""
+    for order in ("OWN", "CR1", "CR2"):
+        await take(store, planned(DMP), planned(FOLDER), order=order)
+    await produce(store)
+    tasks = {task.id: task for task in await store.claim(10)}
+    assert [tasks[number].destination for number in (1, 3, 5)] == [DMP] * 3
+    await store.settle((result(tasks[1], K.TRANSIENT, clock),))
+    clock.pass_seconds(5)
+    down = clock.now()
+    failed = (result(tasks[number], K.TRANSIENT, clock) for number in (3, 4))
+    await store.settle((*failed, result(tasks[5], K.AMBIGUOUS, clock)))
+    assert await store.claim(10) == ()
+    await store.hasten(DMP, down)
+    assert sorted((task.id, task.attempt) for task in await store.claim(10)) == [(3, 2), (5, 2)]
+
+
+@pytest.mark.req("REQ-43")
 async def test_a_transient_failure_waits_longer_each_time_then_is_given_up(
     store: Store, queries: StoreQueries, clock: TickingClock
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Settings
+from gateway.config import DestinationSettings, RetrySettings, Settings
 from gateway.model.delivery import Destination
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.ports import StoreUnavailableError
@@ -100,6 +100,22 @@ async def test_a_transient_failure_is_tried_again_until_it_is_delivered_once(cur
             "transient",
             "delivered",
         ]
+
+
+@pytest.mark.req("REQ-43")
+async def test_a_peer_that_is_back_gets_soon_what_would_have_waited_for_long(tmp_path: Path) -> None:
+    """Each delivery by itself would be tried again after ten minutes."""
+    world(tmp_path, outcomes={f"CR{number}": ["transient"] for number in range(7)})
+    current = Settings(
+        data_dir=tmp_path,
+        retry=RetrySettings(first=600.0),
+        destinations={DMP: DestinationSettings(breaker_pause=0.05, breaker_longest=0.2, concurrency=1)},
+    )
+    async with running(current) as (store, _, queries):
+        for number in range(7):
+            await store.commit(received(str(number)), concluding(planned(DMP), order=f"CR{number}"))
+        await until(lambda: states(queries) == {"delivered": 7})
+    assert Counter(line["kind"] for line in ledger(tmp_path, DMP)) == {"transient": 7, "delivered": 7}
 
 
 async def test_versions_of_a_report_arrive_in_their_order_and_name_what_they_replace(

@@ -4,24 +4,16 @@ CI-SIS volet Transmission 2.1, « Mapping VIHF », and spec dmp-mss.md §2.5. Th
 order of the official example; a value that is "" has no attribute.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
-
-from lxml import etree
 
 from gateway.model.base import Value
 from gateway.model.site import Software
 from gateway.security.cachet import Cachet
-from gateway.security.signature import enveloped_signature
+from gateway.security.signature import attribute, enveloped_signature, text
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 HL7 = "urn:hl7-org:v3"
-
-# Any: the stubs of lxml leave out that None names the default namespace.
-_ASSERTION_NAMESPACES: dict[Any, str] = {None: SAML, "xsi": XSI}
-_CODED_NAMESPACES: dict[Any, str] = {None: HL7}
 
 ISSUER_FORMAT = "urn:oasis:names:tc:SAML:1.1:nameid-format:X509SubjectName"
 UNSPECIFIED = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
@@ -74,36 +66,39 @@ class VihfClaims(Value):
     resource_urn: str = "urn:dmp"
 
 
-def vihf(claims: VihfClaims, cachet: Cachet, *, assertion_id: str, now: datetime) -> etree._Element:
-    """The signed `saml:Assertion`, to be put into `wsse:Security`.
+def vihf(claims: VihfClaims, cachet: Cachet, *, assertion_id: str, now: datetime) -> str:
+    """The markup of the signed `saml:Assertion`, to be put into `wsse:Security`.
 
-    `assertion_id` must be an NCName (`_` + UUID), fresh for each attempt; `now` is aware. Raises ValueError
-    when either is not so.
+    Written straight in its canonical form (exclusive C14N: attributes by name, no empty-element tags), so
+    that what is hashed is what is sent; a test canonicalises it again. `assertion_id` must be an NCName
+    (`_` + UUID), fresh for each attempt; `now` is aware. Raises ValueError when either is not so, or when a
+    claim has a character that XML cannot hold.
     """
     instant = _instant(now)
     # Everything is in the default namespace, as in the official example. Binding `#default` and `xsi` here
     # also keeps an envelope around from changing what InclusiveNamespaces renders, and so the digest.
-    assertion = etree.Element(f"{{{SAML}}}Assertion", nsmap=_ASSERTION_NAMESPACES)
-    assertion.set("ID", assertion_id)
-    assertion.set("IssueInstant", instant)
-    assertion.set("Version", "2.0")
-    issuer = _text(assertion, "Issuer", cachet.issuer)
-    issuer.set("Format", ISSUER_FORMAT)
-    _text(_add(assertion, "Subject"), "NameID", claims.user_id)
-    statement = _add(assertion, "AuthnStatement")
-    statement.set("AuthnInstant", instant)
-    _text(_add(statement, "AuthnContext"), "AuthnContextClassRef", claims.authentication_context)
-    _attributes(_add(assertion, "AttributeStatement"), claims)
-    issuer.addnext(enveloped_signature(assertion, assertion_id, cachet))
-    return assertion
+    begin = (
+        f'<Assertion xmlns="{SAML}" xmlns:xsi="{XSI}" ID="{attribute(assertion_id)}" IssueInstant="{instant}"'
+        f' Version="2.0"><Issuer Format="{ISSUER_FORMAT}">{text(cachet.issuer)}</Issuer>'
+    )
+    rest = (
+        f"<Subject><NameID>{text(claims.user_id)}</NameID></Subject>"
+        f'<AuthnStatement AuthnInstant="{instant}"><AuthnContext>'
+        f"<AuthnContextClassRef>{text(claims.authentication_context)}</AuthnContextClassRef>"
+        "</AuthnContext></AuthnStatement>"
+        f"<AttributeStatement>{_attributes(claims)}</AttributeStatement></Assertion>"
+    )
+    return begin + enveloped_signature(begin + rest, assertion_id, cachet) + rest
 
 
-def _attributes(statement: etree._Element, claims: VihfClaims) -> None:
-    for name, value in _texts(claims):
-        if value:
-            _text(_attribute(statement, name), "AttributeValue", value)
-    _coded(statement, "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse", "PurposeOfUse", (claims.purpose,))
-    _coded(statement, "urn:oasis:names:tc:xacml:2.0:subject:role", "Role", claims.roles)
+def _attributes(claims: VihfClaims) -> str:
+    texts = "".join(_attribute(name, _value(text(value))) for name, value in _texts(claims) if value)
+    purpose = _value(_coded("PurposeOfUse", claims.purpose))
+    roles = "".join(_value(_coded("Role", role)) for role in claims.roles)  # a second role: a second value
+    return (
+        f"{texts}{_attribute('urn:oasis:names:tc:xspa:1.0:subject:purposeofuse', purpose)}"
+        f"{_attribute('urn:oasis:names:tc:xacml:2.0:subject:role', roles)}"
+    )
 
 
 def _texts(claims: VihfClaims) -> tuple[tuple[str, str], ...]:
@@ -127,36 +122,21 @@ def _texts(claims: VihfClaims) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _coded(statement: etree._Element, name: str, tag: str, roles: Iterable[Role]) -> None:
-    """One Attribute, one AttributeValue for each code, in order (a second role is a second value)."""
-    attribute = _attribute(statement, name)
-    for role in roles:
-        # The default namespace changes here, as in the official example: xsi:type="CE" is read in it.
-        coded = etree.SubElement(
-            _add(attribute, "AttributeValue"), f"{{{HL7}}}{tag}", nsmap=_CODED_NAMESPACES
-        )
-        coded.set(f"{{{XSI}}}type", "CE")
-        coded.set("code", role.code)
-        coded.set("codeSystem", role.system)
-        if role.system_name:
-            coded.set("codeSystemName", role.system_name)
-        coded.set("displayName", role.display)
+def _coded(tag: str, role: Role) -> str:
+    """The default namespace changes here, as in the official example: xsi:type="CE" is read in it."""
+    named = f' codeSystemName="{attribute(role.system_name)}"' if role.system_name else ""
+    return (
+        f'<{tag} xmlns="{HL7}" code="{attribute(role.code)}" codeSystem="{attribute(role.system)}"{named}'
+        f' displayName="{attribute(role.display)}" xsi:type="CE"></{tag}>'
+    )
 
 
-def _attribute(statement: etree._Element, name: str) -> etree._Element:
-    attribute = _add(statement, "Attribute")
-    attribute.set("Name", name)
-    return attribute
+def _value(markup: str) -> str:
+    return f"<AttributeValue>{markup}</AttributeValue>"
 
 
-def _add(parent: etree._Element, tag: str) -> etree._Element:
-    return etree.SubElement(parent, f"{{{SAML}}}{tag}")
-
-
-def _text(parent: etree._Element, tag: str, text: str) -> etree._Element:
-    element = _add(parent, tag)
-    element.text = text
-    return element
+def _attribute(name: str, values: str) -> str:
+    return f'<Attribute Name="{name}">{values}</Attribute>'
 
 
 def _instant(now: datetime) -> str:

@@ -37,9 +37,7 @@ class QueryResponse(Value):
     fault: SoapFault | None = None
 
 
-def get_documents(
-    unique_ids: tuple[str, ...], *, assertion: etree._Element | None, message_id: str, to: str
-) -> SoapRequest:
+def get_documents(unique_ids: tuple[str, ...], *, assertion: str, message_id: str, to: str) -> SoapRequest:
     """GetDocuments for these uniqueIds, with whole entries in the answer (LeafClass); plain SOAP 1.2."""
     asked = content(f"({','.join(map(_quoted, unique_ids))})")
     request = (

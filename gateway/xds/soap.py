@@ -5,8 +5,6 @@ Source: IHE ITI TF-2 §3.41 and appendix V; spec §2.3. Pure: ids come in, bytes
 
 from hashlib import sha256
 
-from lxml import etree
-
 from gateway.model.base import Value
 from gateway.xds.ebrim import submit_objects_request
 from gateway.xds.model import Submission
@@ -27,14 +25,14 @@ class SoapRequest(Value):
     body: bytes
 
 
-def envelope(body: str, *, action: str, message_id: str, to: str, assertion: etree._Element | None) -> str:
-    """A SOAP 1.2 envelope around the markup `body`. `message_id` is a `urn:uuid:`.
+def envelope(body: str, *, action: str, message_id: str, to: str, assertion: str) -> str:
+    """A SOAP 1.2 envelope around the markup `body`. `message_id` is a `urn:uuid:`, `assertion` the markup of
+    a signed one, "" for none.
 
     No default namespace and no prefix `ds`, `saml`, `xsi` stands above the assertion: its signature names
     these in InclusiveNamespaces, so they must mean the same here as where it was signed.
     """
-    signed = "" if assertion is None else etree.tostring(assertion, encoding="unicode")
-    security = f'<wsse:Security xmlns:wsse="{WSSE}">{signed}</wsse:Security>' if signed else ""
+    security = f'<wsse:Security xmlns:wsse="{WSSE}">{assertion}</wsse:Security>' if assertion else ""
     return (
         f'<soap:Envelope xmlns:soap="{SOAP12}" xmlns:wsa="{WSA}"><soap:Header>'
         f'<wsa:Action soap:mustUnderstand="true">{content(action)}</wsa:Action>'
@@ -49,7 +47,7 @@ def provide_and_register(
     submission: Submission,
     documents: tuple[tuple[str, bytes], ...],
     *,
-    assertion: etree._Element | None,
+    assertion: str,
     message_id: str,
     to: str,
 ) -> SoapRequest:
@@ -79,9 +77,7 @@ def provide_and_register(
     return package(root, attachments, action=PROVIDE_AND_REGISTER, seed=seed)
 
 
-def update_document_set(
-    submission: Submission, *, assertion: etree._Element | None, message_id: str, to: str
-) -> SoapRequest:
+def update_document_set(submission: Submission, *, assertion: str, message_id: str, to: str) -> SoapRequest:
     """A change of metadata, for the registry (ITI-57; spec dmp-mss.md §1.5): no document, so no MTOM.
 
     Raises MetadataError.

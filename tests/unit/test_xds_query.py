@@ -16,7 +16,7 @@ ENTRY = "urn:uuid:6f1f62f0-6d0c-5d3a-9c41-5d3f4b5e2a10"
 
 
 def ask(*unique_ids: str) -> SoapRequest:
-    return get_documents(unique_ids, assertion=None, message_id="urn:uuid:2a3b4c5d", to=URL)
+    return get_documents(unique_ids, assertion="", message_id="urn:uuid:2a3b4c5d", to=URL)
 
 
 def body(request: SoapRequest) -> etree._Element:

@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SHOWN = (
     "tests/unit/test_hl7v2_*.py",
+    "tests/unit/test_cda_*.py",
     "tests/unit/test_mapping_*.py",
     "tests/unit/test_rules_*.py",
     "tests/unit/test_explain.py",

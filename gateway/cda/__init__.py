@@ -3,10 +3,11 @@
 Bytes and values in, bytes and values out; XML of strangers only through `gateway.cda.xml.parse`.
 """
 
-from gateway.cda.builder import Built, build_n1
+from gateway.cda.builder import build_n1
+from gateway.cda.built import AddedDocument, Built
 from gateway.cda.checks import check
 from gateway.cda.letter import letter
-from gateway.cda.n3 import AddedDocument, build_n3, n3_possible
+from gateway.cda.n3 import build_n3, n3_possible
 from gateway.cda.order import build_order, order_possible
 from gateway.cda.reader import embedded_pdf, read
 from gateway.cda.reader_order import OrderBody, order_body

@@ -2,14 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Final
 
+from gateway.cda.built import Built
 from gateway.cda.header import header
 from gateway.cda.tree import Element, serialised
 from gateway.cda.vocabulary import N1_TEMPLATES
 from gateway.cda.writer import Writer
-from gateway.model.base import Value, replace
+from gateway.model.base import replace
 from gateway.model.findings import Finding
 from gateway.model.terms import Identifier
 from gateway.model.version import ReportVersion
@@ -21,23 +21,6 @@ Heading = Callable[[Writer, ReportVersion, Sequence[Identifier]], None]
 _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _PLACE: Final = b">PDF</text>"
 """Where the Base64 goes: spliced into the serialised bytes, so that a large PDF is copied once."""
-
-
-Trace = tuple[tuple[str, str], ...]
-"""(element path, canonical path) pairs, in document order."""
-
-
-class Built(Value, dict=True, gc=True):
-    """A document with what the builder has to say about it; `findings` are located by canonical path."""
-
-    data: bytes
-    findings: tuple[Finding, ...] = ()
-    traced: Callable[[], Trace] = tuple
-    """Makes the trace, which only an explanation wants."""
-
-    @cached_property
-    def trace(self) -> Trace:
-        return self.traced()
 
 
 def build_n1(version: ReportVersion, pdf: bytes) -> Built:

@@ -28,7 +28,7 @@ from gateway.cda.xml import CdaError, attribute, children, name
 from gateway.model.findings import Finding, Severity, finding
 from gateway.model.terms import LOINC, PS_IDNAT, SNOMED_CT
 
-_PATIENT_ID = "ClinicalDocument/recordTarget/patientRole/id"
+_PATIENT_ID: Final = "ClinicalDocument/recordTarget/patientRole/id"
 
 
 class Rule(NamedTuple):
@@ -74,7 +74,7 @@ def _ins_key(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
         yield finding("INS-KEY", _PATIENT_ID, f"{len(ins.value)} characters")
 
 
-_CORSICA = {"2A": "19", "2B": "18"}
+_CORSICA: Final = {"2A": "19", "2B": "18"}
 
 
 def has_key(matricule: str) -> bool:
@@ -84,8 +84,8 @@ def has_key(matricule: str) -> bool:
     return len(digits) == 15 and digits.isdecimal() and 97 - int(digits[:13]) % 97 == int(digits[13:])
 
 
-_MOMENT = re.compile(r"\d{14}[+-]\d{4}")
-_TIME_OR_DATE = re.compile(r"\d{4}|\d{6}|\d{8}|\d{12}[+-]\d{4}|\d{14}[+-]\d{4}")
+_MOMENT: Final = re.compile(r"\d{14}[+-]\d{4}")
+_TIME_OR_DATE: Final = re.compile(r"\d{4}|\d{6}|\d{8}|\d{12}[+-]\d{4}|\d{14}[+-]\d{4}")
 
 
 def _effective_time(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
@@ -93,24 +93,22 @@ def _effective_time(root: etree._Element, values: CdaHeader) -> Iterator[Finding
         yield finding("CDA-ADVICE", "ClinicalDocument/effectiveTime", "not AAAAMMJJhhmmss±ZZZZ")
 
 
-_TIMED = tuple(map(name, ("time", "effectiveTime", "low", "high", "birthTime")))
-"""Elements of the header that hold a TS in @value."""
+_BODY: Final = name("component")
+_TIMED: Final = (_BODY, *map(name, ("time", "effectiveTime", "low", "high", "birthTime")))
+"""Elements of the header that hold a TS in @value, and the body, where they end."""
 
 
 def _other_times(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
     """Date, or time with offset, never finer than seconds; official RIS documents break this: a warning."""
-    for part in root:
-        if part.tag == name("component"):
+    for node in root.iter(*_TIMED):
+        if node.tag == _BODY:
             return
-        if part.tag == name("effectiveTime"):
-            continue
-        for node in part.iter(*_TIMED):
-            value = attribute(node, "value")
-            if value and not _TIME_OR_DATE.fullmatch(value):
-                yield finding("CDA-ADVICE", path_of(node), "a time without offset, or finer than seconds")
+        value = attribute(node, "value")
+        if value and not _TIME_OR_DATE.fullmatch(value) and node.getparent() is not root:
+            yield finding("CDA-ADVICE", path_of(node), "a time without offset, or finer than seconds")
 
 
-_NATIONAL_ID = re.compile(r"8\d{11}|(?!\d{11}$)[013456].+")
+_NATIONAL_ID: Final = re.compile(r"8\d{11}|(?!\d{11}$)[013456].+")
 """PS_IdNat: 8 + RPPS, or another type digit (dmp-mss.md §1.2); 11 digits are an RPPS that lost its 8."""
 
 
@@ -195,8 +193,8 @@ def _acts(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
             yield finding("CDA-ADVICE", path, "region outside 1.2.250.1.213.1.1.5.695")
 
 
-_CCAM_CODE = re.compile(r"[A-Z]{4}\d{3}([-.]?\w+)*")
-_LOINC_CODE = re.compile(r"(\d{1,7})-(\d)")
+_CCAM_CODE: Final = re.compile(r"[A-Z]{4}\d{3}([-.]?\w+)*")
+_LOINC_CODE: Final = re.compile(r"(\d{1,7})-(\d)")
 
 
 def _code_forms(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:

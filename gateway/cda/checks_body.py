@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from lxml import etree
 
@@ -12,8 +13,8 @@ from gateway.cda.vocabulary import N1_TEMPLATES, TEMPLATE_UNSTRUCTURED
 from gateway.cda.xml import attribute, child, name
 from gateway.model.findings import Finding, finding
 
-_TEMPLATES = "ClinicalDocument/templateId"
-_TEXT = "ClinicalDocument/component/nonXMLBody/text"
+_TEMPLATES: Final = "ClinicalDocument/templateId"
+_TEXT: Final = "ClinicalDocument/component/nonXMLBody/text"
 
 
 def n1_templates(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
@@ -88,7 +89,7 @@ def _code(section: etree._Element) -> str:
     return found if _CODE.fullmatch(found) else "?"
 
 
-_CODE = re.compile(r"[\w.-]{1,20}")
+_CODE: Final = re.compile(r"[\w.-]{1,20}")
 
 
 def sections_present(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
@@ -131,7 +132,7 @@ def decoded(node: etree._Element | None) -> bytes | None:
         return None
 
 
-_PDF_IN_BASE64 = ("JVBERi0", "JVBERi1", "JVBERi2", "JVBERi3")
+_PDF_IN_BASE64: Final = ("JVBERi0", "JVBERi1", "JVBERi2", "JVBERi3")
 """`%PDF-` and the first two bits of what follows."""
 
 

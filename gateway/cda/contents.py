@@ -1,4 +1,4 @@
-"""Large Base64 contents of a document, found in its bytes: as a tree they take several times their size.
+"""Large Base64 contents of a document, found in its bytes: in a tree they are copied and read several times.
 
 Nothing is parsed here. What is cut out consists of Base64 characters and blanks alone, between `>` and `<`,
 so that the rest is as well-formed as the whole.
@@ -6,16 +6,18 @@ so that the rest is as well-formed as the whole.
 
 import base64
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-LARGE = 1 << 20
-"""Contents below it stay where they are."""
-_KEPT = 4096
-"""Characters that stand for a large content: enough to see by its first bytes what it is."""
-_CONTENT = re.compile(
-    rb"""representation\s*=\s*["']B64["'][^<>]*>([A-Za-z0-9+/=\s]{%d,})<""" % LARGE  # up to the end tag
-)
-_BLANKS = b" \t\r\n"
+LARGE: Final = 4096
+"""Characters; contents below it stay where they are."""
+SHORTENED: Final = 768
+"""Bytes that a large content is cut to: enough to see what it is."""
+_KEPT: Final = SHORTENED // 3 * 4
+_PIECE: Final = 1 << 20
+_MARK: Final = b"B64"
+_START_TAG: Final = re.compile(rb"""<[^<>]*\srepresentation\s*=\s*["']B64["'][^<>]*>""")
+_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BLANKS: Final = b" \t\r\n"
 
 
 class Lean(NamedTuple):
@@ -27,36 +29,51 @@ class Lean(NamedTuple):
 
 def lean(data: bytes) -> Lean:
     """A content that is no sound Base64 is left whole, for who reads it to find out."""
-    if len(data) < LARGE:
-        return Lean(data, ())
-    spans = tuple(found.span(1) for found in _CONTENT.finditer(data) if _sound(data, *found.span(1)))
-    if not spans:
-        return Lean(data, ())
-    pieces, position = [], 0
-    for begin, end in spans:
-        pieces += [data[position:begin], _head(data, begin)]
-        position = end
-    return Lean(b"".join((*pieces, data[position:])), spans)
+    pieces: list[bytes] = []
+    spans: list[tuple[int, int]] = []
+    kept = position = 0
+    while (mark := data.find(_MARK, position)) >= 0:
+        tag = data.rfind(b"<", position, mark)
+        position = mark + len(_MARK)
+        found = _START_TAG.match(data, tag) if tag >= 0 else None
+        if found is None:
+            continue
+        begin = position = found.end()
+        end = data.find(b"<", begin)
+        if end - begin >= LARGE and _sound(data, begin, end):
+            pieces += (data[kept:begin], _head(data, begin, end))
+            spans.append((begin, end))
+            kept = position = end
+    return Lean(b"".join((*pieces, data[kept:])), tuple(spans)) if spans else Lean(data, ())
 
 
 def decoded(data: bytes, span: tuple[int, int]) -> bytes:
-    """The bytes of a content that `lean` found."""
-    packed = data[slice(*span)]
-    return base64.b64decode(packed.translate(None, _BLANKS) if _blanks(packed, 0, len(packed)) else packed)
+    """The bytes of a content that `lean` found; blanks are no part of them."""
+    begin, end = span
+    return base64.b64decode(data[begin:end])
 
 
 def _sound(data: bytes, begin: int, end: int) -> bool:
-    """Whole groups of four, `=` at the very end only."""
-    tail = data[max(begin, end - 128) : end].translate(None, _BLANKS)
-    padding = len(tail) - len(tail.rstrip(b"="))
-    characters = end - begin - _blanks(data, begin, end)
-    return padding <= 2 and padding == data.count(b"=", begin, end) and characters % 4 == 0
+    """Whole groups of four, `=` at the very end only, nothing else but blanks."""
+    others = _others(data, begin, end)
+    blanks = others.translate(None, b"=")
+    padding = len(others) - len(blanks)
+    if blanks.strip(_BLANKS) or (end - begin - len(blanks)) % 4 or padding > 2:
+        return False
+    return not padding or data[end - 128 : end].translate(None, _BLANKS).endswith(b"=" * padding)
 
 
-def _blanks(data: bytes, begin: int, end: int) -> int:
-    return sum(data.count(bytes((one,)), begin, end) for one in _BLANKS)
+def _others(data: bytes, begin: int, end: int) -> bytes:
+    """What is no letter of Base64; piece by piece, so that a large content is never copied as a whole."""
+    places = range(begin, end, _PIECE)
+    return b"".join([data[at : min(at + _PIECE, end)].translate(None, _LETTERS) for at in places])
 
 
-def _head(data: bytes, begin: int) -> bytes:
-    packed = data[begin : begin + 2 * _KEPT].translate(None, _BLANKS)[:_KEPT]
-    return packed[: len(packed) // 4 * 4]
+def _head(data: bytes, begin: int, end: int) -> bytes:
+    """The first characters without blanks, however many of those lead."""
+    read = 2 * _KEPT
+    packed = b""
+    while len(packed) < _KEPT and begin < end:
+        packed += data[begin : min(begin + read, end)].translate(None, _BLANKS)
+        begin += read
+    return packed[:_KEPT]

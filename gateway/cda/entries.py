@@ -14,7 +14,7 @@ from gateway.model.version import VersionIdentity
 
 _TYPE: Final = "xsi:type"
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
-_COMMENT = Code(code="48767-8", system=LOINC, display="Commentaire")
+_COMMENT: Final = Code(code="48767-8", system=LOINC, display="Commentaire")
 
 
 class Place(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from gateway.cda.header_acts import encounter, orders, performing_structure, service_events
 from gateway.cda.header_patient import record_target
@@ -16,9 +17,9 @@ from gateway.model.site import Site
 from gateway.model.terms import LOINC, Code, Identifier
 from gateway.model.version import ReportVersion
 
-_REPORT = Code(code=REPORT_CODE, system=LOINC, display=REPORT_LABEL)
-_NORMAL = Code(code="N", system=CONFIDENTIALITY, display="Normal")
-_PRIMARY_CARE = Code(code="PCP")
+_REPORT: Final = Code(code=REPORT_CODE, system=LOINC, display=REPORT_LABEL)
+_NORMAL: Final = Code(code="N", system=CONFIDENTIALITY, display="Normal")
+_PRIMARY_CARE: Final = Code(code="PCP")
 
 
 def report_acts(out: Writer, version: ReportVersion) -> None:

@@ -1,6 +1,7 @@
 """What was asked and done: inFulfillmentOf, documentationOf, componentOf (cda.md §3.5–3.7)."""
 
 from datetime import datetime
+from typing import Final
 
 from gateway.cda.header_people import address, entity
 from gateway.cda.tree import Element
@@ -17,9 +18,9 @@ from gateway.model.report import Act, ImagingReport, OrderReference
 from gateway.model.site import Site
 from gateway.model.terms import CCAM, CCAM_OLD, CIM10, DCM, LOINC, SNOMED_CT, STRUCT_IDNAT, Code, Identifier
 
-_MODALITY = Code(code=QUALIFIER_MODALITY, system=DCM, display="Modalité d'imagerie")
-_SCREENING = Code(code="Z13.9", system=CIM10, display="Examen spécial de dépistage, sans précision")
-_REGION = Code(code=QUALIFIER_REGION, system=LOINC, display="Localisation anatomique")
+_MODALITY: Final = Code(code=QUALIFIER_MODALITY, system=DCM, display="Modalité d'imagerie")
+_SCREENING: Final = Code(code="Z13.9", system=CIM10, display="Examen spécial de dépistage, sans précision")
+_REGION: Final = Code(code=QUALIFIER_REGION, system=LOINC, display="Localisation anatomique")
 
 
 def orders(out: Writer, report: ImagingReport, site: Site) -> None:

@@ -1,6 +1,7 @@
 """Persons, organisations, addresses and telecoms of the header (cda.md §3.2–3.4)."""
 
 import re
+from typing import Final
 
 from gateway.cda.tree import Element
 from gateway.cda.vocabulary import (
@@ -18,10 +19,10 @@ from gateway.model.base import replace
 from gateway.model.people import Organization, Practitioner
 from gateway.model.terms import PS_IDNAT, STRUCT_IDNAT, Address, Code, Telecom
 
-_HOUSE_NUMBER = re.compile(r"(\d+(?: (?:bis|ter|quater))?) (.+)", re.IGNORECASE)
-_COMPLEMENTS = ("additionalLocator", "unitID", "postBox", "precinct")
+_HOUSE_NUMBER: Final = re.compile(r"(\d+(?: (?:bis|ter|quater))?) (.+)", re.IGNORECASE)
+_COMPLEMENTS: Final = ("additionalLocator", "unitID", "postBox", "precinct")
 """Parts that hold the lines beside the street; each may stand once (SM, addr)."""
-_MOST_LINES = 7
+_MOST_LINES: Final = 7
 
 
 def address(out: Writer, parent: Element, found: Address | None, source: str) -> None:
@@ -81,7 +82,7 @@ def person_name(out: Writer, parent: Element, who: Practitioner, source: str) ->
         out.add(node, "suffix", suffix)
 
 
-_LONG_FORMS = {"DOCTEUR": "DR", "PROFESSEUR": "PR", "MR": "M", "MONSIEUR": "M", "MADAME": "MME"}
+_LONG_FORMS: Final = {"DOCTEUR": "DR", "PROFESSEUR": "PR", "MR": "M", "MONSIEUR": "M", "MADAME": "MME"}
 
 
 def _bare(title: str) -> str:

@@ -1,5 +1,7 @@
 """A CDA with words for a body → the letter that people read: for documents that came without a PDF."""
 
+from typing import Final
+
 from lxml import etree
 
 from gateway.cda.reader import body_text, document, header
@@ -13,7 +15,7 @@ from gateway.model.people import Organization
 from gateway.model.terms import CIM10
 from gateway.model.wording import NBSP, Rows
 
-_ORDER = "55115-0"
+_ORDER: Final = "55115-0"
 """Document code of an imaging order (cda.md §6)."""
 
 

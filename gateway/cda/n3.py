@@ -2,9 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from gateway.cda.builder import Built, build, spliced
+from gateway.cda.builder import build, spliced
+from gateway.cda.built import AddedDocument, Built
 from gateway.cda.n3_act import acts
 from gateway.cda.n3_clinical import Sections, clinical_information
 from gateway.cda.n3_results import RESULTS, Added, addendum, devices, documents, education, plain_section
@@ -13,20 +15,11 @@ from gateway.cda.tree import Element
 from gateway.cda.vocabulary import MODALITIES
 from gateway.cda.vocabulary_n3 import N3_TEMPLATES
 from gateway.cda.writer import Writer
-from gateway.model.base import Value
 from gateway.model.findings import Finding, finding
 from gateway.model.report import ImagingReport, Section, SectionKind
 from gateway.model.version import ReportVersion
 
 _CODE: Final = "N3-NOT-POSSIBLE"
-
-
-class AddedDocument(Value):
-    """A document that goes into the section « Documents ajoutés »."""
-
-    title: str
-    data: bytes
-    media_type: str = "application/pdf"
 
 
 def n3_possible(report: ImagingReport) -> tuple[Finding, ...]:
@@ -67,11 +60,7 @@ def build_n3(version: ReportVersion, pdf: bytes | None = None, added: Sequence[A
         Added(title=item.title, media_type=item.media_type, mark=f"document {number}")
         for number, item in enumerate(attached, 1)
     ]
-
-    def body(out: Writer, component: Element) -> None:
-        _body(out, component, version, marks)
-
-    built = build(version, N3_TEMPLATES, body)
+    built = build(version, N3_TEMPLATES, partial(_body, version=version, added=marks))
     places = [f'representation="B64">{mark.mark}</value>'.encode() for mark in marks]
     contents = [(b'representation="B64">', b64encode(item.data), b"</value>") for item in attached]
     return spliced(built, tuple(zip(places, contents, strict=True)))

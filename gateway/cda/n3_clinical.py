@@ -1,7 +1,7 @@
 """Informations cliniques: why the exam was asked, history, contra-indications (cda.md §4, P.205)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.cda.entries import Place, coded_value, observation, typed
 from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
@@ -15,12 +15,12 @@ from gateway.model.report import ImagingReport, Section, SectionKind
 from gateway.model.terms import LOINC, Code
 from gateway.model.version import VersionIdentity
 
-UNKNOWN = "Non renseigné"
+UNKNOWN: Final = "Non renseigné"
 
-_MEDICAL = Code(code="11348-0", system=LOINC, display="Antécédents médicaux")
-_SURGICAL = Code(code="47519-4", system=LOINC, display="Antécédents chirurgicaux")
-_INDICATION = Code(code="59768-2", system=LOINC, display="Indication de l'acte")
-_CONTRAINDICATION = Code(code="64100-1", system=LOINC, display="Contre-indications")
+_MEDICAL: Final = Code(code="11348-0", system=LOINC, display="Antécédents médicaux")
+_SURGICAL: Final = Code(code="47519-4", system=LOINC, display="Antécédents chirurgicaux")
+_INDICATION: Final = Code(code="59768-2", system=LOINC, display="Indication de l'acte")
+_CONTRAINDICATION: Final = Code(code="64100-1", system=LOINC, display="Contre-indications")
 
 
 class Stated(NamedTuple):

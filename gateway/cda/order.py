@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.cda.builder import Built, build
+from gateway.cda.builder import build
+from gateway.cda.built import Built
 from gateway.cda.header import header
 from gateway.cda.header_acts import completed_structure, performer
 from gateway.cda.n3_clinical import Stated, clinical_information

@@ -3,25 +3,27 @@
 import base64
 import binascii
 import re
+from typing import Final
 
 from lxml import etree
 
 from gateway.cda import reader_people as people
 from gateway.cda.checks_body import base64_strict, pdf_magic
-from gateway.cda.contents import decoded, lean
+from gateway.cda.contents import SHORTENED, decoded, lean
 from gateway.cda.reader_parts import code, identifier, identifiers, interval
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
 from gateway.cda.vocabulary import PS3_20
 from gateway.cda.xml import CdaError, attribute, child, children, invalid, name, parse, text
 from gateway.model.terms import Code, Identifier
 
-_BODIES = {"application/pdf": "pdf", "text/plain": "text"}
-_REMEMBERED = 16
-_SMALL = 1 << 20
+_BODIES: Final = {"application/pdf": "pdf", "text/plain": "text"}
+_REMEMBERED: Final = 64
+"""Documents; a worker has half as many under way."""
+_SMALL: Final = 256 << 10
 """Bytes of a document above which no header is remembered: it would stay in memory."""
-UNREADABLE = frozenset({"HL7-BASE64", "PDF-INVALID"})
+UNREADABLE: Final = frozenset({"HL7-BASE64", "PDF-INVALID"})
 """Findings of a body that nobody can open."""
-_LEADING_DIGITS = re.compile(r"\d{1,9}")
+_LEADING_DIGITS: Final = re.compile(r"\d{1,9}")
 
 
 def read(data: bytes) -> CdaHeader:
@@ -114,12 +116,9 @@ def embedded_pdf(data: bytes) -> bytes | None:
     """Bytes of the PDF in an N1 body, None when the body holds none; raises CdaError (see `read`)."""
     short, contents = lean(data)
     found = body_pdf(document(short))
-    if found is None or not contents:
+    if found is None or not contents or len(found) != SHORTENED:
         return found
-    for span in contents:  # in a structured body they are not asked for
-        if (whole := decoded(data, span)).startswith(found):
-            return whole
-    return found
+    return decoded(data, contents[0]) if len(contents) == 1 else body_pdf(document(data))
 
 
 def body_pdf(root: etree._Element) -> bytes | None:

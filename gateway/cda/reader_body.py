@@ -5,6 +5,7 @@ Whatever the sender's markup, each word of the narrative comes out once and in o
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from lxml import etree
 
@@ -14,10 +15,10 @@ from gateway.cda.xml import attribute, child, children, name, text
 from gateway.model.base import Value
 from gateway.model.narrative import Block
 
-_SPACES = re.compile(r"[ \t\r\n]+")
-_AROUND_BREAK = re.compile(r" *\n *")
-_BLOCKS = {name(tag) for tag in ("paragraph", "list", "table")}
-ATTACHED = "[Document joint]"
+_SPACES: Final = re.compile(r"[ \t\r\n]+")
+_AROUND_BREAK: Final = re.compile(r" *\n *")
+_BLOCKS: Final = {name(tag) for tag in ("paragraph", "list", "table")}
+ATTACHED: Final = "[Document joint]"
 """Stands in text where a multimedia object is shown."""
 
 

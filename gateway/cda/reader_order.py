@@ -1,5 +1,7 @@
 """The body of a received imaging order (IMG-DA-IMG): what is wanted, why, and what it says of the patient."""
 
+from typing import Final
+
 from lxml import etree
 
 from gateway.cda.contents import lean
@@ -13,10 +15,10 @@ from gateway.model.narrative import Block, text_of
 from gateway.model.report import SectionKind
 from gateway.model.terms import Code
 
-_WANTED = ENTRIES + "27.3"
-_TITLES = {"Justification de la demande": "reason", "Finalité de l'examen": "question"}
-_HISTORIES = (SectionKind.HISTORY, SectionKind.MEDICAL_HISTORY, SectionKind.SURGICAL_HISTORY)
-_NOT_SAID = "Non renseigné"
+_WANTED: Final = ENTRIES + "27.3"
+_TITLES: Final = {"Justification de la demande": "reason", "Finalité de l'examen": "question"}
+_HISTORIES: Final = (SectionKind.HISTORY, SectionKind.MEDICAL_HISTORY, SectionKind.SURGICAL_HISTORY)
+_NOT_SAID: Final = "Non renseigné"
 _RISKS, _PREGNANCY = "MED-1130", "364320009"
 
 

@@ -2,13 +2,14 @@
 
 import re
 from datetime import datetime, tzinfo
+from typing import Final
 
 from lxml import etree
 
 from gateway.cda.xml import attribute, child, children
 from gateway.model.terms import Code, Identifier
 
-_TS = re.compile(
+_TS: Final = re.compile(
     r"(?P<year>\d{4})(?:(?P<month>\d\d)(?:(?P<day>\d\d)(?:(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)"
     r"(?:\.\d+)?)?)?)?)?)?(?P<offset>[+-]\d{4})?"
 )

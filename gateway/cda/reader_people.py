@@ -1,5 +1,7 @@
 """Persons and organisations of a CDA header → model values (cda.md §3.2–3.4)."""
 
+from typing import Final
+
 from lxml import etree
 
 from gateway.cda.reader_parts import code, identifier, identifiers, interval, iso_date
@@ -9,9 +11,9 @@ from gateway.cda.xml import attribute, child, children, text
 from gateway.model.people import Guardian, Organization, Patient, Practitioner, Sex
 from gateway.model.terms import INS_ROOTS, Address, Telecom
 
-_STREET = ("houseNumber", "houseNumberNumeric", "streetNameType", "streetName", "streetNameBase")
-_EXTRA_LINES = ("additionalLocator", "unitID", "postBox", "precinct")
-_SEXES = {sex.value: sex for sex in Sex}
+_STREET: Final = ("houseNumber", "houseNumberNumeric", "streetNameType", "streetName", "streetNameBase")
+_EXTRA_LINES: Final = ("additionalLocator", "unitID", "postBox", "precinct")
+_SEXES: Final = {sex.value: sex for sex in Sex}
 
 
 def address(node: etree._Element | None) -> Address | None:

@@ -17,7 +17,7 @@ from gateway.model.terms import Code, Identifier
 
 NAMESPACES: Final = {"xmlns": HL7, "xmlns:xsi": XSI, "xmlns:ps3-20": PS3_20, "xmlns:sdtc": SDTC}
 
-UID = re.compile(
+UID: Final = re.compile(
     r"[0-2](\.(0|[1-9]\d*))+|[A-Fa-f\d]{8}-[A-Fa-f\d]{4}-[A-Fa-f\d]{4}-[A-Fa-f\d]{4}-[A-Fa-f\d]{12}"
 )
 """@root: an OID or a UUID (cda.md §3, row 4)."""

@@ -6,22 +6,23 @@ Every XML document of unknown origin in this room goes through `parse`.
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Final
 
 from lxml import etree
 
 from gateway.cda.vocabulary import HL7
 from gateway.model.findings import Finding, finding
 
-MAX_BYTES = 50 * 1024 * 1024
+MAX_BYTES: Final = 50 * 1024 * 1024
 """Cap of one document (architecture decision 21); the libxml2 limits are lifted only below it."""
-HUGE_FROM = 8 * 1024 * 1024
+HUGE_FROM: Final = 8 * 1024 * 1024
 """libxml2 refuses text nodes above 10 MB by itself: larger documents need `huge_tree`."""
 
-ENCODINGS = frozenset({"UTF-8", "US-ASCII", "ASCII", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252"})
+ENCODINGS: Final = frozenset({"UTF-8", "US-ASCII", "ASCII", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252"})
 """Encodings in which `<!DOCTYPE` is the same nine bytes, so that the refusal below cannot be dodged."""
 
-_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
-_BOM = b"\xef\xbb\xbf"
+_ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class CdaError(Exception):

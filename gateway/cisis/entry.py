@@ -30,7 +30,6 @@ def document_entry(
     flags: Flags,
     site: Site,
     entry_id: str,
-    uri: str = "",
     ins_required: bool = True,
 ) -> DocumentEntry:
     """The metadata of `cda`, whose header is `header`. `site` gives the zone of times without offset, and
@@ -74,7 +73,6 @@ def document_entry(
         service_stop_time=_time(principal.high, site, faults) if principal.high else "",
         hash=hashlib.sha1(cda, usedforsecurity=False).hexdigest(),
         size=len(cda),
-        uri=uri,
     )
     faults.check()
     return entry

@@ -5,34 +5,46 @@ from gateway.cisis import tables
 from gateway.cisis.entry import document_entry
 from gateway.cisis.findings import Faults
 from gateway.cisis.people import sender
+from gateway.model.kept import Kept
 from gateway.model.terms import Code
 from gateway.model.version import ReportVersion
 from gateway.xds import DocumentEntry, Submission, SubmissionSet
 from gateway.xds.hl7types import utc
 
 LONGEST_OID = 64
+_LIMIT = 8 << 20
+"""Bytes of documents whose submission is kept: of a hundred reports, more than a worker has in hand."""
+
+_kept: Kept[tuple[ReportVersion, bytes, CdaHeader], Submission] = Kept(_LIMIT)
 
 
 def submission(
-    version: ReportVersion,
-    cda: bytes,
-    *,
-    uri: str = "",
-    header: CdaHeader | None = None,
-    ins_required: bool = True,
+    version: ReportVersion, cda: bytes, *, header: CdaHeader | None = None, ins_required: bool = True
 ) -> Submission:
     """The submission of `cda` as ITI-41 carries it; a replacement's RPLC association is added by `dmp`.
 
-    `header` saves reading `cda` again. Ids, times and order follow from `version` and `cda` alone. Raises
-    CdaError for bytes that are no CDA, CisisError with every value that is missing.
+    `header` saves reading `cda` again. Ids, times and order follow from `version` and `cda` alone, so the
+    last ones are kept: DMP, mail and folder share them. Raises CdaError for bytes that are no CDA, CisisError
+    with every value that is missing.
     """
+    header = header or read(cda)
+    if ins_required and (header.patient.ins is None or not header.patient.ins.value):
+        return _made(version, cda, header, ins_required=True)
+    key = (version, cda, header)
+    known = _kept.get(key)
+    if known is None:
+        known = _made(version, cda, header, ins_required=False)
+        _kept.put(key, known, len(cda))
+    return known
+
+
+def _made(version: ReportVersion, cda: bytes, header: CdaHeader, *, ins_required: bool) -> Submission:
     entry = document_entry(
         cda,
-        header or read(cda),
+        header,
         flags=version.context.flags,
         site=version.site,
         entry_id=version.identity.uuid("document-entry").urn,
-        uri=uri,
         ins_required=ins_required,
     )
     return Submission(submission_set=_submission_set(version, entry), entries=(entry,))

@@ -2,16 +2,18 @@
 
 Element order is that of rim.xsd: slots, Name, Description, classifications, external identifiers.
 Ids of classifications and identifiers are counted, so equal submissions give equal bytes. Written as text:
-each delivery of a version has its own, and a tree of lxml costs four times as much.
+each delivery of a version has its own, and a tree of lxml costs four times as much. Codes and authors are the
+same in report after report: what is written of the last ones is kept.
 """
 
+from functools import lru_cache
 from itertools import count
 from xml.sax.saxutils import escape
 
 from gateway.model.base import Value
 from gateway.model.terms import Code
 from gateway.xds.hl7types import clean, coded, cx, xcn, xon
-from gateway.xds.model import HAS_MEMBER, Association, Author, DocumentEntry, Submission, SubmissionSet
+from gateway.xds.model import HAS_MEMBER, Association, Author, DocumentEntry, Submission, SubmissionSet, Xcn
 from gateway.xds.xml import LCM, RIM, attribute, quoted
 
 STABLE_DOCUMENT = "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1"
@@ -40,6 +42,8 @@ SET_UNIQUE_ID = "urn:uuid:96fdda7c-d067-4183-912e-bf5ee74998a8"
 REFERENCE_ID_LIST = "urn:ihe:iti:xds:2013:referenceIdList"
 LONG_NAME = 256
 """rim:LongName, the longest value of a slot."""
+_RECENT = 512
+"""Codes and authors whose markup is kept."""
 _OBJECT = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 
 
@@ -158,26 +162,19 @@ class _Writer:
         self.out.append(f"{head}>{slots}</rim:Association>" if slots else f"{head}/>")
 
     def _classified(self, owner: str, scheme: str, representation: str, inside: str) -> str:
-        """`owner` as it is written in an attribute."""
+        """`owner` and `representation` as they are written in an attribute."""
         head = (
             f'<rim:Classification id="{self._id("cl")}" classifiedObject="{owner}"'
             f' objectType="{_OBJECT}Classification" classificationScheme="{scheme}"'
-            f' nodeRepresentation="{attribute(representation)}"'
+            f' nodeRepresentation="{representation}"'
         )
         return f"{head}>{inside}</rim:Classification>" if inside else f"{head}/>"
 
     def _author(self, owner: str, scheme: str, author: Author) -> str:
-        slots = (
-            _slot("authorPerson", xcn(author.person) if author.person else ""),
-            _slot("authorInstitution", *map(xon, author.institutions)),
-            _slot("authorRole", *author.roles),
-            _slot("authorSpecialty", *map(coded, author.specialties)),
-        )
-        return self._classified(owner, scheme, "", "".join(slots))
+        return self._classified(owner, scheme, "", _author_slots(author))
 
     def _code(self, owner: str, scheme: str, code: Code) -> str:
-        told = _slot("codingScheme", code.system) + _named("Name", code.display or code.code)
-        return self._classified(owner, scheme, code.code, told)
+        return self._classified(owner, scheme, *_coded(code))
 
     def _identify(self, owner: str, scheme: str, name: str, value: str) -> str:
         return (
@@ -188,12 +185,34 @@ class _Writer:
         )
 
 
+@lru_cache(maxsize=_RECENT)
+def _author_slots(author: Author) -> str:
+    slots = (
+        _slot("authorPerson", xcn(author.person) if author.person else ""),
+        _slot("authorInstitution", *map(xon, author.institutions)),
+        _slot("authorRole", *author.roles),
+        _slot("authorSpecialty", *map(coded, author.specialties)),
+    )
+    return "".join(slots)
+
+
+@lru_cache(maxsize=_RECENT)
+def _coded(code: Code) -> tuple[str, str]:
+    """nodeRepresentation, and what stands inside the classification."""
+    inside = _slot("codingScheme", code.system) + _named("Name", code.display or code.code)
+    return attribute(code.code), inside
+
+
+@lru_cache(maxsize=_RECENT)
+def _signer(who: Xcn | None) -> str:
+    return _slot("legalAuthenticator", xcn(who)) if who else ""
+
+
 def _entry_slots(value: DocumentEntry) -> tuple[str, ...]:
-    signer = value.legal_authenticator
     return (
         _slot("creationTime", value.creation_time),
         _slot("languageCode", value.language_code),
-        _slot("legalAuthenticator", xcn(signer) if signer else ""),
+        _signer(value.legal_authenticator),
         _slot("serviceStartTime", value.service_start_time),
         _slot("serviceStopTime", value.service_stop_time),
         _slot("sourcePatientId", cx(value.source_patient_id)),

@@ -39,8 +39,10 @@ def test_the_set_has_the_patient_of_its_entry_and_ids_of_the_version() -> None:
     assert found.title == made.entries[0].title
 
 
-def test_the_same_version_gives_the_same_submission() -> None:
-    assert submitted() == submitted()
+def test_the_same_version_gives_the_same_submission_made_again() -> None:
+    again = replace(job().version, version_id=99)
+    assert submission(again, cda_of(job())) == submitted()
+    assert submission(again, cda_of(job())) is not submitted()
 
 
 def test_a_document_from_a_clock_that_runs_ahead_is_not_submitted_before_its_creation() -> None:
@@ -183,3 +185,15 @@ def test_masks_travel_with_the_archive_too() -> None:
 def test_metadata_xml_fits_the_ebxml_schema(made: DeliveryJob) -> None:
     schema = etree.XMLSchema(etree.parse(str(XDS_SCHEMAS / "ebxml" / "lcm.xsd")))
     assert schema.validate(metadata(made)), schema.error_log
+
+
+def test_a_submission_is_made_once_and_a_missing_ins_is_a_fault_for_the_dmp_alone() -> None:
+    made = job()
+    data, header = cda_of(made), header_of(made)
+    assert submission(made.version, data) is submission(made.version, data, ins_required=False)
+    unnamed = replace(header, patient=replace(header.patient, ins=None))
+    mailed = submission(made.version, data, header=unnamed, ins_required=False)
+    assert mailed.entries[0].patient_id.id_type == "PI"
+    with pytest.raises(CisisError) as raised:
+        submission(made.version, data, header=unnamed)
+    assert [found.code for found in raised.value.findings] == ["CDA-INS-MISSING"]

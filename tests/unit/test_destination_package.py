@@ -4,6 +4,7 @@ import pytest
 
 from gateway.cda import build_n1
 from gateway.model.base import replace
+from gateway.model.kept import Kept
 from gateway.model.submission import Action
 from gateway.pipeline.destinations import package
 from gateway.xds import Submission
@@ -32,7 +33,7 @@ def test_another_action_site_or_document_makes_another_package() -> None:
         assert isinstance(other.made, Submission)
 
 
-def test_large_documents_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "_LARGEST", len(CDA) - 1)
+def test_a_package_that_would_fill_the_room_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "_kept", Kept(8 * len(CDA)))
     first = package.package(VERSION, CDA, Action.CREATE)
     assert package.package(VERSION, CDA, Action.CREATE) is not first

@@ -4,7 +4,6 @@ import hashlib
 import re
 
 import msgspec
-from lxml import etree
 
 from gateway.cda import CdaError, CdaHeader, read
 from gateway.cisis import CisisError
@@ -15,6 +14,7 @@ from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob, DocumentKind, ReportVersion, derive_uuid
 from gateway.pipeline.destinations import PrepareError, package
 from gateway.xds import MetadataError, Submission, submit_objects_request
+from gateway.xds.xml import DECLARATION, indented
 
 CDA_NAME, PDF_NAME, METADATA_NAME, XDM_NAME = "cda.xml", "report.pdf", "metadata.xml", "IHE_XDM.ZIP"
 SUMMARY_NAME = "summary.json"
@@ -69,9 +69,7 @@ def folder_name(version: ReportVersion) -> str:
 def _metadata(made: Submission) -> bytes:
     """The submission as a readable file; the URI of its entry is the CDA beside it."""
     named = replace(made, entries=tuple(replace(entry, uri=CDA_NAME) for entry in made.entries))
-    request = submit_objects_request(named)
-    root = etree.fromstring(request)
-    return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    return DECLARATION + indented(submit_objects_request(named)).encode("utf-8")
 
 
 def _summary(

@@ -218,7 +218,7 @@ UNBALANCED = (
 _FEED = ("ADT", "ORM", "OMG", "OMI")
 """Types of messages that speak of orders and identities; an ORU of teleradiology may answer an order, too."""
 WITHOUT_REPORT = (
-    # Taken messages about reports that lead to none; not those whose contents a purge let go.
+    # Taken messages about reports that lead to none; not those whose contents, or orders, a purge let go.
     select(message.c.id)
     .where(
         message.c.state.in_([literal_column(f"'{state}'") for state in ("accepted", "blocked", "held")]),
@@ -227,6 +227,11 @@ WITHOUT_REPORT = (
         *(
             not_(select(_ONE).where(link.c.message_id == message.c.id).correlate(message).exists())
             for link in (message_report, message_order)
+        ),
+        message.c.id.not_in(
+            select(audit.c.message_id).where(
+                audit.c.action == literal_column("'purge'"), audit.c.message_id.is_not(None)
+            )
         ),
     )
     .limit(bindparam("most"))

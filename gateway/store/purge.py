@@ -75,13 +75,19 @@ def purge(session: Session, name: str, limit: int, now: int, actor: str) -> int:
     numbers = [one for (one,) in session.rows(_SOME[name], {"before": limit, "most": AT_ONCE})]
     for number in numbers:
         entry = audit.Entry("purge", actor, result=name)
-        if name == "reports":
-            entry = entry._replace(report_id=number)
-        elif name == "messages":
-            entry = entry._replace(message_id=number)
-        audit.record(session, entry, now)  # first: then whose it was is still known
+        for told in _entries(session, entry, number):
+            audit.record(session, told, now)  # first: then whose it was is still known
         _PURGE[name](session, number)
     return len(numbers)
+
+
+def _entries(session: Session, entry: audit.Entry, number: int) -> list[audit.Entry]:
+    """What the trail is told. Of an order nothing stays but this: it names the messages that spoke of it,
+    which are then no messages that came to nothing (`listings.WITHOUT_REPORT`)."""
+    if entry.result == "orders":
+        messages = session.rows(_MESSAGES_OF_ORDER, {"number": number})
+        return [entry._replace(message_id=one) for (one,) in messages]
+    return [entry._replace(**{f"{entry.result.removesuffix('s')}_id": number})]
 
 
 def _purge_report(session: Session, number: int) -> None:
@@ -170,6 +176,12 @@ _HASHES = (
     .where(report_version.c.report_id == _NUMBER)
 )
 _MESSAGES_OF = select(message_report.c.message_id).where(message_report.c.report_id == _NUMBER).distinct()
+_MESSAGES_OF_ORDER = (
+    select(message_order.c.message_id)
+    .where(message_order.c.order_id == _NUMBER)
+    .distinct()
+    .order_by(message_order.c.message_id)
+)
 _CONTENTS = select(report_version.c.report, report_version.c.context).where(
     report_version.c.report_id == _NUMBER
 )

@@ -1,6 +1,7 @@
 """The retention policy: contents of what is settled, exported and old go; everything else stays."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.ports import Produced, Purged, Settlement
 from gateway.store import Store
 from gateway.store.place import reading
 from gateway.store.purge import due, limits
+from tests.intake_house import House, fixture
 from tests.postgres_support import Engine
 from tests.store_support import (
     DMP,
@@ -147,6 +149,21 @@ async def test_a_purged_report_can_still_be_replaced_and_its_message_sent_again(
         (1, "delivered"),
         (2, "delivered"),
     ]
+
+
+async def test_an_order_that_went_leaves_no_message_that_came_to_nothing(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """An answer of téléradiologie is an ORU, an order may be a Bundle: they may be kept longer."""
+    house = House(tmp_path, engine=engine)
+    assert await house.take(fixture("tlr_1_request")) == "AA"
+    assert await house.take(fixture("tlr_3_answer")) == "AA"
+    house.clock.pass_seconds(31 * DAY)
+    assert await house.store.purge(RetentionSettings(orders=30), exported=False) == Purged(orders=1)
+    assert house.queries.problems() == []
+    assert engine.sql("SELECT message_id FROM audit WHERE action = 'purge'") == [(1,), (2,)]
+    house.queries.close()
+    await house.store.close()
 
 
 @pytest.mark.req("REQ-76")

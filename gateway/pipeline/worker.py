@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 WINDOW = 32
 """Tasks that one worker has at a time."""
+TOGETHER = 0.005
+"""Seconds in which reports are told in one frame."""
 
 
 class Worker:
@@ -36,7 +39,8 @@ class Worker:
         self._large = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._retiring: set[asyncio.Task[None]] = set()
-        self._out: asyncio.Queue[Report] = asyncio.Queue()
+        self._done: list[Report] = []
+        self._tell: Callable[[], None]
         self._closing = self._bench.closing
 
     def use(self, settings: dict[str, Any]) -> None:
@@ -45,21 +49,21 @@ class Worker:
 
     async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Work until the other side closes or asks to drain."""
-        reporting = asyncio.create_task(self._report(writer))
         ordering = asyncio.create_task(self._orders(reader))
+        self._tell = partial(self._report, writer)
         await self._closing.wait()
         ordering.cancel()
         # Production is not waited for: it is simply made again. What is being sent ends one way or another.
         while self._tasks:
             await asyncio.wait(self._tasks)
-        await self._out.join()
-        reporting.cancel()
+        self._tell()
         await asyncio.gather(*self._retiring)
         await self._bench.close()
+        await _sent(writer)
         writer.close()
 
     def drain(self) -> None:
-        self._closing.set()
+        self._bench.begin_closing()
 
     async def _orders(self, reader: asyncio.StreamReader) -> None:
         while not self._closing.is_set():
@@ -69,9 +73,10 @@ class Worker:
             if order.settings is not None:
                 await self._reload(order.settings)
             for task in order.tasks:
-                work = self._production.produce if task.kind == "produce" else self._delivery.deliver
-                self._spawn(self._alone(partial(work, task)), task)
-        self._closing.set()
+                running = asyncio.create_task(self._work(task))
+                self._tasks.add(running)
+                running.add_done_callback(self._tasks.discard)
+        self.drain()
 
     async def _reload(self, settings: dict[str, Any]) -> None:
         """Tasks under way end with the parts that they began with; then those are closed."""
@@ -93,49 +98,45 @@ class Worker:
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
 
-    def _spawn(self, work: Coroutine[Any, Any, Report], task: Task) -> None:
-        async def guarded() -> None:
-            try:
-                report = await work
-            except Exception:
-                log.exception("task failed", extra={"task": task.kind, "id": task.id})
-                report = Report(returned=(task,))
-            self._out.put_nowait(report)
+    async def _work(self, task: Task) -> None:
+        work = self._production.produce if task.kind == "produce" else self._delivery.deliver
+        try:
+            report = await self._alone(work, task)
+        except Exception:
+            log.exception("task failed", extra={"task": task.kind, "id": task.id})
+            report = Report(returned=(task,))
+        if not self._done:
+            asyncio.get_running_loop().call_later(TOGETHER, self._tell)
+        self._done.append(report)
 
-        running = asyncio.create_task(guarded())
-        self._tasks.add(running)
-        running.add_done_callback(self._tasks.discard)
-
-    async def _report(self, writer: asyncio.StreamWriter) -> None:
+    def _report(self, writer: asyncio.StreamWriter) -> None:
         """Send what is done, all in one frame. Nobody listening is no fault: the journal has it."""
-        while True:
-            reports = [await self._out.get()]
-            while not self._out.empty():
-                reports.append(self._out.get_nowait())
-            joined = Report(
-                produced=tuple(one for report in reports for one in report.produced),
-                attempted=tuple(one for report in reports for one in report.attempted),
-                returned=tuple(one for report in reports for one in report.returned),
-            )
-            try:
-                if not writer.is_closing():
-                    writer.write(frame(joined))
-                    await writer.drain()
-            except OSError:  # the dispatcher is gone
-                self._closing.set()
-            finally:
-                for _ in reports:
-                    self._out.task_done()
+        reports, self._done = self._done, []
+        if not reports or writer.is_closing():
+            return
+        joined = Report(
+            produced=tuple(one for report in reports for one in report.produced),
+            attempted=tuple(one for report in reports for one in report.attempted),
+            returned=tuple(one for report in reports for one in report.returned),
+        )
+        writer.write(frame(joined))
 
-    async def _alone(self, work: Callable[[bool], Coroutine[Any, Any, Report]]) -> Report:
+    async def _alone(self, work: Callable[[Task, bool], Coroutine[Any, Any, Report]], task: Task) -> Report:
         """One large report at a time, so that the memory of a worker has a bound: `work` raises LargeError
         when it finds one, and is begun again when its turn has come."""
         try:
-            return await work(False)
+            return await work(task, False)
         except LargeError:
             pass  # its traceback holds what was read: it must end before the turn comes
         async with self._large:
             try:
-                return await work(True)
+                return await work(task, True)
             finally:
                 gc.collect()  # a fault on the way leaves cycles around what was sent
+
+
+async def _sent(writer: asyncio.StreamWriter) -> None:
+    """All is with the other side, or that is gone."""
+    writer.transport.set_write_buffer_limits(0)
+    with suppress(OSError):
+        await writer.drain()

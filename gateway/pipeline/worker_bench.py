@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from gateway.model.delivery import Destination
+from gateway.pipeline.hop import Hop
 from gateway.pipeline.journal import Journal
 from gateway.pipeline.route import WorkerParts
 from gateway.pipeline.spool import Spool
@@ -26,12 +26,10 @@ class Bench:
     def __init__(self, make: Callable[[dict[str, Any]], WorkerParts], journal: Journal) -> None:
         """`make`: settings as the dispatcher sends them → parts; called by `use`."""
         self._make, self.journal, self.spool = make, journal, Spool(journal.path)
-        self._cpu = ThreadPoolExecutor(1, "worker-cpu")
-        self._judging = ThreadPoolExecutor(1, "worker-validation")  # nothing else waits for a verdict
+        self._cpu, self._judging = Hop("worker-cpu"), Hop("worker-validation")  # only verdicts wait there
         self.parts: WorkerParts
         self.slots: dict[Destination, asyncio.Semaphore] = {}
         self.closing = asyncio.Event()
-        self._closed: asyncio.Task[bool] | None = None  # one for all that wait, made in the loop
 
     def use(self, settings: dict[str, Any]) -> None:
         """Make the parts and work with them from now on. Raises what the factory raises."""
@@ -39,11 +37,17 @@ class Bench:
         slots = {kind: asyncio.Semaphore(route.concurrency) for kind, route in parts.routes.items()}
         self.parts, self.slots = parts, slots
 
+    def begin_closing(self) -> None:
+        """Begin nothing new: who waits for the threads gets a ClosingError."""
+        self.closing.set()
+        for hop in (self._cpu, self._judging):
+            hop.give_up(ClosingError)
+
     async def close(self) -> None:
         """Nothing is under way any more, or is simply made again."""
         await close(self.parts)
-        for pool in (self._cpu, self._judging):
-            pool.shutdown(wait=False, cancel_futures=True)
+        for hop in (self._cpu, self._judging):
+            hop.end()
         self.journal.close()
 
     async def on_cpu(self, work: Callable[[], T]) -> T:
@@ -54,22 +58,17 @@ class Bench:
         """`work` in the thread that waits for verdicts; raises ClosingError."""
         return await self._on(self._judging, work)
 
-    async def _on(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        """`work` in the thread of `pool`; raises ClosingError when the worker closes before it is done."""
+    async def _on(self, hop: Hop, work: Callable[[], T]) -> T:
+        """`work` in the thread of `hop`; raises ClosingError when the worker closes before it is done."""
+        if self.closing.is_set():
+            raise ClosingError
 
         def begin() -> T:
             if self.closing.is_set():
                 raise ClosingError
             return work()
 
-        running = asyncio.get_running_loop().run_in_executor(pool, begin)
-        if self._closed is None:
-            self._closed = asyncio.create_task(self.closing.wait())
-        await asyncio.wait((running, self._closed), return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            running.cancel()
-            raise ClosingError
-        return running.result()
+        return await hop.on(begin)
 
 
 async def close(parts: WorkerParts) -> None:

@@ -24,11 +24,14 @@ class Production:
 
         def work() -> Produced:
             self._bench.journal.working(task)
-            version, blobs = self._bench.parts.reader.version(task.id)
+            parts = self._bench.parts
+            version, blobs = parts.reader.version(task.id)
             if not alone and sum(len(blob.data) for blob in blobs) > LARGE:
                 raise LargeError
             with correlation(version.context.control_id):
-                return Produced(version_id=task.id, documents=self._bench.parts.produce(version, blobs))
+                documents = parts.produce(version, blobs)
+            parts.reader.produced(version, documents)
+            return Produced(version_id=task.id, documents=documents)
 
         try:
             produced = await self._judged(await self._bench.on_cpu(work))

@@ -100,6 +100,11 @@ class WorkReader(Protocol):
         """The version and the bytes received with it; raises LookupError."""
         ...
 
+    def produced(self, version: ReportVersion, documents: tuple[Document, ...]) -> None:
+        """These were just made of `version`: its jobs, which follow soon, may have them from here, where they
+        are what the store holds by then."""
+        ...
+
     def job(self, delivery_id: int, attempt: int) -> DeliveryJob:
         """All that one delivery needs; raises LookupError."""
         ...

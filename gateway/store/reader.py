@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 KEPT_BYTES = 16 << 20
 """Documents kept in memory: the deliveries of one version come close together and share them."""
+FRESH = 1 << 20
+"""Bytes of documents up to which they are kept from their production to their deliveries."""
 
 _SENDABLE = frozenset(
     state for state, events in DELIVERY_TRANSITIONS.items() if DeliveryEvent.CLAIMED in events
@@ -62,6 +64,7 @@ class StoreReader:
         self._marks = _marks(where)
         self._kept: OrderedDict[int, tuple[ReportVersion, tuple[Document, ...]]] = OrderedDict()
         self._kept_bytes = 0
+        self._fresh: set[int] = set()  # of those kept: not yet compared with what the store holds
 
     @classmethod
     def open(cls, where: Where, site: Callable[[str], Site]) -> "StoreReader":
@@ -86,13 +89,22 @@ class StoreReader:
                 names[version.context.received_document] = None
             return version, tuple(self._blob(sha256) for sha256 in names)
 
+    def produced(self, version: ReportVersion, documents: tuple[Document, ...]) -> None:
+        """See `ports.WorkReader`."""
+        self._forget(version.version_id)
+        if documents and sum(len(one.data) for one in documents) <= FRESH:
+            self._make_room()
+            self._keep(version, documents)
+            self._fresh.add(version.version_id)
+
     def job(self, delivery_id: int, attempt: int) -> DeliveryJob:
         """See `ports.WorkReader`; LookupError also when the delivery may not be sent any more (cancelled)."""
         with self._readable():
             row = self._session.row(named.JOB, {"delivery_id": delivery_id})
             if row is None or DeliveryState(row[6]) not in _SENDABLE:
                 raise LookupError(f"delivery {delivery_id} is not to be sent")
-            version_id, report_id, destination, lane_recipient, recipient, action, state, reason = row
+            version_id, report_id, destination, lane_recipient, recipient, action, state, reason, *rest = row
+            preceded, recalled = map(bool, rest)
             lane = {
                 "report_id": report_id,
                 "destination": destination,
@@ -103,7 +115,7 @@ class StoreReader:
                 placed = Action.DELETE
                 version, documents, remote_ids = self._withdrawal(version_id, lane)
             else:
-                placed, remote_ids = self._place(Action(action), lane)
+                placed, remote_ids = self._place(Action(action), lane) if preceded else (Action(action), ())
                 version, documents = self._made(version_id)
             return DeliveryJob(
                 delivery_id=delivery_id,
@@ -115,7 +127,7 @@ class StoreReader:
                 recipient=decode(recipient.encode(), Recipient) if recipient is not None else None,
                 previous_remote_ids=remote_ids,
                 unanswered=attempt > 1 and left(self._session, delivery_id),
-                recalled=self._session.row(named.WITHDRAWN_BEHIND, lane) is not None,
+                recalled=recalled,
                 forbidden=forbidden(state, destination, reason),
                 acknowledges=told(self._session, delivery_id) if destination == Destination.ZAM else None,
             )
@@ -157,20 +169,38 @@ class StoreReader:
     def _made(self, version_id: int) -> tuple[ReportVersion, tuple[Document, ...]]:
         """A version with its documents; both never change once there are documents."""
         known = self._kept.get(version_id)
+        if known is not None and version_id in self._fresh and not self._confirmed(*known):
+            self._forget(version_id)
+            known = None
         if known is not None:
             self._kept.move_to_end(version_id)
             return known
         self._make_room()
         made = self._version(version_id), self._documents(version_id)
         if made[1]:
-            self._kept[version_id] = made
-            self._kept_bytes += _size(made)
+            self._keep(*made)
         return made
+
+    def _confirmed(self, version: ReportVersion, documents: tuple[Document, ...]) -> bool:
+        """The store holds these: another worker may have made others, and was faster."""
+        rows = self._session.rows(named.DOCUMENT_HASHES, {"version_id": version.version_id})
+        self._fresh.discard(version.version_id)
+        return [sha256 for (sha256,) in rows] == [one.sha256 for one in documents]
+
+    def _keep(self, version: ReportVersion, documents: tuple[Document, ...]) -> None:
+        made = self._kept[version.version_id] = (version, documents)
+        self._kept_bytes += _size(made)
+
+    def _forget(self, version_id: int) -> None:
+        gone = self._kept.pop(version_id, None)
+        if gone is not None:
+            self._kept_bytes -= _size(gone)
+            self._fresh.discard(version_id)
 
     def _make_room(self) -> None:
         """Before anything is read: the last one may be larger than the limit, but not beside another."""
         while self._kept_bytes > KEPT_BYTES:
-            self._kept_bytes -= _size(self._kept.popitem(last=False)[1])
+            self._forget(next(iter(self._kept)))
 
     def _version(self, version_id: int) -> ReportVersion:
         row = self._session.row(named.VERSION, {"version_id": version_id})

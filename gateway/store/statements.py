@@ -217,16 +217,6 @@ UNANNOUNCED = select(delivery.c.id, delivery.c.destination, delivery.c.lane_reci
     delivery.c.reason == literal_column("'AWAITING-ANNOUNCEMENT'"),
 )
 NEWER_IN_LANE = select(_ONE).where(_in_lane, delivery.c.id > bindparam("delivery_id")).limit(1)
-WITHDRAWN_BEHIND = (
-    select(_ONE)
-    .where(
-        _in_lane,
-        delivery.c.id > bindparam("delivery_id"),
-        delivery.c.action == literal_column("'delete'"),
-        delivery.c.state.not_in(_SETTLED),
-    )
-    .limit(1)
-)
 OUTCOMES = select(attempt.c.outcome).where(attempt.c.delivery_id == bindparam("delivery_id"))
 
 # --- settling
@@ -317,6 +307,12 @@ ENDED = select(
     delivery.c.updated_at,
 ).where(delivery.c.id == bindparam("delivery_id"))
 TOLD = select(acknowledgement.c.told).where(acknowledgement.c.delivery_id == bindparam("delivery_id"))
+_beside = delivery.alias("beside")
+_same_lane = and_(
+    _beside.c.report_id == delivery.c.report_id,
+    _beside.c.destination == delivery.c.destination,
+    _beside.c.lane_recipient == delivery.c.lane_recipient,
+)
 JOB = select(
     delivery.c.version_id,
     delivery.c.report_id,
@@ -326,7 +322,27 @@ JOB = select(
     delivery.c.action,
     delivery.c.state,
     delivery.c.reason,
+    select(_ONE)
+    .where(_same_lane, _beside.c.id < delivery.c.id)
+    .correlate(delivery)
+    .exists()
+    .label("preceded"),
+    select(_ONE)
+    .where(
+        _same_lane,
+        _beside.c.id > delivery.c.id,
+        _beside.c.action == literal_column("'delete'"),
+        _beside.c.state.not_in(_SETTLED),
+    )
+    .correlate(delivery)
+    .exists()
+    .label("recalled"),
 ).where(delivery.c.id == bindparam("delivery_id"))
+DOCUMENT_HASHES = (
+    select(document.c.sha256)
+    .where(document.c.version_id == bindparam("version_id"))
+    .order_by(document.c.position)
+)
 PREDECESSORS = (
     select(delivery.c.id, delivery.c.action, delivery.c.outcome, delivery.c.version_id)
     .where(_in_lane, delivery.c.id < bindparam("delivery_id"))

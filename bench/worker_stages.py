@@ -95,6 +95,7 @@ class _Worker:
                 (DocumentKind.PDF, "application/pdf", page),
             )
         )
+        _timed(spent, "read the deliveries", lambda: self._parts.reader.produced(version, documents))
         return Produced(version_id=task.id, documents=documents, lease=task.lease)
 
     def _prepared(self, spent: dict[str, float], task: Task) -> Settlement:

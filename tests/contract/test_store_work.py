@@ -577,3 +577,26 @@ async def test_nobody_is_woken_for_a_message_that_owes_nothing(store: Store) -> 
     store.subscribe(lambda: heard.append(1))
     await take(store, order="quiet")
     assert heard == []
+
+
+async def test_documents_just_made_need_no_reading_where_the_store_holds_the_same(
+    store: Store, reader: StoreReader
+) -> None:
+    await store.commit(received(), concluding(planned(FOLDER), planned(DMP)))
+    made = (document(b"<ClinicalDocument/>"),)
+    version, _ = reader.version(1)
+    reader.produced(version, made)
+    await store.settle((Produced(version_id=1, documents=made),))
+    assert reader.job(1, 1).documents is made
+    assert reader.job(2, 1).version is version
+
+
+async def test_documents_that_another_worker_made_first_win_over_our_own(
+    store: Store, reader: StoreReader
+) -> None:
+    await store.commit(received(), concluding(planned(FOLDER)))
+    version, _ = reader.version(1)
+    reader.produced(version, (document(b"<ClinicalDocument>late</ClinicalDocument>"),))
+    first = document(b"<ClinicalDocument>first</ClinicalDocument>")
+    await store.settle((Produced(version_id=1, documents=(first,)),))
+    assert [one.data for one in reader.job(1, 1).documents] == [first.data]

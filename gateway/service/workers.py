@@ -16,12 +16,14 @@ from gateway.store import StoreReader
 
 def worker_parts(settings: Settings) -> WorkerParts:
     """What a worker process needs: its own view of the store, the producer, one route per destination."""
-    from gateway.connectors.folder import FolderSender
+    from gateway.connectors.folder import CONCURRENCY, FolderSender
     from gateway.pipeline.destinations import folder
 
     routes: dict[Destination, Route] = {}
     if settings.folder_enabled:
-        routes[Destination.FOLDER] = Route(folder.prepare, FolderSender(settings.outbox))
+        routes[Destination.FOLDER] = Route(
+            folder.prepare, FolderSender(settings.outbox), concurrency=CONCURRENCY
+        )
     if settings.dmp.url:
         routes[Destination.DMP] = _dmp_route(settings)
     if settings.mssante.host:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.connectors import folder
 from gateway.connectors.folder import FolderSender
-from gateway.model.delivery import OutcomeKind
+from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.model.folder import FolderRequest
 from gateway.pipeline.destinations.folder import prepare
 from tests.unit.mail_jobs import job
@@ -166,3 +166,39 @@ async def test_a_prepared_delivery_is_written(tmp_path: Path) -> None:
     assert {one["name"]: one["sha256"] for one in named} == {
         name: hashlib.sha256(data).hexdigest() for name, data in request.files if name != "summary.json"
     }
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many folders each writing writes."""
+    batches: list[int] = []
+    real = folder.write
+
+    def counting(root: Path, requests: tuple[FolderRequest, ...]) -> tuple[bool | OSError, ...]:
+        batches.append(len(requests))
+        return real(root, requests)
+
+    monkeypatch.setattr(folder, "write", counting)
+    return batches
+
+
+async def test_what_comes_soon_after_a_writing_waits_for_the_next_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = counted(monkeypatch)
+    monkeypatch.setattr(folder, "TURN", 1.0)
+    sender = FolderSender(tmp_path)
+    await sender.send(REQUEST)
+    later: list[asyncio.Task[Outcome]] = []
+    for number in range(3):
+        later.append(asyncio.create_task(sender.send(FolderRequest(name=f"{number}", files=()))))
+        await asyncio.sleep(0.01)
+    assert [(await one).kind for one in later] == [OutcomeKind.DELIVERED] * 3
+    assert batches == [1, 3]
+
+
+async def test_a_long_queue_is_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = counted(monkeypatch)
+    sender = FolderSender(tmp_path)
+    requests = [FolderRequest(name=f"{number}", files=()) for number in range(folder.CONCURRENCY + 1)]
+    await asyncio.gather(*(sender.send(one) for one in requests))
+    assert batches == [folder.CONCURRENCY, 1]

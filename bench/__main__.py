@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second of the steady load")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--level", choices=("n1", "n3"), default="n1", help="body of the CDA (reports)")
+    parser.add_argument("--mails", type=int, choices=(1, 2), default=1, help="mails of a report (reports)")
     parser.add_argument("--number", type=int, help="most messages (memory, claim), or how many (reports)")
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=mllp://HOST:PORT", help="another engine (intake)"
@@ -77,6 +78,7 @@ def _run(what: str, given: argparse.Namespace) -> None:
                 workers=given.workers,
                 connections=given.connections,
                 level=given.level,
+                mails=given.mails,
                 folder=given.folder,
             )
 

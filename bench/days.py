@@ -11,10 +11,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from bench.end_to_end import drained
+from bench import arrivals
 from bench.load import steady
 from bench.system import family, resident, role
 from conformance.demo.stage import Stage
+from conformance.simulators.hold import Judge
 
 LOADS = ((10.0, 600.0), (50.0, 60.0))
 """(messages a second, seconds)."""
@@ -46,7 +47,7 @@ class Memory:
 def run(*, workers: int, share: float = 1.0, folder: Path | None = None) -> None:
     """`share` of the durations, for a quick look."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="gateway-bench-") as name:
-        stage = Stage(Path(name) / "stage", workers=workers)
+        stage = Stage(Path(name) / "stage", workers=workers, judge=Judge.LATER)
         try:
             stage.start()
             assert stage.gateway is not None
@@ -62,11 +63,12 @@ def run(*, workers: int, share: float = 1.0, folder: Path | None = None) -> None
                 figures = asyncio.run(load)
                 sent += figures.taken
                 end = time.perf_counter()
-                drained(stage, sent)
+                arrivals.drained(stage)
                 line = f"{f'{rate:g}/s for {length:g} s':22}{figures.taken:8}{figures.refused:9}"
                 line += "".join(f"{figures.percentile(one):8.1f}" for one in (0.5, 0.95, 0.99))
                 print(f"{line}{time.perf_counter() - end:9.1f}", flush=True)
             memory.stop()
             print("most MB:", ", ".join(f"{kind} {size:.0f}" for kind, size in memory.most.items()))
+            print(arrivals.judged(stage, reports=sent, mails=2))
         finally:
             stage.stop()

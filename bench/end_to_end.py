@@ -1,6 +1,8 @@
 """Reports a second from HL7 v2 to three destinations, simulated peers on the same cores.
 
-Each is text → CDA with its PDF/A → VIHF signed, DMP over mutual TLS, one mail over STARTTLS, folder.
+Each is text → CDA with its PDF/A → VIHF signed, DMP over mutual TLS, one mail over STARTTLS (or two, the
+other to the patient), folder. The clock stops when the store has settled the last delivery of all. The peers
+take what comes, and judge it by every rule afterwards: a fault, a loss or a duplicate ends the run.
 """
 
 import asyncio
@@ -8,17 +10,25 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench import arrivals
 from bench.load import counted
 from bench.system import cpu, family, role
 from conformance.demo.stage import Stage
+from conformance.simulators.hold import Judge
 
 WARM_UP = 20
 
 
 def run(
-    *, number: int, workers: int, connections: int, level: str = "n1", folder: Path | None = None
+    *,
+    number: int,
+    workers: int,
+    connections: int,
+    level: str = "n1",
+    mails: int = 1,
+    folder: Path | None = None,
 ) -> None:
-    """`level`: body of the CDA, `n1` or `n3`."""
+    """`level`: body of the CDA, `n1` or `n3`; `mails` of a report, 1 or 2."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="gateway-bench-") as name:
         sites = Path(name) / "sites"
         sites.mkdir()
@@ -27,47 +37,53 @@ def run(
             Path(name) / "stage",
             workers=workers,
             environment={"GATEWAY_SITES_DIR": str(sites), "GATEWAY_SITE": "bench"},
+            judge=Judge.LATER,
         )
         try:
             stage.start()
-            _load(stage, WARM_UP, connections, "warm")
-            drained(stage, WARM_UP)
-            assert stage.gateway is not None
-            processes = [pid for one in stage.processes for pid in family(one.pid)]
-            names = {
-                pid: role(pid) if pid in family(stage.gateway.pid) else "simulators" for pid in processes
-            }
-            before = {pid: cpu(pid) for pid in processes}
-            start = time.perf_counter()
-            _load(stage, number, connections, "run")
-            taken = time.perf_counter() - start
-            drained(stage, WARM_UP + number)
-            seconds = time.perf_counter() - start
+            _load(stage, WARM_UP, connections, "warm", mails)
+            arrivals.drained(stage)
+            names = _processes(stage)
+            before, start = {pid: cpu(pid) for pid in names}, time.time()
+            taken = _load(stage, number, connections, "run", mails)
+            arrivals.drained(stage)
+            spent = {pid: cpu(pid) - before[pid] for pid in names}
+            done = arrivals.settled(stage, start)
+            seconds = done.last - start
             print(
-                f"{number} reports ({level.upper()}), workers {workers}:"
-                f" {number / seconds:.0f} a second to three destinations"
+                f"{number} reports ({level.upper()}), workers {workers}: {number / seconds:.1f} a second"
+                f" to three destinations, {done.deliveries / seconds:.0f} deliveries a second"
             )
-            print(f"acknowledged {number / taken:.0f} a second meanwhile; CPU ms a report:")
+            print(
+                f"acknowledged {taken:.0f} a second meanwhile; from a message to its last delivery"
+                f" p50 {done.percentile(0.5):.1f} s, p99 {done.percentile(0.99):.1f} s; CPU ms a report:"
+            )
             for kind in dict.fromkeys(names.values()):
-                spent = sum(cpu(pid) - before[pid] for pid in processes if names[pid] == kind)
-                print(f"  {kind:12}{1000 * spent / number:8.1f}")
+                used = sum(spent[pid] for pid in names if names[pid] == kind)
+                print(f"  {kind:18}{1000 * used / number:8.1f}")
+            print(f"  {'in all':18}{1000 * sum(spent.values()) / number:8.1f}", flush=True)
+            print(arrivals.judged(stage, reports=WARM_UP + number, mails=mails))
         finally:
             stage.stop()
 
 
-def _load(stage: Stage, number: int, connections: int, prefix: str) -> None:
+def _processes(stage: Stage) -> dict[int, str]:
+    """What runs, and what it is."""
+    assert stage.gateway is not None
+    ours = family(stage.gateway.pid)
+    return {pid: role(pid) if pid in ours else one.name for one in stage.processes for pid in family(one.pid)}
+
+
+def _load(stage: Stage, number: int, connections: int, prefix: str, mails: int = 1) -> float:
+    """Messages acknowledged a second."""
     figures = asyncio.run(
-        counted(stage.mllp[1], connections=connections, number=number, prefix=f"{prefix}-{time.time_ns()}")
+        counted(
+            stage.mllp[1],
+            connections=connections,
+            number=number,
+            prefix=f"{prefix}-{time.time_ns()}",
+            mails=mails,
+        )
     )
     assert figures.taken == number, "every report is taken"
-
-
-def drained(stage: Stage, reports: int) -> None:
-    """All reports are at the DMP and in the mailbox of the requester."""
-    while min(_lines(stage, "dmp"), _lines(stage, "mssante")) < reports:
-        time.sleep(0.05)
-
-
-def _lines(stage: Stage, kind: str) -> int:
-    path = stage.folder / kind / "ledger.jsonl"
-    return path.read_bytes().count(b"\n") if path.is_file() else 0
+    return figures.rate

@@ -26,6 +26,10 @@ _VARYING = (
 """What every message of a real feed says anew, and so do these: orders, stay, person, study. A number is put
 before the last character of each."""
 
+_ONE_MAIL = b"\rOBX|6|CE|DESTMSSANTEPAT^Destinataire Patient^MetaDMPMSS||N^^expandedYes-NoIndicator||||||F"
+"""The message has the patient's mailbox, who would get a mail beside the requester's (table of flags, volet
+Transmission)."""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -47,9 +51,12 @@ class Figures:
         return 1000 * self.latencies[min(len(self.latencies) - 1, int(share * len(self.latencies)))]
 
 
-def messages(prefix: str, size: int = SIZE) -> Iterator[bytes]:
-    """Frames of about `size` bytes, each a new report of its own; what is above a few kB is a PDF."""
-    text = FIXTURE.read_bytes().rstrip(b"\r\n")
+def messages(prefix: str, size: int = SIZE, mails: int = 2) -> Iterator[bytes]:
+    """Frames of about `size` bytes, each a new report of its own; what is above a few kB is a PDF.
+
+    `mails`: 2, to the requester and the patient, or 1, to the requester alone.
+    """
+    text = FIXTURE.read_bytes().rstrip(b"\r\n") + (_ONE_MAIL if mails == 1 else b"")
     control, report = prefix.encode() + b"-%010d", b"CR-" + prefix.encode() + b"-%010d^"
     text = text.replace(_CONTROL, b"<control>").replace(_SET, b"<set>").replace(b"%", b"%%")
     text = text.replace(b"<control>", control).replace(b"<set>", report)
@@ -80,9 +87,9 @@ async def closed_loop(
     return await _run(port, connections, [_as_fast(stream, end) for _ in range(connections)])
 
 
-async def counted(port: int, *, connections: int, number: int, prefix: str) -> Figures:
+async def counted(port: int, *, connections: int, number: int, prefix: str, mails: int = 2) -> Figures:
     """`number` messages, as fast as they go."""
-    frames = ((0.0, frame) for frame in islice(messages(prefix), number))
+    frames = ((0.0, frame) for frame in islice(messages(prefix, mails=mails), number))
     return await _run(port, connections, [frames] * connections)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from conformance.simulators.hold import Judge
+
 app = typer.Typer(
     name="conformance", help="The testers' toolkit.", no_args_is_help=True, pretty_exceptions_enable=False
 )
@@ -19,6 +21,9 @@ Key = Annotated[Path | None, typer.Option(help="Its private key (PEM).", exists=
 ClientCa = Annotated[Path | None, typer.Option(help="Demand a client certificate of this CA.", exists=True)]
 Mode = Annotated[str, typer.Option(help="Misbehave from the start; see POST /control.")]
 Count = Annotated[int, typer.Option(help="For how many submissions --mode holds, 0: until changed.")]
+JudgeWhen = Annotated[
+    Judge, typer.Option("--judge", help="later: take all at once, judge it for the ledger (load tests).")
+]
 Delay = Annotated[float, typer.Option(help="Seconds that the mode slow waits.")]
 
 
@@ -42,6 +47,7 @@ def simulate_dmp(
     count: Count = 0,
     fail: Annotated[int, typer.Option(help="Answer HTTP 500 to the first N submissions.")] = 0,
     delay: Delay = 5.0,
+    judge: JudgeWhen = Judge.AT_ONCE,
 ) -> None:
     """A DMP: ITI-41 on /repository and ITI-18 on /registry, with a VIHF; /health, /ledger, POST /control
     {"mode", "count"}, POST /metadata (a uniqueId: its entry gets a new entryUUID)."""
@@ -53,7 +59,19 @@ def simulate_dmp(
     options = Options(folder, schemas, run.authorities(ca), delay)
     if fail:
         mode, count = "500", fail
-    asyncio.run(run.dmp(host, port, options, cert=cert, key=key, client_ca=client_ca, mode=mode, count=count))
+    asyncio.run(
+        run.dmp(
+            host,
+            port,
+            options,
+            cert=cert,
+            key=key,
+            client_ca=client_ca,
+            mode=mode,
+            count=count,
+            judge=judge,
+        )
+    )
 
 
 @simulate.command("mssante")
@@ -70,9 +88,11 @@ def simulate_mssante(
     mode: Mode = "ok",
     count: Count = 0,
     delay: Delay = 5.0,
+    judge: JudgeWhen = Judge.AT_ONCE,
 ) -> None:
     """An MSSanté operator: SMTP (STARTTLS with --cert); HTTP side channel for /ledger and /control."""
-    from conformance.simulators.mssante import MODES, mssante
+    from conformance.simulators.mssante import MODES
+    from conformance.simulators.run import mssante
 
     _pair(cert, key, client_ca)
     _known(mode, MODES)
@@ -88,6 +108,7 @@ def simulate_mssante(
             delay=delay,
             mode=mode,
             count=count,
+            judge=judge,
         )
     )
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,10 @@ import httpx
 
 from conformance import pki
 from conformance.demo.processes import Process, module
+from conformance.simulators.hold import Judge
+
+JUDGING = 900.0
+"""Seconds that a simulator may need for all that it holds."""
 
 
 class Stage:
@@ -25,10 +30,12 @@ class Stage:
         store: str = "",
         say: Callable[[str], None] = lambda _: None,
         environment: Mapping[str, str] = MappingProxyType({}),
+        judge: Judge = Judge.AT_ONCE,
     ) -> None:
-        """`store`: address of a PostgreSQL, "" for SQLite; `environment`: settings that differ."""
+        """`store`: address of a PostgreSQL, "" for SQLite; `environment`: settings that differ; `judge`: when
+        the simulated peers do."""
         self.folder, self.workers, self._store, self._say = folder.resolve(), workers, store, say
-        self._given = environment
+        self._given, self._judge = environment, judge
         self.processes: list[Process] = []
         self.mllp = ("", 0)
         self.http = ""
@@ -100,7 +107,8 @@ class Stage:
         process = Process(
             f"simulated {kind}",
             module(
-                "conformance", "simulate", kind, "--port", port, "--dir", str(self.folder / kind), *options
+                *("conformance", "simulate", kind, "--port", port, "--dir", str(self.folder / kind)),
+                *("--judge", self._judge, *options),
             ),
             self.folder / f"{kind}.log",
         )
@@ -120,6 +128,25 @@ class Stage:
         )
         answer.raise_for_status()
         return answer.json()
+
+    def tell(self, kind: str, path: str, body: Any = None) -> Any:
+        """POST on the side channel of a simulated peer."""
+        process, _ = self._peers[kind]
+        keys, context = self.folder / "pki", ssl.create_default_context()
+        if kind == "dmp":
+            context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+            context.load_cert_chain(keys / "client.pem", keys / "client.key")
+        found = re.search(r"https?://[\d.:]+", process.ready_line)
+        assert found is not None, process.ready_line
+        answer = httpx.post(f"{found[0]}{path}", json=body, verify=context, timeout=JUDGING)
+        answer.raise_for_status()
+        return answer.json()
+
+    def judge(self) -> None:
+        """The ledgers are complete: what the simulated peers hold is judged."""
+        if self._judge is Judge.LATER:
+            for kind in self._peers:
+                self.tell(kind, "/judge")
 
     def ledger(self, kind: str) -> list[dict[str, Any]]:
         """What a simulated peer recorded, in order."""

@@ -14,6 +14,7 @@ from cryptography import x509
 from lxml import etree
 
 from conformance.simulators import iti41, query, soap, update, vihf, xds_rules
+from conformance.simulators.hold import Held
 from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
@@ -110,7 +111,7 @@ class DmpSimulator:
         return Response(200, "text/plain", record["entryUUID"].encode())
 
     async def _repository(self, request: Request) -> Response | None:
-        return await self._changing(request, self._submit)
+        return await self._changing(request, self.submit)
 
     async def _changing(
         self, request: Request, serve: Callable[[Request, Fault | None], Response]
@@ -128,20 +129,22 @@ class DmpSimulator:
             return response._replace(flaw=mode)
         return None if mode == "drop" else response
 
-    def _submit(self, request: Request, imposed: Fault | None) -> Response:
-        """Judge one submission, keep it, answer it. `imposed` is the refusal of the present mode."""
+    def submit(self, request: Request, imposed: Fault | None = None, held: Held | None = None) -> Response:
+        """Judge one submission, keep it, answer it. `imposed` is the refusal of the present mode; `held`: it
+        came earlier, and was answered with Success."""
+        mark = held.mark() if held else {}
         try:
             parsed = iti41.take_apart(request)
-            self._authenticate(parsed)
+            self._authenticate(parsed, held.taken if held else datetime.now(UTC))
         except iti41.RefusalError as refusal:
             response = soap.soap_fault(refusal.faults)
-            self._record(request, response, "Fault", refusal.faults, None, [])
+            self._record(request, response, "Fault", refusal.faults, None, [], mark)
             return response
         faults = (imposed,) if imposed else self._judge(parsed)
         owner = vihf.structure(parsed.security)
         records = [] if faults else self.registry.accept(parsed.submission, owner)
         response = soap.registry_response(faults, parsed.message_id)
-        self._record(request, response, "Failure" if faults else "Success", faults, parsed, records)
+        self._record(request, response, "Failure" if faults else "Success", faults, parsed, records, mark)
         return response
 
     def schema_faults(self, request: etree._Element) -> tuple[Fault, ...]:
@@ -154,10 +157,10 @@ class DmpSimulator:
             return (Fault(xds_rules.METADATA, "schema", str(error)),)
         return ()
 
-    def _authenticate(self, parsed: iti41.Parsed) -> None:
+    def _authenticate(self, parsed: iti41.Parsed, now: datetime) -> None:
         metadata = parsed.submission.metadata
         patients = frozenset(found.patient_id for found in metadata.entries + metadata.sets)
-        faults = vihf.check(parsed.security, patients, self.options.authorities, datetime.now(UTC))
+        faults = vihf.check(parsed.security, patients, self.options.authorities, now)
         if faults:
             raise iti41.RefusalError(*faults)
 
@@ -176,6 +179,7 @@ class DmpSimulator:
         faults: tuple[Fault, ...],
         parsed: iti41.Parsed | None,
         records: list[dict[str, Any]],
+        mark: dict[str, Any],
     ) -> None:
         """Keep request, answer and documents; then one line of the ledger.
 
@@ -200,6 +204,7 @@ class DmpSimulator:
                 "sha256": first.get("sha256", ""),
                 "message_id": parsed.message_id if parsed else "",
                 "documents": records,
+                **mark,
             }
         )
 

@@ -1,17 +1,22 @@
 """A small HTTP/1.1 server over h11 that can also do what a good server never does: cut a connection."""
 
 import asyncio
+import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h11
 
+from conformance.simulators.threads import Listener, farewell, secured
+
 MAX_BYTES = 60 * 1024 * 1024
-READ_SIZE = 256 * 1024
+READ_SIZE = 64 * 1024
 
 
 class Request(NamedTuple):
@@ -33,68 +38,77 @@ class Response(NamedTuple):
     flaw: str = ""
 
 
-Handler = Callable[[Request], Awaitable[Response | None]]
-"""None: the connection is reset without an answer."""
+Handler = Callable[[Request], Coroutine[Any, Any, Response | None]]
+"""Runs in the event loop, one request beside the other. None: the connection is reset without an answer."""
+Quick = Callable[[Request], Response | None]
+"""Runs in the thread of the connection. None: the handler answers."""
 
 
-async def serve(handler: Handler, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
-    """Listen; `port` 0 takes a free one (see `port_of`)."""
+async def serve(
+    handler: Handler, host: str, port: int, tls: ssl.SSLContext | None = None, quick: Quick = lambda _: None
+) -> Listener:
+    """Listen; `port` 0 takes a free one."""
+    loop = asyncio.get_running_loop()
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await _converse(handler, reader, writer)
-        except (h11.ProtocolError, ConnectionError, TimeoutError, ssl.SSLError) as error:
-            print(f"connection ended: {type(error).__name__}: {error}", file=sys.stderr)
-        finally:
-            writer.close()
-
-    return await asyncio.start_server(converse, host, port, ssl=tls, limit=READ_SIZE)
-
-
-def port_of(server: asyncio.Server) -> int:
-    return int(server.sockets[0].getsockname()[1])
-
-
-async def _converse(handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    connection = h11.Connection(h11.SERVER)
-    while True:
-        request = await _read(connection, reader, writer)
-        if request is None:
-            return
-        too_large = len(request.body) > MAX_BYTES
-        response = Response(413, "text/plain", b"too large") if too_large else await handler(request)
+    def answer(request: Request) -> Response | None:
+        response = quick(request)
         if response is None:
-            writer.transport.abort()
-            return
-        data = _encode(connection, response)
-        if response.flaw == "never":
-            await reader.read()
-            return
-        writer.write(data[: len(data) // 2] if response.flaw == "half" else data)
-        if response.flaw == "twice":
-            writer.write(data)
-        await writer.drain()
-        if response.flaw == "half":
-            writer.transport.abort()
-            return
-        if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
-            return
-        connection.start_next_cycle()
+            with suppress(CancelledError):  # the loop ends
+                response = asyncio.run_coroutine_threadsafe(handler(request), loop).result()
+        return response
+
+    return Listener(lambda plain: _converse(answer, plain, tls), host, port)
 
 
-async def _read(
-    connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> Request | None:
+def _converse(
+    answer: Callable[[Request], Response | None], plain: socket.socket, tls: ssl.SSLContext | None
+) -> None:
+    protocol = h11.Connection(h11.SERVER)
+    with secured(plain, tls) as connection:
+        try:
+            while _exchange(answer, connection, protocol):
+                protocol.start_next_cycle()
+        except h11.ProtocolError as error:
+            print(f"connection ended: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+def _exchange(
+    answer: Callable[[Request], Response | None], connection: socket.socket, protocol: h11.Connection
+) -> bool:
+    """One request and its response; False: it was the last one."""
+    request = _read(protocol, connection)
+    if request is None:
+        return False
+    too_large = len(request.body) > MAX_BYTES
+    response = Response(413, "text/plain", b"too large") if too_large else answer(request)
+    if response is None:
+        return False
+    data = _encode(protocol, response)
+    if response.flaw == "never":
+        connection.recv(READ_SIZE)
+        return False
+    connection.sendall(data[: len(data) // 2] if response.flaw == "half" else data)
+    if response.flaw == "twice":
+        connection.sendall(data)
+    if response.flaw == "half":
+        return False
+    if protocol.our_state is h11.DONE and protocol.their_state is h11.DONE:
+        return True
+    farewell(connection)
+    return False
+
+
+def _read(protocol: h11.Connection, connection: socket.socket) -> Request | None:
     """The next request, None at the end of the stream. A body above MAX_BYTES is cut right after it."""
     head: h11.Request | None = None
     body = bytearray()
     while True:
-        event = connection.next_event()
+        event = protocol.next_event()
         if event is h11.NEED_DATA:
-            if connection.they_are_waiting_for_100_continue:
-                go = connection.send(h11.InformationalResponse(status_code=100, headers=[]))
-                writer.write(go or b"")
-            connection.receive_data(await reader.read(READ_SIZE))
+            if protocol.they_are_waiting_for_100_continue:
+                go = protocol.send(h11.InformationalResponse(status_code=100, headers=[]))
+                connection.sendall(go or b"")
+            protocol.receive_data(connection.recv(READ_SIZE))
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):

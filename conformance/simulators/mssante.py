@@ -8,17 +8,18 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from conformance.simulators import http, mail_rules
-from conformance.simulators.http import Request, Response, tls_context
+from conformance.simulators import mail_rules
+from conformance.simulators.hold import Held
+from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
-from conformance.simulators.run import ready, until_stopped
 from conformance.simulators.smtp import Server
 
 MODES = frozenset({"ok", "450", "550", "slow", "drop", "lost"})
 """ok; 450, 550: that reply after the data, nothing taken; slow: taken, answered after a delay; drop: taken,
 then the connection is cut without a reply; lost: cut after the data, nothing taken."""
 REPLIES = {"450": "450 4.2.0 mailbox busy (simulated)", "550": "550 5.1.1 mailbox unknown (simulated)"}
+TAKEN = "250 2.0.0 taken"
 MAX_BYTES = 40 * 1024 * 1024
 """Above the 25 MB of Mon espace santé, so that the sender's own limit is what a test sees."""
 
@@ -32,26 +33,41 @@ class Mailbox:
         self.ledger = Ledger(folder)
         self._known = {entry["message_id"] for entry in self.ledger.entries}
 
+    async def handle_EHLO(  # noqa: N802 - the name is aiosmtpd's
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """aiosmtpd takes commands that come together, and does not say so."""
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", responses[-1]]
+
     async def handle_DATA(  # noqa: N802 - the name is aiosmtpd's
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        mode = self.switch.take()
-        if mode in REPLIES:
-            return REPLIES[mode]
-        if mode != "lost":
-            content = envelope.content
-            data = content if isinstance(content, bytes) else (content or "").encode()
-            self._keep(data, str(envelope.mail_from), tuple(envelope.rcpt_tos))
-        if mode in ("drop", "lost"):
+        content = envelope.content
+        data = content if isinstance(content, bytes) else (content or "").encode()
+        reply = await self.take(data, str(envelope.mail_from), tuple(envelope.rcpt_tos))
+        if not reply:
             transport = server.transport
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
             return "421 4.3.0 connection cut (simulated)"
+        return reply
+
+    async def take(self, data: bytes, sender: str, recipients: tuple[str, ...]) -> str:
+        """The reply to a mail, in the mode of the moment; "": the connection is cut."""
+        mode = self.switch.take()
+        if mode in REPLIES:
+            return REPLIES[mode]
+        if mode != "lost":
+            self.keep(data, sender, recipients)
+        if mode in ("drop", "lost"):
+            return ""
         if mode == "slow":
             await asyncio.sleep(self.delay)
-        return "250 2.0.0 taken"
+        return TAKEN
 
-    def _keep(self, data: bytes, sender: str, recipients: tuple[str, ...]) -> None:
+    def keep(self, data: bytes, sender: str, recipients: tuple[str, ...], held: Held | None = None) -> None:
+        """Judge a mail and keep it. `held`: it was taken earlier."""
         mail = mail_rules.read(data, recipients)
         number = len(self.ledger.entries) + 1
         files = []
@@ -78,6 +94,7 @@ class Mailbox:
                 "pdf_sha256": [hashlib.sha256(pdf).hexdigest() for pdf in mail.pdfs],
                 "size": len(data),
                 "files": files,
+                **(held.mark() if held else {}),
             }
         )
         self._known.add(mail.message_id)
@@ -107,32 +124,3 @@ async def listen(mailbox: Mailbox, host: str, port: int, tls: ssl.SSLContext | N
         )
 
     return await asyncio.get_running_loop().create_server(protocol, host, port)
-
-
-async def mssante(
-    host: str,
-    port: int,
-    folder: Path,
-    *,
-    cert: Path | None = None,
-    key: Path | None = None,
-    client_ca: Path | None = None,
-    control_port: int = 0,
-    delay: float = 5.0,
-    mode: str = "ok",
-    count: int = 0,
-) -> None:
-    """Serve until stopped; the control channel listens on the same host."""
-    mailbox = Mailbox(folder, delay)
-    mailbox.switch.set(mode, count)
-    tls = tls_context(cert, key, client_ca) if cert and key else None
-    mail = await listen(mailbox, host, port, tls)
-    side = await http.serve(mailbox.answer, host, control_port)
-    ready(
-        f"mssante simulator ready on smtp://{host}:{http.port_of(mail)} "
-        f"(control http://{host}:{http.port_of(side)}, ledger {mailbox.ledger.path})"
-    )
-    await until_stopped()
-    mail.close()
-    side.close()
-    mailbox.ledger.close()

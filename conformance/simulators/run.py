@@ -9,7 +9,11 @@ from cryptography import x509
 
 from conformance.simulators import http
 from conformance.simulators.dmp import DmpSimulator, Options
+from conformance.simulators.hold import Judge
 from conformance.simulators.http import tls_context
+from conformance.simulators.later import LaterDmp, LaterMailbox
+from conformance.simulators.mssante import Mailbox, listen
+from conformance.simulators.threads import Listener
 
 
 async def until_stopped() -> None:
@@ -37,20 +41,65 @@ async def dmp(
     client_ca: Path | None = None,
     mode: str = "ok",
     count: int = 0,
+    judge: Judge = Judge.AT_ONCE,
 ) -> None:
     """Serve a DMP until stopped. HTTPS with `cert` and `key`, mutual with `client_ca`."""
     simulator = DmpSimulator(options)
     simulator.switch.set(mode, count)
+    later = LaterDmp(simulator)
     tls = tls_context(cert, key, client_ca) if cert and key else None
-    server = await http.serve(simulator.answer, host, port, tls)
+    if judge is Judge.LATER:
+        server = await http.serve(later.answer, host, port, tls, quick=later.take)
+    else:
+        later.later.judge()  # of an earlier run that was killed
+        server = await http.serve(simulator.answer, host, port, tls)
     scheme = "https" if tls else "http"
     ready(
-        f"dmp simulator ready on {scheme}://{host}:{http.port_of(server)}/repository "
-        f"(ledger {simulator.ledger.path})"
+        f"dmp simulator ready on {scheme}://{host}:{server.port}/repository (ledger {simulator.ledger.path})"
     )
     await until_stopped()
     server.close()
+    later.later.close()
     simulator.ledger.close()
+
+
+async def mssante(
+    host: str,
+    port: int,
+    folder: Path,
+    *,
+    cert: Path | None = None,
+    key: Path | None = None,
+    client_ca: Path | None = None,
+    control_port: int = 0,
+    delay: float = 5.0,
+    mode: str = "ok",
+    count: int = 0,
+    judge: Judge = Judge.AT_ONCE,
+) -> None:
+    """Serve an operator until stopped; the control channel listens on the same host."""
+    mailbox = Mailbox(folder, delay)
+    mailbox.switch.set(mode, count)
+    later = LaterMailbox(mailbox)
+    tls = tls_context(cert, key, client_ca) if cert and key else None
+    mail: Listener | asyncio.Server
+    if judge is Judge.LATER:
+        mail = await later.listen(host, port, tls)
+        listening, answer = mail.port, later.answer
+    else:
+        later.later.judge()  # of an earlier run that was killed
+        mail = await listen(mailbox, host, port, tls)
+        listening, answer = int(mail.sockets[0].getsockname()[1]), mailbox.answer
+    side = await http.serve(answer, host, control_port)
+    ready(
+        f"mssante simulator ready on smtp://{host}:{listening} "
+        f"(control http://{host}:{side.port}, ledger {mailbox.ledger.path})"
+    )
+    await until_stopped()
+    mail.close()
+    side.close()
+    later.later.close()
+    mailbox.ledger.close()
 
 
 def authorities(path: Path | None) -> tuple[x509.Certificate, ...]:

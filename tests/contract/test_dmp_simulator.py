@@ -45,7 +45,7 @@ async def way(folder: Path, *, schemas: Path | None = None, timeout: float = PAT
     simulator = DmpSimulator(options)
     tls = tls_context(pki().server.certificate, pki().server.key, pki().ca)
     server = await http.serve(simulator.answer, "127.0.0.1", 0, tls)
-    url = f"https://127.0.0.1:{http.port_of(server)}/repository"
+    url = f"https://127.0.0.1:{server.port}/repository"
     client = pki().client
     settings = DmpSettings(
         url=url, ca=pki().ca, client_certificate=client.certificate, client_key=client.key, timeout=timeout

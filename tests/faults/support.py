@@ -2,15 +2,11 @@
 
 import asyncio
 import os
-import re
-import ssl
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-
-import httpx
 
 from conformance.demo.stage import Stage, settled
 from conformance.reconcile import Reconciled, load, reconcile
@@ -59,19 +55,7 @@ async def send(stage: Stage, account: Account, messages: Iterable[tuple[str, byt
 
 def control(stage: Stage, kind: str, mode: str, count: int = 0) -> None:
     """Put a simulated peer into a mode, for `count` submissions or until changed."""
-    process = next(one for one in stage.processes if one.name == f"simulated {kind}")
-    keys = stage.folder / "pki"
-    if kind == "dmp":
-        found = re.search(r"https://[\d.:]+", process.ready_line)
-        context = ssl.create_default_context(cafile=str(keys / "ca.pem"))
-        context.load_cert_chain(keys / "client.pem", keys / "client.key")
-    else:
-        found = re.search(r"control (http://[\d.:]+)", process.ready_line)
-        context = ssl.create_default_context()
-    assert found is not None, process.ready_line
-    base = found[found.re.groups]
-    answer = httpx.post(f"{base}/control", json={"mode": mode, "count": count}, verify=context)
-    answer.raise_for_status()
+    stage.tell(kind, "/control", {"mode": mode, "count": count})
 
 
 def rows(stage: Stage) -> list[dict[str, Any]]:
@@ -145,6 +129,7 @@ def lane(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def compare(stage: Stage, account: Account) -> Reconciled:
+    stage.judge()
     return reconcile(
         account.told,
         stage.folder / "gateway" / "gateway.db",

@@ -1,6 +1,7 @@
 """Messages, conclusions and worker parts for the tests of store, dispatcher and worker."""
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ from gateway.model.submission import (
 from gateway.model.terms import Identifier
 from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVersion, VersionIdentity
 from gateway.pipeline.route import Route, WorkerParts
+from gateway.pipeline.spool import LARGE
 from gateway.ports import Conclusion, Known, Received, Settled
 from gateway.store import StoreReader
 from tests.support import PATIENCE
@@ -283,6 +285,16 @@ def parts(settings: Settings) -> WorkerParts:
             Destination.MSSANTE_PATIENT: Route(prepare, LineSender(folder, Destination.MSSANTE_PATIENT)),
         },
     )
+
+
+def large_parts(settings: Settings) -> WorkerParts:
+    """The same with documents that are too large for a frame."""
+    made = parts(settings)
+
+    def produce(version: ReportVersion, blobs: tuple[Blob, ...]) -> tuple[Document, ...]:
+        return tuple(document(one.data + b" " * LARGE, one.kind) for one in made.produce(version, blobs))
+
+    return dataclasses.replace(made, produce=produce)
 
 
 FACTORY = "tests.store_support:parts"

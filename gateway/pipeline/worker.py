@@ -8,6 +8,7 @@ journal, and ends.
 import asyncio
 import gc
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -27,6 +28,8 @@ WINDOW = 32
 """Tasks that one worker has at a time."""
 TOGETHER = 0.005
 """Seconds in which reports are told in one frame."""
+_LATER = {"produce": "versions", "deliver": "deliveries"}
+"""As the log counts what a worker that ends gives back."""
 
 
 class Worker:
@@ -41,6 +44,7 @@ class Worker:
         self._retiring: set[asyncio.Task[None]] = set()
         self._done: list[Report] = []
         self._tell: Callable[[], None]
+        self._left: Counter[str] = Counter()
         self._closing = self._bench.closing
 
     def use(self, settings: dict[str, Any]) -> None:
@@ -57,6 +61,8 @@ class Worker:
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._tell()
+        if self._left:
+            log.info("what was not begun is done later", extra=dict(self._left))
         await asyncio.gather(*self._retiring)
         await self._bench.close()
         await _sent(writer)
@@ -105,6 +111,8 @@ class Worker:
         except Exception:
             log.exception("task failed", extra={"task": task.kind, "id": task.id})
             report = Report(returned=(task,))
+        if self._closing.is_set():
+            self._left.update(_LATER[one.kind] for one in report.returned)
         if not self._done:
             asyncio.get_running_loop().call_later(TOGETHER, self._tell)
         self._done.append(report)

@@ -54,7 +54,9 @@ class Production:
             return Report(produced=(produced,))
         try:
             return Report(produced=(await self._bench.on_cpu(lambda: self._bench.spool.put(produced)),))
-        except (ClosingError, OSError) as fault:
+        except ClosingError:
+            return Report(returned=(task,))
+        except OSError as fault:
             log.warning("documents not handed over", extra={"fault": type(fault).__name__})
             return Report(returned=(task,))
 

@@ -87,7 +87,9 @@ def _entries(session: Session, entry: audit.Entry, number: int) -> list[audit.En
     if entry.result == "orders":
         messages = session.rows(_MESSAGES_OF_ORDER, {"number": number})
         return [entry._replace(message_id=one) for (one,) in messages]
-    return [entry._replace(**{f"{entry.result.removesuffix('s')}_id": number})]
+    return [
+        entry._replace(report_id=number) if entry.result == "reports" else entry._replace(message_id=number)
+    ]
 
 
 def _purge_report(session: Session, number: int) -> None:

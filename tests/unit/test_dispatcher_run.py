@@ -4,6 +4,7 @@ The peer is a file that each send appends a line to (tests/store_support.py), so
 """
 
 import asyncio
+import logging
 import os
 import signal
 from collections import Counter
@@ -172,6 +173,20 @@ async def test_stopping_lets_what_is_being_sent_end_and_the_next_start_does_the_
     async with running(current) as (_, _, again):
         await until(lambda: states(again) == {"delivered": 30})
     assert sorted(Counter(line["order"] for line in ledger(current.data_dir, MAIL)).values()) == [1] * 30
+
+
+async def test_a_stop_while_documents_are_made_is_one_calm_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world(tmp_path, production=0.5)
+    async with running(settings(tmp_path, 0), "tests.store_support:large_parts") as (store, dispatcher, _):
+        for number in range(5):
+            await store.commit(received(str(number)), concluding(planned(DMP), order=f"CR{number}"))
+        await until(lambda: dispatcher.status()["in_flight"] == 5)
+    told = [one for one in caplog.records if one.name.startswith("gateway.pipeline.worker")]
+    assert [(one.levelname, one.message) for one in told] == [("INFO", "what was not begun is done later")]
+    assert 1 <= vars(told[0])["versions"] <= 5
 
 
 # --- worker processes that die

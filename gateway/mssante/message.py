@@ -11,6 +11,8 @@ from email.header import Header
 from email.utils import formataddr, quote
 from functools import lru_cache
 from io import BytesIO
+from itertools import chain
+from struct import Struct
 
 from gateway.model.base import Value
 
@@ -23,8 +25,8 @@ _PACKED = 76
 """Characters of a Base64 line (RFC 2045 §6.8)."""
 _PIECE = 57 * 4096
 """Bytes of whole lines."""
-_KEPT = 16
-"""Attachments: each recipient of a report gets the same ones, in mails that are made close together."""
+_ROWS = Struct("76s" * 64)
+"""Lines that are cut at once, in C."""
 
 
 class Attachment(Value):
@@ -42,6 +44,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+@lru_cache(maxsize=64)
 def mailbox(name: str, address: str) -> str:
     """`=?utf-8?…?= <address>`: a display name in UTF-8 as encoded words (RFC 2047)."""
     return formataddr((one_line(name), one_line(address)), charset=_UTF_8)
@@ -86,24 +89,27 @@ def _headers(*headers: tuple[str, str]) -> bytes:
 
 
 def _folded(name: str, value: str) -> str:
-    if value.isascii() and len(name) + len(": ") + len(value) <= _LINE:
-        return value
+    if value.isascii():
+        room = _LINE - len(name) - len(": ")
+        if len(value) <= room:
+            return value
+        first, _, parameter = value.partition("; ")
+        if len(first) < room and 0 < len(parameter) < _LINE and ";" not in parameter:
+            # As the standard library folds it, in a tenth of the time of the whole mail.
+            return f"{first};\r\n {parameter}"
     return Header(value, header_name=name).encode(linesep="\r\n", maxlinelen=_LINE)
 
 
 def _base64(data: bytes, out: BytesIO) -> None:
     """Lines of 76 characters, as the standard library writes them, but in pieces: it copies a large
     attachment seven times."""
-    if len(data) <= _PIECE:
-        out.write(_known_lines(data))
-        return
     for begin in range(0, len(data), _PIECE):
         out.write(_lines(data[begin : begin + _PIECE]))
 
 
 def _lines(data: bytes) -> bytes:
     packed = b2a_base64(data, newline=False)
-    return b"".join([packed[at : at + _PACKED] + b"\r\n" for at in range(0, len(packed), _PACKED)])
-
-
-_known_lines = lru_cache(maxsize=_KEPT)(_lines)
+    end = len(packed) // _ROWS.size * _ROWS.size
+    lines = chain.from_iterable(_ROWS.iter_unpack(packed[:end]))
+    rest = [packed[at : at + _PACKED] for at in range(end, len(packed), _PACKED)]
+    return b"\r\n".join([*lines, *rest, b""])

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from gateway.cda import CdaHeader
 
@@ -13,6 +14,7 @@ _LIGATURES = str.maketrans(
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9-]+")
 
 
+@lru_cache(maxsize=256)
 def plain(text: str) -> str:
     """`text` in ASCII on one line: accents dropped, ligatures opened, typographic signs replaced."""
     opened = unicodedata.normalize("NFKD", text.translate(_LIGATURES))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.header import Header
 from email.message import EmailMessage
 from email.mime.application import MIMEApplication
 from email.utils import parsedate_to_datetime
@@ -309,3 +310,11 @@ def test_attachments_are_the_bytes_that_the_standard_library_would_write(size: i
     assert attached.get_payload(decode=True) == data
     expected = MIMEApplication(data, "zip").get_payload().replace("\n", "\r\n")
     assert made.endswith(f"\r\n\r\n{expected}\r\n--=_b--\r\n".encode())
+
+
+@pytest.mark.parametrize("length", [1, 20, 38, 39, 40, 60, 65, 66, 67, 90, 200])
+def test_a_long_header_is_folded_as_the_standard_library_folds_it(length: int) -> None:
+    value = f'attachment; filename="{"a" * length}"'
+    made = write((("Content-Disposition", value),), "", (), "=_b")
+    folded = Header(value, header_name="Content-Disposition").encode(linesep="\r\n", maxlinelen=78)
+    assert f"\r\nContent-Disposition: {folded}\r\n".encode() in made

@@ -23,7 +23,7 @@ from gateway.xds.response import (
     read_registry_response,
 )
 from gateway.xds.soap import SoapRequest, provide_and_register, update_document_set
-from gateway.xds.xdm import XdmSender
+from gateway.xds.xdm import XdmSender, metadata_file
 from gateway.xds.xdm import archive as xdm_archive
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "XdmSender",
     "Xon",
     "get_documents",
+    "metadata_file",
     "provide_and_register",
     "read_query_response",
     "read_registry_response",

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import count
 from xml.sax.saxutils import escape
 
-from gateway.model.base import Value
+from gateway.model.base import Value, replace
 from gateway.model.terms import Code
 from gateway.xds.hl7types import clean, coded, cx, xcn, xon
 from gateway.xds.model import HAS_MEMBER, Association, Author, DocumentEntry, Submission, SubmissionSet, Xcn
@@ -44,18 +44,26 @@ LONG_NAME = 256
 """rim:LongName, the longest value of a slot."""
 _RECENT = 512
 """Codes and authors whose markup is kept."""
+_VERSIONS = 64
+"""Submissions whose markup is kept: more than a worker has in hand."""
 _OBJECT = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 
 
-def submit_objects_request(submission: Submission) -> str:
+def submit_objects_request(submission: Submission, *, line_end: str = "") -> str:
     """The request that ITI-41 carries and METADATA.XML is, as markup without a declaration.
 
-    Raises MetadataError (see there).
+    For people `line_end` is a line break: then each attribute of the metadata stands on its line. Raises
+    MetadataError (see there).
     """
-    objects = _Writer()
-    objects.submission_set(submission.submission_set)
+    lines, number = _submission_set(submission.submission_set)
+    written = [*lines]
     for entry in submission.entries:
-        objects.entry(entry)
+        # DMP, archive and folder differ in these two: all else is written once.
+        same = replace(entry, uri="", extra_slots=())
+        slots, references, rest, number = _entry(same, number)
+        extra = (_slot(name, *values) for name, values in entry.extra_slots)
+        written += (*slots, _slot("URI", entry.uri), references, *extra, *rest)
+    numbers = count(number)
     for entry in submission.entries:
         member = Association(
             kind=HAS_MEMBER,
@@ -63,12 +71,14 @@ def submit_objects_request(submission: Submission) -> str:
             target=entry.entry_id,
             slots=(("SubmissionSetStatus", ("Original",)),),
         )
-        objects.association(member)
-    for association in submission.associations:
-        objects.association(association)
-    return (
-        f'<lcm:SubmitObjectsRequest xmlns:lcm="{LCM}" xmlns:rim="{RIM}"><rim:RegistryObjectList>'
-        f"{''.join(objects.out)}</rim:RegistryObjectList></lcm:SubmitObjectsRequest>"
+        written.append(_association(member, next(numbers)))
+    written += (_association(association, next(numbers)) for association in submission.associations)
+    return line_end.join(
+        (
+            f'<lcm:SubmitObjectsRequest xmlns:lcm="{LCM}" xmlns:rim="{RIM}"><rim:RegistryObjectList>',
+            *filter(None, written),
+            f"</rim:RegistryObjectList></lcm:SubmitObjectsRequest>{line_end}",
+        )
     )
 
 
@@ -96,93 +106,99 @@ def _named(tag: str, text: str) -> str:
     return f"<rim:{tag}>{localized}</rim:{tag}>"
 
 
-class _Writer:
-    """Appends registry objects to `out`, with counted ids."""
+@lru_cache(maxsize=_VERSIONS)
+def _submission_set(value: SubmissionSet) -> tuple[tuple[str, ...], int]:
+    """Its lines, and the next number of an id."""
+    owner, objects = attribute(value.set_id), _Objects(1)
+    lines = (
+        f'<rim:RegistryPackage id="{owner}" objectType="{_OBJECT}RegistryPackage">',
+        _slot("submissionTime", value.submission_time),
+        _named("Name", value.title),
+        _named("Description", value.comments),
+        f'<rim:Classification id="{objects.id("cl")}" classifiedObject="{owner}"'
+        f' objectType="{_OBJECT}Classification" classificationNode="{SUBMISSION_SET}"/>',
+        *[objects.author(owner, SET_AUTHOR, author) for author in value.authors],
+        objects.code(owner, SET_CONTENT_TYPE, value.content_type_code),
+        objects.identify(owner, SET_PATIENT_ID, "XDSSubmissionSet.patientId", cx(value.patient_id)),
+        objects.identify(owner, SET_SOURCE_ID, "XDSSubmissionSet.sourceId", value.source_id),
+        objects.identify(owner, SET_UNIQUE_ID, "XDSSubmissionSet.uniqueId", value.unique_id),
+        "</rim:RegistryPackage>",
+    )
+    return lines, objects.number
 
-    def __init__(self) -> None:
-        self.out: list[str] = []
-        self._ids = count(1)
 
-    def _id(self, prefix: str) -> str:
-        return f"{prefix}{next(self._ids):02d}"
+@lru_cache(maxsize=_VERSIONS)
+def _entry(value: DocumentEntry, number: int) -> tuple[tuple[str, ...], str, tuple[str, ...], int]:
+    """Its lines: those before the URI, referenceIdList, those behind the extra slots; the next number."""
+    owner, objects = attribute(value.entry_id), _Objects(number)
+    slots = (
+        f'<rim:ExtrinsicObject id="{owner}" mimeType="{attribute(value.mime_type)}"'
+        f' objectType="{STABLE_DOCUMENT}">',
+        _slot("creationTime", value.creation_time),
+        _slot("languageCode", value.language_code),
+        _signer(value.legal_authenticator),
+        _slot("serviceStartTime", value.service_start_time),
+        _slot("serviceStopTime", value.service_stop_time),
+        _slot("sourcePatientId", cx(value.source_patient_id)),
+        _slot("sourcePatientInfo", *value.source_patient_info),
+        _slot("hash", value.hash),
+        _slot("size", str(value.size) if value.hash else ""),
+    )
+    rest = (
+        _named("Name", value.title),
+        _named("Description", value.comments),
+        *[objects.author(owner, ENTRY_AUTHOR, author) for author in value.authors],
+        *[objects.code(owner, scheme, code) for name, scheme in ENTRY_CODES for code in _codes(value, name)],
+        objects.identify(owner, ENTRY_PATIENT_ID, "XDSDocumentEntry.patientId", cx(value.patient_id)),
+        objects.identify(owner, ENTRY_UNIQUE_ID, "XDSDocumentEntry.uniqueId", value.unique_id),
+        "</rim:ExtrinsicObject>",
+    )
+    return slots, _slot(REFERENCE_ID_LIST, *map(cx, value.reference_ids)), rest, objects.number
 
-    def submission_set(self, value: SubmissionSet) -> None:
-        owner = attribute(value.set_id)
-        self.out += (
-            f'<rim:RegistryPackage id="{owner}" objectType="{_OBJECT}RegistryPackage">',
-            _slot("submissionTime", value.submission_time),
-            _named("Name", value.title),
-            _named("Description", value.comments),
-            f'<rim:Classification id="{self._id("cl")}" classifiedObject="{owner}"'
-            f' objectType="{_OBJECT}Classification" classificationNode="{SUBMISSION_SET}"/>',
-            *(self._author(owner, SET_AUTHOR, author) for author in value.authors),
-            self._code(owner, SET_CONTENT_TYPE, value.content_type_code),
-            *(
-                self._identify(owner, scheme, f"XDSSubmissionSet.{name}", text)
-                for scheme, name, text in (
-                    (SET_PATIENT_ID, "patientId", cx(value.patient_id)),
-                    (SET_SOURCE_ID, "sourceId", value.source_id),
-                    (SET_UNIQUE_ID, "uniqueId", value.unique_id),
-                )
-            ),
-            "</rim:RegistryPackage>",
-        )
 
-    def entry(self, value: DocumentEntry) -> None:
-        owner = attribute(value.entry_id)
-        self.out += (
-            f'<rim:ExtrinsicObject id="{owner}" mimeType="{attribute(value.mime_type)}"'
-            f' objectType="{STABLE_DOCUMENT}">',
-            *_entry_slots(value),
-            _named("Name", value.title),
-            _named("Description", value.comments),
-            *(self._author(owner, ENTRY_AUTHOR, author) for author in value.authors),
-            *(
-                self._code(owner, scheme, code)
-                for name, scheme in ENTRY_CODES
-                for code in _codes(value, name)
-            ),
-            *(
-                self._identify(owner, scheme, f"XDSDocumentEntry.{name}", text)
-                for scheme, name, text in (
-                    (ENTRY_PATIENT_ID, "patientId", cx(value.patient_id)),
-                    (ENTRY_UNIQUE_ID, "uniqueId", value.unique_id),
-                )
-            ),
-            "</rim:ExtrinsicObject>",
-        )
+def _association(value: Association, number: int) -> str:
+    slots = "".join([_slot(name, *values) for name, values in value.slots])
+    head = (
+        f'<rim:Association id="as{number:02d}" associationType="{attribute(value.kind)}"'
+        f' sourceObject="{attribute(value.source)}" targetObject="{attribute(value.target)}"'
+        f' objectType="{_OBJECT}Association"'
+    )
+    return f"{head}>{slots}</rim:Association>" if slots else f"{head}/>"
 
-    def association(self, value: Association) -> None:
-        slots = "".join([_slot(name, *values) for name, values in value.slots])
-        head = (
-            f'<rim:Association id="{self._id("as")}" associationType="{attribute(value.kind)}"'
-            f' sourceObject="{attribute(value.source)}" targetObject="{attribute(value.target)}"'
-            f' objectType="{_OBJECT}Association"'
-        )
-        self.out.append(f"{head}>{slots}</rim:Association>" if slots else f"{head}/>")
 
-    def _classified(self, owner: str, scheme: str, representation: str, inside: str) -> str:
-        """`owner` and `representation` as they are written in an attribute."""
-        head = (
-            f'<rim:Classification id="{self._id("cl")}" classifiedObject="{owner}"'
-            f' objectType="{_OBJECT}Classification" classificationScheme="{scheme}"'
-            f' nodeRepresentation="{representation}"'
-        )
-        return f"{head}>{inside}</rim:Classification>" if inside else f"{head}/>"
+class _Objects:
+    """Classifications and identifiers of registry objects; `number` counts their ids. `owner` is as it is
+    written in an attribute."""
 
-    def _author(self, owner: str, scheme: str, author: Author) -> str:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def id(self, prefix: str) -> str:
+        self.number += 1
+        return f"{prefix}{self.number - 1:02d}"
+
+    def author(self, owner: str, scheme: str, author: Author) -> str:
         return self._classified(owner, scheme, "", _author_slots(author))
 
-    def _code(self, owner: str, scheme: str, code: Code) -> str:
+    def code(self, owner: str, scheme: str, code: Code) -> str:
         return self._classified(owner, scheme, *_coded(code))
 
-    def _identify(self, owner: str, scheme: str, name: str, value: str) -> str:
+    def identify(self, owner: str, scheme: str, name: str, value: str) -> str:
         return (
-            f'<rim:ExternalIdentifier id="{self._id("ei")}" registryObject="{owner}"'
+            f'<rim:ExternalIdentifier id="{self.id("ei")}" registryObject="{owner}"'
             f' identificationScheme="{scheme}" objectType="{_OBJECT}ExternalIdentifier"'
             f' value="{attribute(value)}"><rim:Name><rim:LocalizedString value="{name}"/></rim:Name>'
             "</rim:ExternalIdentifier>"
         )
+
+    def _classified(self, owner: str, scheme: str, representation: str, inside: str) -> str:
+        """`representation` as it is written in an attribute."""
+        head = (
+            f'<rim:Classification id="{self.id("cl")}" classifiedObject="{owner}"'
+            f' objectType="{_OBJECT}Classification" classificationScheme="{scheme}"'
+            f' nodeRepresentation="{representation}"'
+        )
+        return f"{head}>{inside}</rim:Classification>" if inside else f"{head}/>"
 
 
 @lru_cache(maxsize=_RECENT)
@@ -206,23 +222,6 @@ def _coded(code: Code) -> tuple[str, str]:
 @lru_cache(maxsize=_RECENT)
 def _signer(who: Xcn | None) -> str:
     return _slot("legalAuthenticator", xcn(who)) if who else ""
-
-
-def _entry_slots(value: DocumentEntry) -> tuple[str, ...]:
-    return (
-        _slot("creationTime", value.creation_time),
-        _slot("languageCode", value.language_code),
-        _signer(value.legal_authenticator),
-        _slot("serviceStartTime", value.service_start_time),
-        _slot("serviceStopTime", value.service_stop_time),
-        _slot("sourcePatientId", cx(value.source_patient_id)),
-        _slot("sourcePatientInfo", *value.source_patient_info),
-        _slot("hash", value.hash),
-        _slot("size", str(value.size) if value.hash else ""),
-        _slot("URI", value.uri),
-        _slot(REFERENCE_ID_LIST, *map(cx, value.reference_ids)),
-        *(_slot(name, *values) for name, values in value.extra_slots),
-    )
 
 
 def _codes(value: Value, attribute: str) -> tuple[Code, ...]:

@@ -79,6 +79,9 @@ def coded(code: Code) -> str:
 
 _DTM = re.compile(r"(\d{4}(?:\d{2}){0,5})(?:\.\d+)?([+-]\d{4}|Z)?")
 
+_FIRST_MOMENT = "00000101000000"
+"""What a time of lower precision leaves out."""
+
 
 def utc(time: datetime | str, zone: tzinfo = UTC) -> str:
     """A DTM in UTC without offset, in the precision of `time` (IHE ITI TF-3 §4.2.3.1.7: DTM).
@@ -92,11 +95,13 @@ def utc(time: datetime | str, zone: tzinfo = UTC) -> str:
     if found is None:
         raise TimeFormError(f"{len(time)} characters are no HL7 time")
     digits, offset = found[1], found[2]
-    pattern = "%Y%m%d%H%M%S"[: len(digits) - 2]
+    whole = digits + _FIRST_MOMENT[len(digits) :]
+    year, month, day, hour, minute, second = int(whole[:4]), *(int(whole[n : n + 2]) for n in range(4, 14, 2))
     try:
-        moment = datetime.strptime(digits, pattern).replace(tzinfo=_offset(offset) or zone)
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=_offset(offset) or zone)
     except ValueError:
         raise TimeFormError("not a date of the calendar") from None
+    pattern = "%Y%m%d%H%M%S"[: len(digits) - 2]
     return moment.astimezone(UTC).strftime(pattern) if len(digits) >= 10 else digits
 
 

@@ -63,13 +63,18 @@ def archive(
         replace(entry, uri=f"DOC{n:05d}.{EXTENSIONS.get(entry.mime_type, 'BIN')}")
         for n, entry in enumerate(submission.entries, 1)
     )
-    metadata = DECLARATION + submit_objects_request(replace(submission, entries=entries)).encode("utf-8")
+    metadata = metadata_file(replace(submission, entries=entries))
     members = (
         *_pages(sender, tuple(entry.uri for entry in entries)),
         member(f"{SUBSET}/METADATA.XML", metadata),
         *(member(f"{SUBSET}/{entry.uri}", by_id[entry.entry_id]) for entry in entries),
     )
     return zipped(members, when)
+
+
+def metadata_file(submission: Submission) -> bytes:
+    """`submission` as a file of its own, an attribute of the metadata a line. Raises MetadataError."""
+    return DECLARATION + submit_objects_request(submission, line_end="\n").encode("utf-8")
 
 
 @lru_cache(maxsize=32)

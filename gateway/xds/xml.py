@@ -40,19 +40,6 @@ def quoted(text: str) -> str:
 _QUOTE = {'"': "&quot;"}
 
 
-def indented(markup: str) -> str:
-    """Markup as it is written here, without line breaks, with each element on a line: for people."""
-    out: list[str] = []
-    depth = 0
-    for line in markup.replace("><", ">\n<").split("\n"):
-        if line.startswith("</"):
-            depth -= 1
-        out += ("  " * depth, line, "\n")
-        if "</" not in line and not line.endswith("/>"):
-            depth += 1
-    return "".join(out)
-
-
 class NotXmlError(ValueError):
     """Bytes that are not well-formed XML, or XML with a DOCTYPE."""
 

@@ -184,3 +184,23 @@ def test_a_value_beyond_the_longest_slot_is_refused_by_name() -> None:
 def test_the_request_fits_the_ebxml_schema(request_: etree._Element) -> None:
     schema = etree.XMLSchema(etree.parse(str(XDS_SCHEMAS / "ebxml" / "lcm.xsd")))
     assert schema.validate(request_), schema.error_log
+
+
+def test_a_file_for_people_has_an_attribute_a_line_and_else_the_same_text() -> None:
+    lines = submit_objects_request(SUBMISSION, line_end="\n").splitlines()
+    assert "".join(lines) == submit_objects_request(SUBMISSION)
+    assert sum("<rim:Slot" in line for line in lines) == sum("<rim:ValueList>" in line for line in lines)
+    assert not [line for line in lines if line.count("<rim:Classification ") > 1]
+
+
+def test_uri_and_extra_slots_are_of_each_submission_though_the_rest_is_kept() -> None:
+    plain = submit_objects_request(SUBMISSION)
+    named = replace(ENTRY, uri="DOC00001.XML", extra_slots=(("urn:x", ("C",)),))
+    written = submit_objects_request(replace(SUBMISSION, entries=(named,)))
+    slots = etree.fromstring(written).iterfind(".//rim:ExtrinsicObject/rim:Slot", NS)
+    assert [slot.get("name") for slot in slots][-3:] == [
+        "URI",
+        "urn:ihe:iti:xds:2013:referenceIdList",
+        "urn:x",
+    ]
+    assert submit_objects_request(SUBMISSION) == plain

@@ -13,8 +13,7 @@ from gateway.model.folder import FolderRequest
 from gateway.model.submission import Action
 from gateway.model.version import DeliveryJob, DocumentKind, ReportVersion, derive_uuid
 from gateway.pipeline.destinations import PrepareError, package
-from gateway.xds import MetadataError, Submission, submit_objects_request
-from gateway.xds.xml import DECLARATION, indented
+from gateway.xds import MetadataError, Submission, metadata_file
 
 CDA_NAME, PDF_NAME, METADATA_NAME, XDM_NAME = "cda.xml", "report.pdf", "metadata.xml", "IHE_XDM.ZIP"
 SUMMARY_NAME = "summary.json"
@@ -69,7 +68,7 @@ def folder_name(version: ReportVersion) -> str:
 def _metadata(made: Submission) -> bytes:
     """The submission as a readable file; the URI of its entry is the CDA beside it."""
     named = replace(made, entries=tuple(replace(entry, uri=CDA_NAME) for entry in made.entries))
-    return DECLARATION + indented(submit_objects_request(named)).encode("utf-8")
+    return metadata_file(named)
 
 
 def _summary(

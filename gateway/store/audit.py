@@ -11,6 +11,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,8 @@ from gateway.store.session import Session
 START = "0" * 64
 """What the first row names as the one before."""
 AUDIT = "hash of the last audit row"
-"""A fact of a transaction (`Session.fact`)."""
+WHOSE = "patient of a report, as the trail names him"
+"""Facts of a transaction (`Session.fact`); `WHOSE` with the id of the report."""
 GATEWAY = "gateway"
 """Actor of what happens by itself."""
 
@@ -32,8 +34,9 @@ Pseudonym = Callable[[Patient], str]
 
 
 class Entry(NamedTuple):
-    """One row; `action`: taken, attempt, superseded, retry, cancel, release, pause, resume, read, export,
-    announce, mask, unmask, purge, restore. Where `patient` is not said, it is that of the report."""
+    """One row, in the order of the columns. `action`: taken, attempt, superseded, retry, cancel, release,
+    pause, resume, read, export, announce, mask, unmask, purge, restore. Where `patient` is not said, it is
+    that of the report."""
 
     action: str
     actor: str = GATEWAY
@@ -52,9 +55,10 @@ def record(session: Session, entry: Entry, now: int) -> None:
         row = session.row(named.AUDIT_LAST, {})
         return row[0] if row is not None else START
 
-    if entry.report_id is not None and not entry.patient:
-        entry = entry._replace(patient=_whose(session, entry.report_id))
-    told = (now, *entry, session.fact(AUDIT, last))
+    patient = entry.patient
+    if entry.report_id is not None and not patient:
+        patient = session.fact((WHOSE, entry.report_id), partial(_whose, session, entry.report_id))
+    told = (now, *entry[:-1], patient, session.fact(AUDIT, last))
     made = digest(told)
     session.later(named.ADD_AUDIT, AuditRow(*told, made))
     session.state(AUDIT, made)

@@ -119,6 +119,7 @@ class PostgresSession(Session):
         self._ready().execute(text, {**constants, **params} if constants else params)
 
     def run_many(self, statement: Executable, rows: Sequence[Values]) -> None:
+        self._before(_compiled(statement).tables)
         self._ready().executemany(_compiled.insert(statement, rows[0]), rows)
 
     def add(self, statement: Executable, values: Values) -> int:

@@ -1,5 +1,5 @@
-"""The rows that every message writes, bound by position: their fields are the columns of the table, in their
-order and without the number that the engine gives.
+"""The rows that every message and its deliveries write, bound by position: their fields are the columns of
+the table, in their order and without the number that the engine gives.
 
 By name a row of fifteen columns takes a third longer to write (SQLite).
 """
@@ -74,6 +74,24 @@ class DeliveryRow(NamedTuple):
     outcome: str | None
     created_at: int
     updated_at: int
+
+
+class DocumentRow(NamedTuple):
+    version_id: int
+    position: int
+    kind: str
+    title: str
+    media_type: str
+    sha256: str
+    created_at: int
+
+
+class AttemptRow(NamedTuple):
+    delivery_id: int
+    number: int
+    started_at: int
+    ended_at: int
+    outcome: str
 
 
 class PatientRow(NamedTuple):

@@ -87,6 +87,11 @@ class Session(ABC):
         if self._facts is not None:
             self._facts[name] = value
 
+    def doubt(self, name: Hashable) -> None:
+        """It may have changed: whoever asks next looks again."""
+        if self._facts is not None:
+            self._facts.pop(name, None)
+
     def later(self, statement: Insert, values: tuple[Any, ...]) -> None:
         """Insert a row whose number nobody needs, before the transaction ends or anybody looks at its table:
         rows of several messages together cost half."""
@@ -113,7 +118,7 @@ class Session(ABC):
 
     @abstractmethod
     def run_many(self, statement: Executable, rows: Sequence[Values]) -> None:
-        """One insert for every row, at least one; the statement must have no constants."""
+        """One insert or change for every row, at least one; the statement must have no constants."""
 
     @abstractmethod
     def add(self, statement: Executable, values: Values) -> int:
@@ -238,6 +243,7 @@ class SqliteSession(Session):
         self._cursor.execute(text, {**constants, **params} if constants else params)
 
     def run_many(self, statement: Executable, rows: Sequence[Values]) -> None:
+        self._before(compiled(statement).tables)
         self._cursor.executemany(compiled.insert(statement, rows[0]), rows)
 
     def add(self, statement: Executable, values: Values) -> int:

@@ -18,14 +18,16 @@ from gateway.model.delivery import (
     next_state,
 )
 from gateway.model.submission import Blob
+from gateway.model.version import Document
 from gateway.ports import Produced, Settlement
 from gateway.store import acknowledge, audit, judgement
 from gateway.store import statements as named
 from gateway.store.artifacts import keep
 from gateway.store.identities import forbidden
 from gateway.store.moments import to_micros
-from gateway.store.move import move
+from gateway.store.move import move, move_all
 from gateway.store.policy import Retry
+from gateway.store.rows import AttemptRow, DocumentRow
 from gateway.store.session import Session
 from gateway.store.supersede import STANDING, SUPERSEDED, overtaken
 from gateway.store.withdrawal import drop_idle
@@ -62,39 +64,44 @@ def _produced(session: Session, result: Produced, now: int) -> tuple[int, ...]:
     changed: list[int] = []
     made = bool(result.documents) and not result.problem and not result.blocked
     if made and session.row(named.VERSION_PRODUCED, {"version_id": result.version_id}) is None:
-        for position, document in enumerate(result.documents):
+        for document in result.documents:
             keep(
                 session,
                 Blob(sha256=document.sha256, media_type=document.media_type, data=document.data),
             )
-            session.run(
-                named.ADD_DOCUMENT,
-                {
-                    "version_id": result.version_id,
-                    "position": position,
-                    "kind": document.kind.value,
-                    "title": document.title,
-                    "media_type": document.media_type,
-                    "sha256": document.sha256,
-                    "created_at": now,
-                },
-            )
+        rows = [_row(result.version_id, position, one, now) for position, one in enumerate(result.documents)]
+        session.run_many(named.ADD_DOCUMENT, rows)
     judgement.record(session, result, now)
     reason = "" if made else result.blocked or result.problem or NO_DOCUMENT
+    planned: list[int] = []
     for delivery_id, state in session.rows(named.VERSION_DELIVERIES, {"version_id": result.version_id}):
         if state == DeliveryState.PLANNED:
-            refusal = DeliveryEvent.BLOCK if result.blocked else DeliveryEvent.PRODUCTION_FAILED
-            after = next_state(DeliveryState.PLANNED, DeliveryEvent.PRODUCED if made else refusal)
+            planned.append(delivery_id)
         elif state == DeliveryState.PENDING and result.blocked:  # retried by hand, judged again
             after = next_state(DeliveryState.PENDING, DeliveryEvent.BLOCK)
+            move(session, delivery_id, after, now, reason=reason)
+            changed.append(delivery_id)
         elif state == DeliveryState.PENDING and not made:  # failed before, retried by hand, failed again
             claimed = next_state(DeliveryState.PENDING, DeliveryEvent.CLAIMED)
-            after = next_state(claimed, DeliveryEvent.FAILED)
-        else:
-            continue
-        move(session, delivery_id, after, now, reason=reason)
-        changed.append(delivery_id)
-    return tuple(changed)
+            move(session, delivery_id, next_state(claimed, DeliveryEvent.FAILED), now, reason=reason)
+            changed.append(delivery_id)
+    if planned:
+        refusal = DeliveryEvent.BLOCK if result.blocked else DeliveryEvent.PRODUCTION_FAILED
+        after = next_state(DeliveryState.PLANNED, DeliveryEvent.PRODUCED if made else refusal)
+        move_all(session, planned, after, now, reason=reason)
+    return (*changed, *planned)
+
+
+def _row(version_id: int, position: int, document: Document, now: int) -> DocumentRow:
+    return DocumentRow(
+        version_id=version_id,
+        position=position,
+        kind=document.kind.value,
+        title=document.title,
+        media_type=document.media_type,
+        sha256=document.sha256,
+        created_at=now,
+    )
 
 
 def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tuple[int, ...]:
@@ -108,15 +115,15 @@ def _settled(session: Session, result: Settlement, retry: Retry, now: int) -> tu
         return _resolved(session, result, row, now)  # known already
     lane = {"report_id": report_id, "destination": destination, "lane_recipient": lane_recipient}
     ended = to_micros(result.ended_at)
-    session.run(
+    session.later(
         named.ADD_ATTEMPT,
-        {
-            "delivery_id": result.delivery_id,
-            "number": result.attempt,
-            "started_at": to_micros(result.started_at),
-            "ended_at": ended,
-            "outcome": encode(result.outcome).decode(),
-        },
+        AttemptRow(
+            delivery_id=result.delivery_id,
+            number=result.attempt,
+            started_at=to_micros(result.started_at),
+            ended_at=ended,
+            outcome=encode(result.outcome).decode(),
+        ),
     )
     elapsed = (ended - due_since) / 1e6 if due_since is not None else 0.0
     following = retry.after(result.outcome, Destination(destination), tries + 1, elapsed)

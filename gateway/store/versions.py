@@ -11,7 +11,7 @@ from gateway.model.report import ImagingReport
 from gateway.model.submission import Action
 from gateway.model.version import VersionIdentity
 from gateway.ports import Settled
-from gateway.store import identities
+from gateway.store import audit, identities
 from gateway.store import statements as named
 from gateway.store.artifacts import keep
 from gateway.store.known import KnownReports
@@ -103,6 +103,7 @@ def _version(
         report=text.report,
         trace=text.trace,
     )
+    session.doubt((audit.WHOSE, report_id))
     return session.add(named.ADD_VERSION, row)
 
 

@@ -23,6 +23,8 @@ ACTIONS = select(tables.audit.c.action).order_by(tables.audit.c.id)
         (rows.MessageReportRow, tables.message_report),
         (rows.VersionRow, tables.report_version),
         (rows.DeliveryRow, tables.delivery),
+        (rows.DocumentRow, tables.document),
+        (rows.AttemptRow, tables.attempt),
         (rows.PatientRow, tables.report_patient),
         (rows.AuditRow, tables.audit),
     ],

@@ -18,9 +18,11 @@ from gateway.cli.common import (
     read_file,
     settings,
 )
+from gateway.model.findings import Finding
 from gateway.model.site import CdaLevel
 from gateway.pipeline import offline
-from gateway.pipeline.explain import Explanation, explain, of_element, of_field
+from gateway.pipeline.explain import Explanation, explain
+from gateway.pipeline.explain_part import findings_of, of_element, of_field
 
 if TYPE_CHECKING:
     from gateway.config import Settings
@@ -46,7 +48,8 @@ def run(
         if as_json:
             emit([_row(file, judged, made)])
         else:
-            _show(judged, made, whole=not asked)
+            findings = judged.decision.findings
+            _show(judged, made, findings_of(findings, field) if field else () if element else findings)
     if not found:
         fail(f"{file}: nothing there for {asked}" if asked else f"{file}: nothing to explain")
 
@@ -82,7 +85,7 @@ def _row(file: Path, judged: offline.Judged, made: Explanation) -> dict[str, Any
     }
 
 
-def _show(judged: offline.Judged, made: Explanation, *, whole: bool) -> None:
+def _show(judged: offline.Judged, made: Explanation, findings: tuple[Finding, ...]) -> None:
     report = judged.mapped.report
     name = report.report_set.value if report is not None else "no report"
     print(f"{name}: {judged.decision.verdict}, read with the profile {judged.mapped.context.site}")
@@ -103,9 +106,9 @@ def _show(judged: offline.Judged, made: Explanation, *, whole: bool) -> None:
     _fates(
         "Kept in the stored message, not used", (one.location for one in made.fields if one.fate == "kept")
     )
-    if whole and judged.decision.findings:
+    if findings:
         print("\nFindings")
-        print_findings(judged.decision.findings)
+        print_findings(findings)
 
 
 def _short(elements: tuple[str, ...]) -> str:

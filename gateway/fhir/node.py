@@ -91,8 +91,16 @@ class Node:
         return Node(self._peek(name), f"{self.path}.{name}", self.reads, self.resource)
 
 
-def leaves(value: Any, path: str) -> Iterator[str]:
-    """FHIRPaths of all primitive values below `value`, in document order, whatever the depth."""
+def unwritable(value: Any) -> tuple[str, ...]:
+    """What `Node.text` leaves out of a primitive: each character once."""
+    if not isinstance(value, str) or value.isprintable():
+        return ()
+    return tuple(dict.fromkeys(_UNWRITABLE.findall(value)))
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """FHIRPaths of all primitive values below `value`, each with its value, in document order, whatever the
+    depth."""
     stack: list[tuple[Any, str]] = [(value, path)]
     while stack:
         item, place = stack.pop()
@@ -101,4 +109,4 @@ def leaves(value: Any, path: str) -> Iterator[str]:
         elif isinstance(item, list):
             stack.extend((child, f"{place}[{index}]") for index, child in reversed(list(enumerate(item))))
         elif item is not None:
-            yield place
+            yield place, item

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Final
 
 from gateway.hl7v2 import charsets
+from gateway.hl7v2.controls import controls, suspicious
 from gateway.hl7v2.dialect import Delimiters, Dialect, delimiters, dialect, is_field_separator
 from gateway.hl7v2.faults import Base64Error, NotHl7Error
 from gateway.hl7v2.message import VERSIONS, Message
@@ -58,6 +59,8 @@ def read(data: bytes, charset: str | None = None) -> Message:
     found = charsets.detect(beyond, _declared(rows[0], chosen), charset)
     message = Message(data, _segments(rows, dialect(chosen, found.codec)), found.codec, chosen)
     message.findings = _findings(message, odd, found.problem, broken, _line_feeds(body))
+    if suspicious(rows, chosen.escape):
+        message.findings += controls(message.segments)
     return message
 
 

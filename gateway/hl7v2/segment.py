@@ -12,7 +12,7 @@ from gateway.hl7v2.faults import Base64Error
 
 HEADERS: Final = frozenset({"MSH", "FHS", "BHS"})
 """Segments whose first field is the field separator itself."""
-_LARGE: Final = 64 * 1024
+LARGE: Final = 64 * 1024
 """A larger segment is kept once: as its fields, when it has been split."""
 _MOST_FIELDS: Final = 1000
 _MOST_PARTS: Final = 100_000
@@ -88,7 +88,7 @@ class Segment:
             self._fields = self._raw.split(self._dialect.field, _MOST_FIELDS)
             if self.name in HEADERS:
                 self._fields.insert(1, self._dialect.field)
-            elif len(self._raw) > _LARGE:
+            elif len(self._raw) > LARGE:
                 self._raw = b""
         return self._fields
 
@@ -154,6 +154,10 @@ class Segment:
         if (field <= 2 and self.name in HEADERS) or not mark or data.find(mark) < 0:
             return 1  # `count` takes 20 times as long as `find` to see that a document has none
         return data.count(mark) + 1
+
+    def encoded(self, field: int) -> bool:
+        """Whether a document in Base64 stands in the field (ED)."""
+        return _carries_base64(self.field(field), self._dialect)
 
     def components(self, field: int, repetition: int = 1) -> tuple[str, ...]:
         """All components, unescaped; subcomponents stay joined by their delimiter. () when empty."""

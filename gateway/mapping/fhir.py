@@ -73,7 +73,7 @@ def _mapped(walk: Walk, position: int) -> Mapped:
         context=replace(context, patient_class=patient_class),
         blobs=blobs,
         trace=Trace(provenance=done.provenance, coverage=walk.coverage()),
-        findings=walk.trail.findings + done.findings,
+        findings=walk.trail.findings + done.findings + walk.left_out(),
     )
     return made if report.report_set != _NAMELESS else _without_name(made, node)
 

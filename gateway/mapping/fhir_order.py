@@ -68,7 +68,7 @@ def _mapped(walk: Walk, position: int) -> MappedOrder:
     )
     bundle_identifier(walk.bundle, walk.reads)  # the control id of the message: read, not kept here
     made = finished(draft, extra, walk.profile, walk.trail, f"{node.path}.identifier")
-    return replace(made, coverage=walk.coverage())
+    return replace(made, coverage=walk.coverage(), findings=(*made.findings, *walk.left_out()))
 
 
 def _imaging(walk: Walk, node: Node) -> bool:

@@ -4,11 +4,11 @@ import binascii
 from datetime import datetime
 
 from gateway.fhir import Node, ReportBundle
-from gateway.fhir.node import leaves
+from gateway.fhir.node import leaves, unwritable
 from gateway.hl7v2.times import parse_dtm
 from gateway.mapping.sites import Profile
 from gateway.mapping.trail import Trail
-from gateway.model.findings import Severity
+from gateway.model.findings import Finding, Severity, finding
 from gateway.model.submission import Coverage
 from gateway.model.terms import (
     ATC,
@@ -97,7 +97,7 @@ class Walk:
         kept: list[str] = []
         ignored: list[tuple[str, str]] = []
         root = self.bundle.root()
-        for place in leaves(root.value, root.path):
+        for place, _ in leaves(root.value, root.path):
             if place in self.reads:
                 mapped.append(place)
             elif place.rpartition(".")[2].partition("[")[0] in _ENVELOPE:
@@ -107,6 +107,15 @@ class Walk:
             else:
                 kept.append(place)
         return Coverage(mapped=tuple(mapped), kept=tuple(kept), ignored=tuple(ignored))
+
+    def left_out(self) -> tuple[Finding, ...]:
+        """Characters of values that were read, which no document can hold."""
+        root = self.bundle.root()
+        return tuple(
+            finding("TEXT-CONTROL-CHARACTER", place, ", ".join(f"U+{ord(one):04X}" for one in codes))
+            for place, value in leaves(root.value, root.path)
+            if place in self.reads and (codes := unwritable(value))
+        )
 
 
 # --- identifiers and codes

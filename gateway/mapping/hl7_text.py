@@ -26,7 +26,9 @@ _NOT_NARRATIVE: Final = re.compile(
     rb"(?:study|series|sop|sr) instance uid|(?:^|\^)113014(?:$|\^)|MetaDMPMSS", re.IGNORECASE
 )
 """OBX-3 of identifiers (RAD-28, RAD-128) and of the volet's metadata."""
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_LINE_END: Final = re.compile(r"\r\n|[\r\n\x0b\x0c]")
+_LEFT_OUT: Final = re.compile(r"[\x00-\x08\x0e-\x1f\ufffe\uffff]")
+"""What no document can hold; reading the message has told it (TEXT-CONTROL-CHARACTER)."""
 _HEADING: Final = re.compile(
     r"\s*(?P<words>[^\W\d][^:\n]{1,48}?)\s*(?:(?P<colon>:)\s*(?P<rest>.*)|)$", re.DOTALL
 )
@@ -166,7 +168,7 @@ def _split(segment: Segment, field: int, kind: SectionKind | None, lines: list[L
     location, text = segment.location(field), segment.text(field)
     if text.startswith(_RTF):
         text = rtf.text(text.encode("cp1252", "replace"))
-    for line in _LINE_END.split(text) if "\n" in text or "\r" in text else (text,):
+    for line in (text,) if text.isprintable() else _LINE_END.split(_LEFT_OUT.sub("", text)):
         lines.append(Line(line.rstrip(), location, kind))
 
 

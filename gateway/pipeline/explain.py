@@ -84,7 +84,7 @@ _READ_FOR: Final = {
 }
 """Fields of every message that become part of its context, without provenance of their own."""
 
-_INDEX = re.compile(r"\[\d+\]")
+INDEX = re.compile(r"\[\d+\]")
 _FIELD = re.compile(r"[A-Z][A-Z0-9]{2}(?:\(\d+\))?-\d+")
 _STAND_IN: Final = b"%PDF-1.4\n%%EOF\n"
 """In place of the page: its bytes say nothing about where values come from."""
@@ -213,7 +213,7 @@ def _section_of(text: str, mapped: Mapped) -> str:
 
 
 def _standard(path: str) -> str:
-    bare = _INDEX.sub("", path).removeprefix("ClinicalDocument/")
+    bare = INDEX.sub("", path).removeprefix("ClinicalDocument/")
     for end, rule in _STANDARD.items():
         if bare == end or (end not in _WHOLE and bare.endswith(f"/{end}")):
             return rule
@@ -259,56 +259,3 @@ def field_of(place: str) -> str:
     """The field of a place in an HL7 message (`PID-3` of `PID-3[2].4`); any other place as it is."""
     found = _FIELD.match(place)
     return found[0] if found else place
-
-
-# --- asking for a part
-
-
-def of_field(explanation: Explanation, asked: str) -> Explanation:
-    """What `asked` is about: a segment (`PID`), a field (`PID-5`) or a place in it (`PID-3[2].4`).
-
-    A field named without occurrence (`OBX-5`) is that of every such segment.
-    """
-    wanted = field_of(asked.strip().upper())
-    fields = tuple(line for line in explanation.fields if _is_field(line.location, wanted))
-    return Explanation(
-        elements=tuple(
-            line
-            for line in explanation.elements
-            if any(origin.place and _is_field(field_of(origin.place), wanted) for origin in line.origins)
-        ),
-        fields=fields,
-    )
-
-
-def _is_field(location: str, wanted: str) -> bool:
-    every = re.sub(r"\(\d+\)", "", location)
-    return location == wanted or every == wanted or every.partition("-")[0] == wanted
-
-
-def of_element(explanation: Explanation, asked: str) -> Explanation:
-    """The elements that `asked` names, with all inside them, and the fields that they came from.
-
-    `asked` is a path or the end of one (`recordTarget/patientRole/id[2]`, `/ClinicalDocument/title`); a step
-    without index is any of its siblings; an attribute at the end (`/@root`) is its element.
-    """
-    steps = [step for step in asked.strip().split("/") if step and not step.startswith("@")]
-    elements = tuple(line for line in explanation.elements if _ends_inside(line.element.split("/"), steps))
-    places = {field_of(origin.place) for line in elements for origin in line.origins if origin.place}
-    return Explanation(
-        elements=elements,
-        fields=tuple(line for line in explanation.fields if line.location in places),
-    )
-
-
-def _ends_inside(path: list[str], steps: list[str]) -> bool:
-    """Whether `steps` stand side by side in `path`."""
-    if not steps:
-        return False
-    starts = range(len(path) - len(steps) + 1)
-    return any(all(map(_same_step, path[start : start + len(steps)], steps)) for start in starts)
-
-
-def _same_step(step: str, wanted: str) -> bool:
-    bare = step.rpartition(":")[2] if ":" not in wanted else step
-    return bare == wanted or _INDEX.sub("", bare) == wanted

@@ -15,7 +15,8 @@ from gateway.mapping import hl7, sites
 from gateway.model.site import CdaLevel
 from gateway.model.submission import Mapped, Provenance, Trace
 from gateway.pipeline import offline
-from gateway.pipeline.explain import Explanation, explain, of_element, of_field
+from gateway.pipeline.explain import Explanation, explain
+from gateway.pipeline.explain_part import of_element, of_field
 from gateway.pipeline.origins import OriginKind, Origins
 from tests.support import FIXTURES
 from tests.unit.mapping_messages import ORU, mapped, profile, with_field, with_observations
@@ -218,6 +219,17 @@ def test_the_command_answers_a_question_as_json(file: str) -> None:
     assert status == 0
     assert (row["verdict"], row["site"], len(row["elements"])) == ("accept", "default", 1)
     assert row["elements"][0]["origins"] == [{"kind": "field", "place": "PID-7"}]
+
+
+def test_a_field_is_explained_with_what_was_odd_about_it(tmp_path: Path) -> None:
+    """Though a terminal code is left out, the narrative is led back to its field."""
+    path = tmp_path / "odd.er7"
+    path.write_bytes((FIXTURES / "hl7v2" / "oru_report.er7").read_bytes().replace(b"sans", b"\x1bsans"))
+    status, output = run(str(path), "--field", "OBX(5)-5")
+    assert status == 0
+    assert "section/text/paragraph = Examen sans" in output
+    assert "TEXT-CONTROL-CHARACTER OBX(5)-5" in output
+    assert "TEXT-CONTROL" not in run(str(path), "--field", "PID-5")[1]
 
 
 @pytest.mark.parametrize(

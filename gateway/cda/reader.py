@@ -14,13 +14,12 @@ from gateway.cda.reader_parts import code, identifier, identifiers, interval
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
 from gateway.cda.vocabulary import PS3_20
 from gateway.cda.xml import CdaError, attribute, child, children, invalid, name, parse, text
+from gateway.model.kept import Kept
 from gateway.model.terms import Code, Identifier
 
 _BODIES: Final = {"application/pdf": "pdf", "text/plain": "text"}
-_REMEMBERED: Final = 64
-"""Documents; a worker has half as many under way."""
-_SMALL: Final = 256 << 10
-"""Bytes of a document above which no header is remembered: it would stay in memory."""
+_REMEMBERED: Final = 16 << 20
+"""Bytes of documents: as many as the store's reader keeps, which hands out the very same bytes."""
 UNREADABLE: Final = frozenset({"HL7-BASE64", "PDF-INVALID"})
 """Findings of a body that nobody can open."""
 _LEADING_DIGITS: Final = re.compile(r"\d{1,9}")
@@ -43,17 +42,12 @@ def read(data: bytes) -> CdaHeader:
     return values
 
 
-_remembered: dict[bytes, CdaHeader] = {}
-"""Document → header, oldest first. Threads may lose an entry to each other, never mix two."""
+_remembered: Final[Kept[bytes, CdaHeader]] = Kept(_REMEMBERED)
 
 
 def remember(data: bytes, values: CdaHeader) -> None:
     """`read` need not read this document again: `values` is its header, and its body can be opened."""
-    if len(data) > _SMALL:
-        return
-    while len(_remembered) >= _REMEMBERED and (oldest := next(iter(tuple(_remembered)), None)) is not None:
-        _remembered.pop(oldest, None)
-    _remembered[data] = values
+    _remembered.put(data, values, len(data))
 
 
 def document(data: bytes) -> etree._Element:

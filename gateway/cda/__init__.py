@@ -5,7 +5,7 @@ Bytes and values in, bytes and values out; XML of strangers only through `gatewa
 
 from gateway.cda.builder import build_n1
 from gateway.cda.built import AddedDocument, Built
-from gateway.cda.checks import check
+from gateway.cda.checks import check, check_built
 from gateway.cda.letter import letter
 from gateway.cda.n3 import build_n3, n3_possible
 from gateway.cda.order import build_order, order_possible
@@ -30,6 +30,7 @@ __all__ = [
     "build_n3",
     "build_order",
     "check",
+    "check_built",
     "embedded_pdf",
     "html",
     "letter",

@@ -2,14 +2,15 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from gateway.cda.built import Built
+from gateway.cda.contents import SHORTENED
 from gateway.cda.header import header
 from gateway.cda.tree import Element, serialised
 from gateway.cda.vocabulary import N1_TEMPLATES
-from gateway.cda.writer import Writer
-from gateway.model.base import replace
+from gateway.cda.writer import MARK, Writer
 from gateway.model.findings import Finding
 from gateway.model.terms import Identifier
 from gateway.model.version import ReportVersion
@@ -19,8 +20,9 @@ Body = Callable[[Writer, Element], None]
 Heading = Callable[[Writer, ReportVersion, Sequence[Identifier]], None]
 
 _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
-_PLACE: Final = b">PDF</text>"
-"""Where the Base64 goes: spliced into the serialised bytes, so that a large PDF is copied once."""
+_OPENED: Final = b'representation="B64">'
+_PLACE: Final = _OPENED + MARK.encode() + b"</"
+"""Where a content goes: spliced into the bytes, so that a large PDF is copied once; no text holds markup."""
 
 
 def build_n1(version: ReportVersion, pdf: bytes) -> Built:
@@ -29,18 +31,7 @@ def build_n1(version: ReportVersion, pdf: bytes) -> Built:
     The caller has looked at the PDF (`gateway.pdf.inspect`); here it is only enclosed.
     """
     templates = [Identifier(value="", system=root) for root in N1_TEMPLATES]
-    built = build(version, templates, _pdf_body)
-    return spliced(built, ((_PLACE, (b">", b64encode(pdf), b"</text>")),))
-
-
-def spliced(built: Built, contents: Sequence[tuple[bytes, tuple[bytes, ...]]]) -> Built:
-    """`built` with each (place, pieces) put in; a place is markup of the body, so no text can hold it."""
-    data, parts = built.data, []
-    for place, content in contents:
-        head, found, data = data.partition(place)
-        assert found, "the body wrote a mark for each content"
-        parts += [head, *content]
-    return replace(built, data=b"".join((*parts, data)))
+    return build(version, templates, partial(_pdf_body, pdf=pdf))
 
 
 def build(
@@ -50,14 +41,24 @@ def build(
     out = Writer(version.site.tz)
     heading(out, version, templates)
     body(out, out.add(out.root, "component"))
-    data = _DECLARATION + serialised(out.root).encode()
-    return Built(data=data, findings=_distinct(out.findings), traced=out.trace)
+    data = _spliced(serialised(out.root).encode(), out.contents)
+    return Built(data=data, root=out.root, findings=_distinct(out.findings), traced=out.trace)
 
 
-def _pdf_body(out: Writer, component: Element) -> None:
-    """nonXMLBody/text, with a mark that `spliced` replaces."""
+def _spliced(data: bytes, contents: list[tuple[Element, bytes]]) -> bytes:
+    """The document with each content in its place; the elements keep the beginning of theirs (`lean`)."""
+    parts = [_DECLARATION]
+    for node, content in contents:
+        head, found, data = data.partition(_PLACE)
+        assert found, "the body wrote a mark for each content"
+        parts += (head, _OPENED, b64encode(content), b"</")
+        node.text = b64encode(content[:SHORTENED]).decode()
+    return b"".join((*parts, data))
+
+
+def _pdf_body(out: Writer, component: Element, pdf: bytes) -> None:
     body = out.add(component, "nonXMLBody")
-    out.add(body, "text", "PDF", mediaType="application/pdf", representation="B64")
+    out.content(body, "text", pdf, "application/pdf")
 
 
 def _distinct(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cached_property
 
+from gateway.cda.tree import Element
 from gateway.model.base import Value
 from gateway.model.findings import Finding
 
@@ -14,6 +15,8 @@ class Built(Value, dict=True, gc=True):
     """A document with what the builder has to say about it; `findings` are located by canonical path."""
 
     data: bytes
+    root: Element
+    """The same as elements; of a large content they hold the beginning (`gateway.cda.contents`)."""
     findings: tuple[Finding, ...] = ()
     traced: Callable[[], Trace] = tuple
     """Makes the trace, which only an explanation wants."""

@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from lxml import etree
-
+from gateway.cda.built import Built
 from gateway.cda.checks_body import (
     base64_strict,
     media_sound,
@@ -22,9 +21,10 @@ from gateway.cda.checks_body import (
 )
 from gateway.cda.contents import lean
 from gateway.cda.reader import UNREADABLE, document, header, remember
+from gateway.cda.tree import Element, descendants, paths
 from gateway.cda.values import CdaHeader, Party
 from gateway.cda.vocabulary import MODALITIES, PRACTICE_SETTINGS, REGIONS, REPORT_CODE
-from gateway.cda.xml import CdaError, attribute, children, name
+from gateway.cda.xml import CdaError, attribute, children
 from gateway.model.findings import Finding, Severity, finding
 from gateway.model.terms import LOINC, PS_IDNAT, SNOMED_CT
 
@@ -36,7 +36,7 @@ class Rule(NamedTuple):
 
     title: str
     source: str
-    look: Callable[[etree._Element, CdaHeader], Iterator[Finding]]
+    look: Callable[[Element, CdaHeader], Iterator[Finding]]
 
 
 def check(data: bytes, *, for_dmp: bool = False) -> tuple[Finding, ...]:
@@ -48,9 +48,19 @@ def check(data: bytes, *, for_dmp: bool = False) -> tuple[Finding, ...]:
     """
     try:
         root = document(lean(data).data)
-        values = header(root)
+        return _judged(data, root, for_dmp)
     except CdaError as error:
         return error.findings
+
+
+def check_built(built: Built) -> tuple[Finding, ...]:
+    """The same of a document that was just built, from its elements: its bytes need not be read for it."""
+    return _judged(built.data, built.root, for_dmp=False)
+
+
+def _judged(data: bytes, root: Element, for_dmp: bool) -> tuple[Finding, ...]:
+    """Raises CdaError."""
+    values = header(root)
     found = [item for rule in RULES for item in rule.look(root, values)]
     if not any(item.code in UNREADABLE for item in found):
         remember(data, values)  # each delivery asks for the header of what was just built
@@ -63,12 +73,12 @@ def _required_of_dmp(item: Finding) -> Finding:
     return finding(item.code, item.location) if item.code == "CDA-INS-MISSING" else item
 
 
-def _ins_present(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _ins_present(root: Element, values: CdaHeader) -> Iterator[Finding]:
     if values.patient.ins is None:
         yield finding("CDA-INS-MISSING", _PATIENT_ID, severity=Severity.WARNING)
 
 
-def _ins_key(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _ins_key(root: Element, values: CdaHeader) -> Iterator[Finding]:
     ins = values.patient.ins
     if ins is not None and not has_key(ins.value):
         yield finding("INS-KEY", _PATIENT_ID, f"{len(ins.value)} characters")
@@ -88,31 +98,34 @@ _MOMENT: Final = re.compile(r"\d{14}[+-]\d{4}")
 _TIME_OR_DATE: Final = re.compile(r"\d{4}|\d{6}|\d{8}|\d{12}[+-]\d{4}|\d{14}[+-]\d{4}")
 
 
-def _effective_time(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _effective_time(root: Element, values: CdaHeader) -> Iterator[Finding]:
     if not _MOMENT.fullmatch(values.effective_time):
         yield finding("CDA-ADVICE", "ClinicalDocument/effectiveTime", "not AAAAMMJJhhmmss±ZZZZ")
 
 
-_BODY: Final = name("component")
-_TIMED: Final = (_BODY, *map(name, ("time", "effectiveTime", "low", "high", "birthTime")))
-"""Elements of the header that hold a TS in @value, and the body, where they end."""
+_TIMED: Final = frozenset(("time", "effectiveTime", "low", "high", "birthTime"))
+"""Elements of the header that hold a TS in @value."""
 
 
-def _other_times(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _other_times(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """Date, or time with offset, never finer than seconds; official RIS documents break this: a warning."""
-    for node in root.iter(*_TIMED):
-        if node.tag == _BODY:
+    for part in root.children:
+        if part.tag == "component":
             return
-        value = attribute(node, "value")
-        if value and not _TIME_OR_DATE.fullmatch(value) and node.getparent() is not root:
-            yield finding("CDA-ADVICE", path_of(node), "a time without offset, or finer than seconds")
+        if part.tag == "effectiveTime":
+            continue
+        for node in descendants(part):
+            value = attribute(node, "value") if node.tag in _TIMED else ""
+            if value and not _TIME_OR_DATE.fullmatch(value):
+                ((path, _),) = paths(root, [(node, "")])
+                yield finding("CDA-ADVICE", path, "a time without offset, or finer than seconds")
 
 
 _NATIONAL_ID: Final = re.compile(r"8\d{11}|(?!\d{11}$)[013456].+")
 """PS_IdNat: 8 + RPPS, or another type digit (dmp-mss.md §1.2); 11 digits are an RPPS that lost its 8."""
 
 
-def _national_ids(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _national_ids(root: Element, values: CdaHeader) -> Iterator[Finding]:
     for party, path in _professionals(values):
         if party.id is None or party.id.system != PS_IDNAT or _NATIONAL_ID.fullmatch(party.id.value):
             continue
@@ -137,13 +150,13 @@ def _professionals(values: CdaHeader) -> Iterator[tuple[Party, str]]:
             yield event.performer, entity
 
 
-def _author_profession(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _author_profession(root: Element, values: CdaHeader) -> Iterator[Finding]:
     for index, party in enumerate(values.authors, 1):
         if not party.is_device and party.practitioner.specialty is None:
             yield finding("CDA-ADVICE", f"ClinicalDocument/author[{index}]/assignedAuthor/code", "missing")
 
 
-def _practice_settings(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _practice_settings(root: Element, values: CdaHeader) -> Iterator[Finding]:
     for party, path in _professionals(values):
         structure = party.practitioner.organization
         setting = structure.practice_setting if structure is not None else None
@@ -152,12 +165,12 @@ def _practice_settings(root: etree._Element, values: CdaHeader) -> Iterator[Find
             yield finding("CDA-RULE", place, "code outside JDV_J04")
 
 
-def _confidentiality(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _confidentiality(root: Element, values: CdaHeader) -> Iterator[Finding]:
     if values.confidentiality is None or values.confidentiality.code != "N":
         yield finding("CDA-ADVICE", "ClinicalDocument/confidentialityCode", "not N")
 
 
-def _versions(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _versions(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """setId always; version ≥ 2 ⇔ relatedDocument RPLC, and no other relation.
 
     Official MDM examples come without setId: a warning here, an error of the official Schematron.
@@ -173,12 +186,12 @@ def _versions(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
             yield finding("CDA-ADVICE", "ClinicalDocument/relatedDocument/@typeCode", "not RPLC")
 
 
-def _orders(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _orders(root: Element, values: CdaHeader) -> Iterator[Finding]:
     if values.code.code == REPORT_CODE and not values.orders:
         yield finding("CDA-ADVICE", "ClinicalDocument/inFulfillmentOf", "missing")
 
 
-def _acts(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _acts(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """Modality and region of each act of a report, against the value sets; an error in N3 only (SCH)."""
     if values.code.code != REPORT_CODE:
         return
@@ -197,7 +210,7 @@ _CCAM_CODE: Final = re.compile(r"[A-Z]{4}\d{3}([-.]?\w+)*")
 _LOINC_CODE: Final = re.compile(r"(\d{1,7})-(\d)")
 
 
-def _code_forms(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def _code_forms(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """LOINC ends with its check digit; a CCAM act is four letters and three digits (with its extensions).
 
     No official rule looks at either in a translation, nor at LOINC at all without its terminology file.
@@ -223,19 +236,6 @@ def has_check_digit(code: str) -> bool:
         for place, digit in enumerate(reversed(match[1]))
     )
     return (10 - sum(doubled) % 10) % 10 == int(match[2])
-
-
-def path_of(node: etree._Element) -> str:
-    """Element path from ClinicalDocument, indexed where siblings share the name."""
-    steps: list[str] = []
-    current: etree._Element | None = node
-    while current is not None:
-        step = etree.QName(current).localname
-        before = sum(1 for _ in current.itersiblings(current.tag, preceding=True))
-        after = next(current.itersiblings(current.tag), None)
-        steps.append(f"{step}[{before + 1}]" if before or after is not None else step)
-        current = current.getparent()
-    return "/".join(reversed(steps))
 
 
 RULES: Final = (

@@ -6,18 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from lxml import etree
-
+from gateway.cda.tree import Element, descendants
 from gateway.cda.values import CdaHeader
 from gateway.cda.vocabulary import N1_TEMPLATES, TEMPLATE_UNSTRUCTURED
-from gateway.cda.xml import attribute, child, name
+from gateway.cda.xml import attribute, child, words
 from gateway.model.findings import Finding, finding
 
 _TEMPLATES: Final = "ClinicalDocument/templateId"
 _TEXT: Final = "ClinicalDocument/component/nonXMLBody/text"
 
 
-def n1_templates(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def n1_templates(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """Exactly the three of an unstructured document, and its own one on no structured body."""
     if values.body == "structured":
         if TEMPLATE_UNSTRUCTURED in values.roots:
@@ -26,7 +25,7 @@ def n1_templates(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
         yield finding("CDA-RULE", _TEMPLATES, f"{len(values.template_ids)} templateIds, not the three of N1")
 
 
-def text_representation(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def text_representation(root: Element, values: CdaHeader) -> Iterator[Finding]:
     if values.body == "structured":
         return
     node = child(root, "component/nonXMLBody/text")
@@ -39,13 +38,13 @@ def text_representation(root: etree._Element, values: CdaHeader) -> Iterator[Fin
         yield finding("CDA-RULE", f"{_TEXT}/@mediaType", "neither application/pdf nor text/plain")
 
 
-def base64_strict(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def base64_strict(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """RFC 4648 alphabet and padding; line breaks are common in examples and pass."""
     if values.body in ("pdf", "text") and _decoded(root) is None:
         yield finding("HL7-BASE64", _TEXT)
 
 
-def pdf_magic(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def pdf_magic(root: Element, values: CdaHeader) -> Iterator[Finding]:
     begins = (_packed(root) or "").lstrip().startswith(_PDF_IN_BASE64)
     if values.body == "text" and begins:
         yield finding("CDA-RULE", f"{_TEXT}/@mediaType", "a PDF that is declared as text")
@@ -56,35 +55,46 @@ def pdf_magic(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
         yield finding("PDF-INVALID", _TEXT, "no %PDF- at the start")
 
 
-def references_resolve(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def references_resolve(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """Each `reference value="#x"` needs an ID="x" in the text of its own section (or one around it).
 
     The official N3 example has a dangling one: a warning.
     """
     if values.body != "structured":
         return
-    known: dict[etree._Element, set[str]] = {}
-    for node in root.iter(name("reference")):
-        target = attribute(node, "value")
-        if not target.startswith("#"):
-            continue
-        section = next(node.iterancestors(name("section")), root)
-        if section not in known:
-            known[section] = _known_ids(section)
-        if target[1:] not in known[section]:
-            own = f"section[code/@code='{_code(section)}']//" if section is not root else ""
+    said: dict[Element, frozenset[str]] = {}
+    for node, sections in _references(root):
+        around = [one for one in sections if child(one, "text") is not None] or [sections[-1]]
+        for one in around:
+            if one not in said:
+                said[one] = _said(one)
+        target = attribute(node, "value")[1:]
+        if not any(target in said[one] for one in around):
+            own = f"section[code/@code='{_code(sections[-1])}']//" if len(sections) > 1 else ""
             place = f"ClinicalDocument//{own}reference"
             yield finding("CDA-ADVICE", place, "a reference leads to no text of its section")
 
 
-def _known_ids(section: etree._Element) -> set[str]:
-    """IDs in the text of a section and of those around it; outside any section, all of the document."""
-    around = (section, *section.iterancestors(name("section")))
-    texts = [found for item in around if (found := child(item, "text")) is not None]
-    return {attribute(node, "ID") for found in texts or [section] for node in found.iter() if node.get("ID")}
+def _references(root: Element) -> list[tuple[Element, tuple[Element, ...]]]:
+    """Each reference to an ID, with the document and the sections that it stands in, outermost first."""
+    found: list[tuple[Element, tuple[Element, ...]]] = []
+    pending: list[tuple[Element, tuple[Element, ...]]] = [(root, (root,))]
+    while pending:
+        node, sections = pending.pop()
+        if node.tag == "reference" and attribute(node, "value").startswith("#"):
+            found.append((node, sections))
+        inner = (*sections, node) if node.tag == "section" else sections
+        pending += [(one, inner) for one in reversed(node.children)]
+    return found
 
 
-def _code(section: etree._Element) -> str:
+def _said(section: Element) -> frozenset[str]:
+    """IDs in the text of a section; in all of it where it has none."""
+    nodes = descendants(child(section, "text") or section)
+    return frozenset([attribute(node, "ID") for node in nodes if "ID" in node.attributes])
+
+
+def _code(section: Element) -> str:
     found = attribute(child(section, "code"), "code")
     return found if _CODE.fullmatch(found) else "?"
 
@@ -92,21 +102,22 @@ def _code(section: etree._Element) -> str:
 _CODE: Final = re.compile(r"[\w.-]{1,20}")
 
 
-def sections_present(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def sections_present(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """A structured body says something: at least one section, and words in one of them."""
     if values.body != "structured":
         return
     body = child(root, "component/structuredBody")
-    texts = [] if body is None else list(body.iter(name("text")))
-    if not any("".join(map(str, node.itertext())).strip() for node in texts):
+    texts = [] if body is None else [node for node in descendants(body) if node.tag == "text"]
+    if not any(words(node).strip() for node in texts):
         yield finding("CDA-RULE", "ClinicalDocument/component/structuredBody", "no word in any section")
 
 
-def media_sound(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
+def media_sound(root: Element, values: CdaHeader) -> Iterator[Finding]:
     """Documents inside a structured body: strict Base64, a PDF that is one, each shown where it stands."""
-    shown = {attribute(node, "referencedObject") for node in root.iter(name("renderMultiMedia"))}
+    inside = descendants(root)
+    shown = {attribute(node, "referencedObject") for node in inside if node.tag == "renderMultiMedia"}
     held = set()
-    for index, node in enumerate(root.iter(name("observationMedia")), 1):
+    for index, node in enumerate([node for node in inside if node.tag == "observationMedia"], 1):
         place = f"ClinicalDocument//observationMedia[{index}]"
         held.add(attribute(node, "ID"))
         value = child(node, "value")
@@ -123,9 +134,9 @@ def media_sound(root: etree._Element, values: CdaHeader) -> Iterator[Finding]:
         yield finding("CDA-ADVICE", "ClinicalDocument//renderMultiMedia", "shows no document")
 
 
-def decoded(node: etree._Element | None) -> bytes | None:
+def decoded(node: Element | None) -> bytes | None:
     """Content of a Base64 element; None when it is empty or breaks the alphabet or the padding."""
-    packed = "" if node is None else "".join((node.text or "").split())
+    packed = "" if node is None else "".join(node.text.split())
     try:
         return base64.b64decode(packed, validate=True) if packed else None
     except (binascii.Error, ValueError):
@@ -136,10 +147,10 @@ _PDF_IN_BASE64: Final = ("JVBERi0", "JVBERi1", "JVBERi2", "JVBERi3")
 """`%PDF-` and the first two bits of what follows."""
 
 
-def _packed(root: etree._Element) -> str | None:
+def _packed(root: Element) -> str | None:
     node = child(root, "component/nonXMLBody/text")
     return None if node is None else node.text
 
 
-def _decoded(root: etree._Element) -> bytes | None:
+def _decoded(root: Element) -> bytes | None:
     return decoded(child(root, "component/nonXMLBody/text"))

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.reader import body_text, document, header
 from gateway.cda.reader_body import BodySection, body_sections
 from gateway.cda.reader_parts import parse_ts
+from gateway.cda.tree import Element
 from gateway.cda.values import CdaHeader, Party, ServiceEvent
 from gateway.model import wording
 from gateway.model.letter import Letter, LetterSection
@@ -88,7 +87,7 @@ def _recipients(values: CdaHeader) -> tuple[str, ...]:
     return tuple(dict.fromkeys(wording.person(who) for who in named))
 
 
-def _sections(root: etree._Element) -> tuple[LetterSection, ...]:
+def _sections(root: Element) -> tuple[LetterSection, ...]:
     plain = body_text(root)
     if plain:
         lines = tuple(part.strip("\n") for part in plain.split("\n\n") if part.strip())

@@ -1,15 +1,14 @@
 """Canonical report → structured CDA R2 (N3), volet IMG-CR-IMG 2024.01 (cda.md §4)."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from gateway.cda.builder import build, spliced
+from gateway.cda.builder import build
 from gateway.cda.built import AddedDocument, Built
 from gateway.cda.n3_act import acts
 from gateway.cda.n3_clinical import Sections, clinical_information
-from gateway.cda.n3_results import RESULTS, Added, addendum, devices, documents, education, plain_section
+from gateway.cda.n3_results import RESULTS, addendum, devices, documents, education, plain_section
 from gateway.cda.products import sites_of
 from gateway.cda.tree import Element
 from gateway.cda.vocabulary import MODALITIES
@@ -56,17 +55,10 @@ def build_n3(version: ReportVersion, pdf: bytes | None = None, added: Sequence[A
     attached = list(added)
     if pdf is not None:
         attached.insert(0, AddedDocument(title=version.report.title, data=pdf))
-    marks = [
-        Added(title=item.title, media_type=item.media_type, mark=f"document {number}")
-        for number, item in enumerate(attached, 1)
-    ]
-    built = build(version, N3_TEMPLATES, partial(_body, version=version, added=marks))
-    places = [f'representation="B64">{mark.mark}</value>'.encode() for mark in marks]
-    contents = [(b'representation="B64">', b64encode(item.data), b"</value>") for item in attached]
-    return spliced(built, tuple(zip(places, contents, strict=True)))
+    return build(version, N3_TEMPLATES, partial(_body, version=version, added=attached))
 
 
-def _body(out: Writer, component: Element, version: ReportVersion, added: Sequence[Added]) -> None:
+def _body(out: Writer, component: Element, version: ReportVersion, added: Sequence[AddedDocument]) -> None:
     """All sections in the order of the official example."""
     body = out.add(component, "structuredBody")
     sections = _by_kind(version.report)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from gateway.cda.entries import Place, coded_value, observation, typed
 from gateway.cda.narrative import Cell, Narrative, open_section, reference, title_of, titled_blocks
-from gateway.cda.tree import Element
+from gateway.cda.tree import Element, allowed
 from gateway.cda.vocabulary_n3 import CLINICAL, CONTRAINDICATIONS, HISTORY, REQUEST
 from gateway.cda.writer import Writer
 from gateway.model import wording
@@ -192,5 +192,5 @@ def _coded_contraindication(place: Place, item: ContraIndication, number: int) -
 
 def _said(place: Place, node: Element, words: str) -> None:
     """A value in words: the rules refuse a nullFlavor here but no other type than CD is checked (SCH)."""
-    typed(place.out, node, "value", "ST").text = words
+    typed(place.out, node, "value", "ST").text = allowed(words)
     place.out.null(node, "targetSiteCode", "NA")

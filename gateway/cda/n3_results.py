@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from gateway.cda.built import AddedDocument
 from gateway.cda.entries import Place, entry_act, typed
 from gateway.cda.header_acts import performing_structure
 from gateway.cda.header_people import entity
@@ -135,15 +136,7 @@ def _device(out: Writer, section: Element, item: Device, number: int) -> None:
         out.code(device, "code", replace(item.code, system=item.code.system or EMDN), f"{source}.code")
 
 
-class Added(NamedTuple):
-    """A document to put into the report; its Base64 goes where `mark` stands."""
-
-    title: str
-    media_type: str
-    mark: str
-
-
-def documents(out: Writer, body: Element, added: Sequence[Added], identity: VersionIdentity) -> None:
+def documents(out: Writer, body: Element, added: Sequence[AddedDocument], identity: VersionIdentity) -> None:
     """FR-Documents-ajoutes: title, link and content of each (E.18, E.48.18)."""
     if not added:
         return
@@ -173,7 +166,7 @@ def documents(out: Writer, body: Element, added: Sequence[Added], identity: Vers
         reference(out, typed(out, kind, "value", "CD"), f"document-{number}", "originalText")
         holder = out.add(node, "component")
         media = entry_act(out, holder, "observationMedia", "", classCode="OBS", ID=f"DOC-{number}")
-        out.add(media, "value", item.mark, mediaType=item.media_type, representation="B64")
+        out.content(media, "value", item.data, item.media_type)
 
 
 def education(out: Writer, body: Element, version: ReportVersion, sections: Sections) -> None:

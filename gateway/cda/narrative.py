@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gateway.cda.tree import Element
+from gateway.cda.tree import Element, allowed
 from gateway.cda.vocabulary_n3 import SectionSpec
 from gateway.cda.writer import Writer
 from gateway.model.narrative import Block, blocks_of
@@ -135,7 +135,7 @@ def reference(out: Writer, parent: Element, target: str, tag: str = "text") -> N
 
 def _lines(node: Element, text: str) -> None:
     """Text of an element, line breaks as `br`."""
-    first, *others = text.split("\n")
+    first, *others = allowed(text).split("\n")
     node.text = first
     for line in others:
         Element("br", node).tail = line

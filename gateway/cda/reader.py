@@ -5,15 +5,13 @@ import binascii
 import re
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda import reader_people as people
 from gateway.cda.checks_body import base64_strict, pdf_magic
 from gateway.cda.contents import SHORTENED, decoded, lean
 from gateway.cda.reader_parts import code, identifier, identifiers, interval
+from gateway.cda.tree import Element
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
-from gateway.cda.vocabulary import PS3_20
-from gateway.cda.xml import CdaError, attribute, child, children, invalid, name, parse, text
+from gateway.cda.xml import CdaError, attribute, child, children, invalid, parse, text, words
 from gateway.model.kept import Kept
 from gateway.model.terms import Code, Identifier
 
@@ -34,7 +32,7 @@ def read(data: bytes) -> CdaHeader:
     """
     if (known := _remembered.get(data)) is not None:
         return known
-    root = document(lean(data).data)
+    root = document(lean(data).data, whole=False)
     values = header(root)
     if unreadable := (*base64_strict(root, values), *pdf_magic(root, values)):
         raise CdaError(*unreadable)
@@ -50,15 +48,15 @@ def remember(data: bytes, values: CdaHeader) -> None:
     _remembered.put(data, values, len(data))
 
 
-def document(data: bytes) -> etree._Element:
-    """The ClinicalDocument element; raises CdaError."""
-    root = parse(data)
-    if root.tag != name("ClinicalDocument"):
-        raise invalid(f"root element {etree.QName(root).localname}")
+def document(data: bytes, *, whole: bool = True) -> Element:
+    """The ClinicalDocument element, `whole` or without what stands in a structured body; raises CdaError."""
+    root = parse(data, whole=whole)
+    if root.tag != "ClinicalDocument":
+        raise invalid(f"root element {root.tag.rpartition('}')[2]}")
     return root
 
 
-def header(root: etree._Element) -> CdaHeader:
+def header(root: Element) -> CdaHeader:
     """The header values of a ClinicalDocument element; raises CdaError without an id or a code."""
     document_id = identifier(child(root, "id"))
     document_code = code(child(root, "code"))
@@ -115,12 +113,12 @@ def embedded_pdf(data: bytes) -> bytes | None:
     return decoded(data, contents[0]) if len(contents) == 1 else body_pdf(document(data))
 
 
-def body_pdf(root: etree._Element) -> bytes | None:
+def body_pdf(root: Element) -> bytes | None:
     """The PDF of the nonXMLBody: white space in the Base64 is allowed, anything else gives None."""
     node = child(root, "component/nonXMLBody/text")
     if node is None or _body(root)[0] != "pdf":
         return None
-    packed = "".join((node.text or "").split())
+    packed = "".join(node.text.split())
     try:
         pdf = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
@@ -128,12 +126,12 @@ def body_pdf(root: etree._Element) -> bytes | None:
     return pdf if pdf.startswith(b"%PDF-") else None
 
 
-def body_text(root: etree._Element) -> str:
+def body_text(root: Element) -> str:
     """The words of a nonXMLBody in plain text, Base64 or not; "" for any other body."""
     node = child(root, "component/nonXMLBody/text")
     if node is None or _body(root)[0] != "text":
         return ""
-    raw = "".join(map(str, node.itertext()))
+    raw = words(node)
     if attribute(node, "representation") != "B64":
         return raw.strip()
     try:
@@ -142,7 +140,7 @@ def body_text(root: etree._Element) -> str:
         return ""
 
 
-def _body(root: etree._Element) -> tuple[str, str]:
+def _body(root: Element) -> tuple[str, str]:
     if child(root, "component/structuredBody") is not None:
         return "structured", ""
     media_type = attribute(child(root, "component/nonXMLBody/text"), "mediaType")
@@ -153,18 +151,18 @@ def _number(value: str) -> int:
     return int(value) if _LEADING_DIGITS.fullmatch(value) else 0
 
 
-def _translations(node: etree._Element | None) -> tuple[Code, ...]:
+def _translations(node: Element | None) -> tuple[Code, ...]:
     return tuple(found for item in children(node, "translation") if (found := code(item)) is not None)
 
 
-def _order(node: etree._Element) -> CdaOrder:
+def _order(node: Element) -> CdaOrder:
     return CdaOrder(
         placer=identifier(child(node, "id")),
-        accession=identifier(node.find(f"{{{PS3_20}}}accessionNumber")),
+        accession=identifier(child(node, "ps3-20:accessionNumber")),
     )
 
 
-def _service_event(node: etree._Element) -> ServiceEvent:
+def _service_event(node: Element) -> ServiceEvent:
     performer: Party | None = None
     for found in children(node, "performer"):
         performer = people.assigned("PRF", found)
@@ -180,7 +178,7 @@ def _service_event(node: etree._Element) -> ServiceEvent:
     )
 
 
-def _encounter(node: etree._Element | None) -> CdaEncounter:
+def _encounter(node: Element | None) -> CdaEncounter:
     facility = child(node, "location/healthCareFacility")
     _, low, high = interval(child(node, "effectiveTime"))
     return CdaEncounter(
@@ -195,7 +193,7 @@ def _encounter(node: etree._Element | None) -> CdaEncounter:
     )
 
 
-def _replaced(root: etree._Element) -> tuple[Identifier, ...]:
+def _replaced(root: Element) -> tuple[Identifier, ...]:
     return tuple(
         parent
         for related in children(root, "relatedDocument")

@@ -7,17 +7,16 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.reader_people import author
+from gateway.cda.tree import Element
 from gateway.cda.values import Party
-from gateway.cda.xml import attribute, child, children, name, text
+from gateway.cda.xml import attribute, child, children, local, text
 from gateway.model.base import Value
 from gateway.model.narrative import Block
 
 _SPACES: Final = re.compile(r"[ \t\r\n]+")
 _AROUND_BREAK: Final = re.compile(r" *\n *")
-_BLOCKS: Final = {name(tag) for tag in ("paragraph", "list", "table")}
+_BLOCKS: Final = frozenset(("paragraph", "list", "table"))
 ATTACHED: Final = "[Document joint]"
 """Stands in text where a multimedia object is shown."""
 
@@ -32,12 +31,12 @@ class BodySection(Value):
     authors: tuple[Party, ...] = ()
 
 
-def body_sections(root: etree._Element) -> tuple[BodySection, ...]:
+def body_sections(root: Element) -> tuple[BodySection, ...]:
     """All sections of a ClinicalDocument in reading order, sub-sections after the text of theirs."""
     return tuple(_sections(child(root, "component/structuredBody"), 0))
 
 
-def _sections(parent: etree._Element | None, level: int) -> Iterator[BodySection]:
+def _sections(parent: Element | None, level: int) -> Iterator[BodySection]:
     for component in children(parent, "component"):
         section = child(component, "section")
         if section is None:
@@ -53,21 +52,21 @@ def _sections(parent: etree._Element | None, level: int) -> Iterator[BodySection
         yield from _sections(section, level + 1)
 
 
-def narrative_blocks(node: etree._Element | None) -> tuple[Block, ...]:
+def narrative_blocks(node: Element | None) -> tuple[Block, ...]:
     """Blocks of a narrative element (`text`, `item`); loose words between blocks become paragraphs."""
     return tuple(_blocks(node)) if node is not None else ()
 
 
-def _blocks(node: etree._Element) -> Iterator[Block]:
-    loose: list[str] = [node.text or ""]
-    for part in node:
+def _blocks(node: Element) -> Iterator[Block]:
+    loose: list[str] = [node.text]
+    for part in node.children:
         if part.tag in _BLOCKS:
             yield from _paragraph("".join(loose))
             loose = []
             yield from _block(part)
         else:
             loose.append(_inline(part))
-        loose.append(part.tail or "")
+        loose.append(part.tail)
     yield from _paragraph("".join(loose))
 
 
@@ -77,31 +76,31 @@ def _paragraph(raw: str, *, heading: bool = False) -> Iterator[Block]:
         yield Block(text=words, heading=heading)
 
 
-def _block(node: etree._Element) -> Iterator[Block]:
-    if node.tag == name("paragraph"):
+def _block(node: Element) -> Iterator[Block]:
+    if node.tag == "paragraph":
         yield from _paragraph(_inside(node), heading=_is_bold(node))
-    elif node.tag == name("list"):
+    elif node.tag == "list":
         yield from _list(node)
     else:
         yield from _table(node)
 
 
-def _is_bold(node: etree._Element) -> bool:
+def _is_bold(node: Element) -> bool:
     """A paragraph that is all bold titles what follows."""
-    only = list(node)
+    only = node.children
     return (
         len(only) == 1
-        and not (node.text or "").strip()
-        and not (only[0].tail or "").strip()
+        and not node.text.strip()
+        and not only[0].tail.strip()
         and "bold" in attribute(only[0], "styleCode").lower()
     )
 
 
-def _list(node: etree._Element) -> Iterator[Block]:
+def _list(node: Element) -> Iterator[Block]:
     """One item that holds blocks is only a frame around them."""
     items = list(children(node, "item"))
     caption = tidy(_inside(found)) if (found := child(node, "caption")) is not None else ""
-    if len(items) == 1 and any(part.tag in _BLOCKS for part in items[0]):
+    if len(items) == 1 and any(part.tag in _BLOCKS for part in items[0].children):
         yield from _paragraph(caption, heading=True)
         yield from _blocks(items[0])
         return
@@ -110,7 +109,7 @@ def _list(node: etree._Element) -> Iterator[Block]:
         yield Block(text=caption, items=texts, ordered=attribute(node, "listType") == "ordered")
 
 
-def _table(node: etree._Element) -> Iterator[Block]:
+def _table(node: Element) -> Iterator[Block]:
     caption = tidy(_inside(found)) if (found := child(node, "caption")) is not None else ""
     head = [_cells(row) for part in children(node, "thead") for row in children(part, "tr")]
     rows = [
@@ -125,20 +124,20 @@ def _table(node: etree._Element) -> Iterator[Block]:
         yield Block(text=caption, header=header, rows=tuple(rows) or ((),))
 
 
-def _cells(row: etree._Element) -> tuple[str, ...]:
-    return tuple(tidy(_inside(cell)) for cell in row)
+def _cells(row: Element) -> tuple[str, ...]:
+    return tuple(tidy(_inside(cell)) for cell in row.children)
 
 
-def _inside(node: etree._Element) -> str:
+def _inside(node: Element) -> str:
     """Words of an element; blocks inside it stand on lines of their own."""
-    parts = [node.text or ""]
-    for part in node:
-        parts += [_inline(part), part.tail or ""]
+    parts = [node.text]
+    for part in node.children:
+        parts += [_inline(part), part.tail]
     return "".join(parts)
 
 
-def _inline(node: etree._Element) -> str:
-    kind = etree.QName(node).localname
+def _inline(node: Element) -> str:
+    kind = local(node)
     if kind == "br":
         return "\v"
     if kind == "renderMultiMedia":

@@ -2,14 +2,13 @@
 
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.contents import lean
 from gateway.cda.reader import document
 from gateway.cda.reader_body import body_sections
 from gateway.cda.reader_parts import code
+from gateway.cda.tree import Element, descendants
 from gateway.cda.vocabulary_n3 import ENTRIES
-from gateway.cda.xml import attribute, child, children, name, text
+from gateway.cda.xml import attribute, child, children, text
 from gateway.model.base import Value
 from gateway.model.narrative import Block, text_of
 from gateway.model.report import SectionKind
@@ -54,7 +53,9 @@ def order_body(data: bytes) -> OrderBody:
     acts: list[WantedAct] = []
     pregnancy: Code | None = None
     informed: bool | None = None
-    for node in root.iter(name("observation")):
+    for node in descendants(root):
+        if node.tag != "observation":
+            continue
         stated = attribute(child(node, "code"), "code")
         if any(attribute(one, "root") == _WANTED for one in children(node, "templateId")):
             acts.append(_wanted(root, node))
@@ -92,7 +93,7 @@ def _why(blocks: list[Block]) -> tuple[str, str]:
     return _words_of(told["reason"]), _words_of(told["question"])
 
 
-def _wanted(root: etree._Element, node: etree._Element) -> WantedAct:
+def _wanted(root: Element, node: Element) -> WantedAct:
     places = tuple(children(node, "targetSiteCode"))
     sides = (code(child(place, "qualifier/value")) for place in places)
     comment = child(node, "entryRelationship/act/text")
@@ -106,10 +107,10 @@ def _wanted(root: etree._Element, node: etree._Element) -> WantedAct:
     )
 
 
-def _words(root: etree._Element, node: etree._Element | None) -> str:
+def _words(root: Element, node: Element | None) -> str:
     """The words that an entry refers to in the narrative, else its own; the first line of several."""
     target = attribute(child(node, "reference"), "value").removeprefix("#")
-    shown = root.xpath("//*[@ID=$target]", target=target) if target else []
-    found = shown[0] if isinstance(shown, list) and shown and isinstance(shown[0], etree._Element) else node
-    lead = (found.text or "").strip() if found is not None else ""
+    shown = [one for one in descendants(root) if one.get("ID") == target] if target else []
+    found = shown[0] if shown else node
+    lead = found.text.strip() if found is not None else ""
     return " ".join(lead.split()) or text(found)

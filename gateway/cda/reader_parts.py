@@ -4,8 +4,7 @@ import re
 from datetime import datetime, tzinfo
 from typing import Final
 
-from lxml import etree
-
+from gateway.cda.tree import Element
 from gateway.cda.xml import attribute, child, children
 from gateway.model.terms import Code, Identifier
 
@@ -15,17 +14,17 @@ _TS: Final = re.compile(
 )
 
 
-def identifier(node: etree._Element | None) -> Identifier | None:
+def identifier(node: Element | None) -> Identifier | None:
     """II: root → `system`, extension → `value`; None for a nullFlavor or an absent element."""
     root, extension = attribute(node, "root"), attribute(node, "extension")
     return Identifier(value=extension, system=root) if root or extension else None
 
 
-def identifiers(node: etree._Element | None, tag: str) -> tuple[Identifier, ...]:
+def identifiers(node: Element | None, tag: str) -> tuple[Identifier, ...]:
     return tuple(found for item in children(node, tag) if (found := identifier(item)) is not None)
 
 
-def code(node: etree._Element | None) -> Code | None:
+def code(node: Element | None) -> Code | None:
     """CD/CE without its translations; None without @code."""
     value = attribute(node, "code")
     if not value:
@@ -33,7 +32,7 @@ def code(node: etree._Element | None) -> Code | None:
     return Code(code=value, system=attribute(node, "codeSystem"), display=attribute(node, "displayName"))
 
 
-def interval(node: etree._Element | None) -> tuple[str, str, str]:
+def interval(node: Element | None) -> tuple[str, str, str]:
     """(value, low, high) of an IVL_TS, as written; a bare value counts as its own low."""
     value = attribute(node, "value")
     low = attribute(child(node, "low"), "value")

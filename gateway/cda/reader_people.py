@@ -2,11 +2,9 @@
 
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.reader_parts import code, identifier, identifiers, interval, iso_date
+from gateway.cda.tree import Element
 from gateway.cda.values import Party
-from gateway.cda.vocabulary import HL7, SDTC
 from gateway.cda.xml import attribute, child, children, text
 from gateway.model.people import Guardian, Organization, Patient, Practitioner, Sex
 from gateway.model.terms import INS_ROOTS, Address, Telecom
@@ -16,7 +14,7 @@ _EXTRA_LINES: Final = ("additionalLocator", "unitID", "postBox", "precinct")
 _SEXES: Final = {sex.value: sex for sex in Sex}
 
 
-def address(node: etree._Element | None) -> Address | None:
+def address(node: Element | None) -> Address | None:
     """AD: parts, or streetAddressLine; None for a nullFlavor or an empty element.
 
     The street's parts make one line; complements follow, one line each. `county` is the COG.
@@ -24,8 +22,8 @@ def address(node: etree._Element | None) -> Address | None:
     if node is None:
         return None
     parts: dict[str, list[str]] = {}
-    for part in node.iterchildren(f"{{{HL7}}}*"):
-        parts.setdefault(part.tag.rpartition("}")[2], []).append(text(part))
+    for part in node.children:
+        parts.setdefault(part.tag, []).append(text(part))
     first = {tag: values[0] for tag, values in parts.items()}
     street = " ".join(first[tag] for tag in _STREET if first.get(tag))
     extra = [value for tag in _EXTRA_LINES for value in parts.get(tag, ())]
@@ -40,7 +38,7 @@ def address(node: etree._Element | None) -> Address | None:
     return found if found != Address(use=found.use) else None
 
 
-def telecoms(node: etree._Element | None) -> tuple[Telecom, ...]:
+def telecoms(node: Element | None) -> tuple[Telecom, ...]:
     return tuple(
         Telecom(value=value, use=attribute(item, "use"))
         for item in children(node, "telecom")
@@ -48,14 +46,14 @@ def telecoms(node: etree._Element | None) -> tuple[Telecom, ...]:
     )
 
 
-def patient(role: etree._Element | None) -> Patient:
+def patient(role: Element | None) -> Patient:
     """recordTarget/patientRole. Family SP (of older documents) is read as the used name."""
     person = child(role, "patient")
     ids = identifiers(role, "id")
     families, givens = _names(child(person, "name"))
     birth_place = child(person, "birthplace/place/addr")
-    deceased = person is not None and attribute(person.find(f"{{{SDTC}}}deceasedInd"), "value") == "true"
-    order = "" if person is None else attribute(person.find(f"{{{SDTC}}}multipleBirthOrderNumber"), "value")
+    deceased = attribute(child(person, "sdtc:deceasedInd"), "value") == "true"
+    order = attribute(child(person, "sdtc:multipleBirthOrderNumber"), "value")
     return Patient(
         ins=next((item for item in ids if item.system in INS_ROOTS), None),
         identifiers=tuple(item for item in ids if item.system not in INS_ROOTS),
@@ -76,7 +74,7 @@ def patient(role: etree._Element | None) -> Patient:
     )
 
 
-def _names(node: etree._Element | None) -> tuple[dict[str, str], dict[str, str]]:
+def _names(node: Element | None) -> tuple[dict[str, str], dict[str, str]]:
     """Family and given names by qualifier, the first of each; "" = without qualifier."""
     families: dict[str, str] = {}
     givens: dict[str, str] = {}
@@ -86,7 +84,7 @@ def _names(node: etree._Element | None) -> tuple[dict[str, str], dict[str, str]]
     return families, givens
 
 
-def _guardian(node: etree._Element) -> Guardian:
+def _guardian(node: Element) -> Guardian:
     name = child(node, "guardianPerson/name")
     organization = child(node, "guardianOrganization/name")
     return Guardian(
@@ -98,7 +96,7 @@ def _guardian(node: etree._Element) -> Guardian:
     )
 
 
-def organization(node: etree._Element | None) -> Organization | None:
+def organization(node: Element | None) -> Organization | None:
     if node is None:
         return None
     found = identifier(child(node, "id"))
@@ -113,8 +111,8 @@ def organization(node: etree._Element | None) -> Organization | None:
 
 def _party(
     type_code: str,
-    wrapper: etree._Element,
-    entity: etree._Element | None,
+    wrapper: Element,
+    entity: Element | None,
     *,
     person: str = "assignedPerson",
     structure: str = "representedOrganization",
@@ -148,28 +146,28 @@ def _party(
     )
 
 
-def author(node: etree._Element) -> Party:
+def author(node: Element) -> Party:
     return _party("AUT", node, child(node, "assignedAuthor"))
 
 
-def assigned(type_code: str, node: etree._Element) -> Party:
+def assigned(type_code: str, node: Element) -> Party:
     """legalAuthenticator (LA), authenticator (AUTHEN), performer (PRF): all hold an assignedEntity."""
     return _party(type_code, node, child(node, "assignedEntity"))
 
 
-def participant(node: etree._Element) -> Party:
+def participant(node: Element) -> Party:
     entity = child(node, "associatedEntity")
     return _party(
         attribute(node, "typeCode"), node, entity, person="associatedPerson", structure="scopingOrganization"
     )
 
 
-def recipient(node: etree._Element) -> Party:
+def recipient(node: Element) -> Party:
     entity = child(node, "intendedRecipient")
     return _party("PRCP", node, entity, person="informationRecipient", structure="receivedOrganization")
 
 
-def custodian(node: etree._Element | None) -> Party | None:
+def custodian(node: Element | None) -> Party | None:
     """The keeping organisation, as a party without a person."""
     if node is None:
         return None

@@ -1,7 +1,7 @@
-"""The document while it is written: elements by their written names, and their form as bytes.
+"""The document as values: elements by their written names, the same whether it is being written or was read.
 
-Much faster than a tree of lxml, which makes nodes for reading. The form is that of libxml2 with indentation:
-an element that holds text is left as it is.
+Much cheaper than a tree of lxml, whose nodes are made anew each time one looks at them. The form as bytes is
+that of libxml2 with indentation: an element that holds text is left as it is.
 """
 
 import re
@@ -16,15 +16,15 @@ _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\
 class Element:
     """An element under its written name (`id`, `ps3-20:accessionNumber`); `tail` is the text behind it.
 
-    `head` is its start tag without the end, attributes included. Names are ours, never a sender's. An
+    Of what was read, names outside the namespaces of the header stand in Clark form (`gateway.cda.xml`). An
     element does not know its parent: without cycles a document is freed at once.
     """
 
-    __slots__ = ("children", "head", "tag", "tail", "text")
+    __slots__ = ("attributes", "children", "tag", "tail", "text")
 
     def __init__(self, tag: str, parent: "Element | None" = None) -> None:
         self.tag = tag
-        self.head = f"<{tag}"
+        self.attributes: dict[str, str] = {}
         self.children: list[Element] = []
         self.text = ""
         self.tail = ""
@@ -32,7 +32,28 @@ class Element:
             parent.children.append(self)
 
     def set(self, key: str, value: str) -> None:
-        self.head += f' {key}="{_attribute(value)}"'
+        self.attributes[key] = allowed(value)
+
+    def get(self, key: str) -> str:
+        """ "" for an attribute that is not there."""
+        return self.attributes.get(key, "")
+
+
+def allowed(text: str) -> str:
+    """`text` without the characters that no XML holds: a reader will not see them either."""
+    return text if text.isprintable() else _FORBIDDEN.sub("", text)
+
+
+def descendants(node: Element) -> list[Element]:
+    """`node` and all below it, in the order of the document."""
+    found: list[Element] = []
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        found.append(one)
+        if one.children:
+            pending += one.children[::-1]
+    return found
 
 
 def serialised(root: Element) -> str:
@@ -45,10 +66,13 @@ def serialised(root: Element) -> str:
 
 def _write(node: Element, out: Callable[[str], None], margin: str, *, pretty: bool) -> None:
     children, text = node.children, node.text
+    head = f"<{node.tag}"
+    for key, value in node.attributes.items():
+        head += f' {key}="{_attribute(value)}"'
     if not children:
-        out(f"{node.head}>{_escaped(text)}</{node.tag}>" if text else f"{node.head}/>")
+        out(f"{head}>{_escaped(text)}</{node.tag}>" if text else f"{head}/>")
         return
-    out(f"{node.head}>{_escaped(text)}" if text else f"{node.head}>")
+    out(f"{head}>{_escaped(text)}" if text else f"{head}>")
     if pretty:
         if text:
             pretty = False
@@ -96,7 +120,7 @@ def paths(root: Element, nodes: Iterable[tuple[Element, str]]) -> Iterator[tuple
             named.setdefault(one.tag, []).append(one)
             pending.append(one)
         for tag, siblings in named.items():
-            path = f"{base}/{tag}"
+            path = f"{base}/{tag.rpartition('}')[2]}"
             if len(siblings) == 1:
                 known[id(siblings[0])] = path
             else:

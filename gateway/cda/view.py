@@ -7,13 +7,12 @@ from collections.abc import Callable
 from html import escape
 from typing import Final
 
-from lxml import etree
-
 from gateway.cda.letter import letter, signed
 from gateway.cda.reader import body_pdf, document
 from gateway.cda.reader_people import author
+from gateway.cda.tree import Element, descendants
 from gateway.cda.view_style import STYLE
-from gateway.cda.xml import attribute, child, children, name, text
+from gateway.cda.xml import attribute, child, children, local, text
 from gateway.model.letter import Letter
 from gateway.model.wording import Rows
 
@@ -24,7 +23,7 @@ _LINKS: Final = ("https://", "http://", "mailto:")
 _SHOWN: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "text/plain"})
 """Media that a link may offer; another type is named, not linked."""
 
-_BLOCKS: Final = frozenset(map(name, ("paragraph", "list", "table")))
+_BLOCKS: Final = frozenset(("paragraph", "list", "table"))
 
 _TAGS: Final[dict[str, str]] = {
     **{tag: tag for tag in ("table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption", "sub", "sup")},
@@ -86,13 +85,13 @@ def _foot(page: Letter) -> str:
     return f'<p class="signature">{lines}</p><footer>{escape(page.footer)}</footer>'
 
 
-def _body(root: etree._Element, page: Letter, media: dict[str, tuple[str, str]]) -> str:
+def _body(root: Element, page: Letter, media: dict[str, tuple[str, str]]) -> str:
     structured = child(root, "component/structuredBody")
     if structured is not None:
         return "".join(_sections(structured, 2, media))
     pdf = child(root, "component/nonXMLBody/text")
     if pdf is not None and body_pdf(root) is not None:
-        return _attached("Compte rendu", "application/pdf", "".join((pdf.text or "").split()))
+        return _attached("Compte rendu", "application/pdf", "".join(pdf.text.split()))
     return (
         "".join(
             f"<section><h2>{escape(section.title)}</h2>"
@@ -108,7 +107,7 @@ def _breaks(words: str) -> str:
     return escape(words).replace("\n", "<br>")
 
 
-def _sections(parent: etree._Element, level: int, media: dict[str, tuple[str, str]]) -> list[str]:
+def _sections(parent: Element, level: int, media: dict[str, tuple[str, str]]) -> list[str]:
     parts = []
     for component in children(parent, "component"):
         section = child(component, "section")
@@ -128,22 +127,22 @@ def _sections(parent: etree._Element, level: int, media: dict[str, tuple[str, st
     return parts
 
 
-def _content(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
+def _content(node: Element, media: dict[str, tuple[str, str]]) -> str:
     """Words and elements inside a narrative element; white space that only indents markup is dropped."""
     parts = [_words(node.text)]
-    for part in node:
+    for part in node.children:
         parts += [_element(part, media), _words(part.tail)]
     return "".join(parts)
 
 
-def _words(raw: str | None) -> str:
-    if raw is None or (not raw.strip() and "\n" in raw):
+def _words(raw: str) -> str:
+    if not raw.strip() and "\n" in raw:
         return ""
     return escape(raw)
 
 
-def _element(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
-    kind = etree.QName(node).localname
+def _element(node: Element, media: dict[str, tuple[str, str]]) -> str:
+    kind = local(node)
     special = _SPECIAL.get(kind)
     if special is not None:
         return special(node, media)
@@ -159,23 +158,23 @@ def _element(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
     return f"<{tag}{spans}>{inner}</{tag}>" if tag != "span" else inner
 
 
-def _break(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
+def _break(node: Element, media: dict[str, tuple[str, str]]) -> str:
     return "<br>"
 
 
-def _list(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
+def _list(node: Element, media: dict[str, tuple[str, str]]) -> str:
     """A list whose only item holds blocks is a frame: its content stands alone."""
     items = list(children(node, "item"))
     caption = child(node, "caption")
     title = f"<p>{_content(caption, media)}</p>" if caption is not None else ""
-    if len(items) == 1 and any(part.tag in _BLOCKS for part in items[0]):
+    if len(items) == 1 and any(part.tag in _BLOCKS for part in items[0].children):
         return title + _content(items[0], media)
     tag = "ol" if attribute(node, "listType") == "ordered" else "ul"
     inner = "".join(f"<li>{_content(item, media)}</li>" for item in items)
     return f"{title}<{tag}>{inner}</{tag}>"
 
 
-def _link(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
+def _link(node: Element, media: dict[str, tuple[str, str]]) -> str:
     target = attribute(node, "href")
     inner = _content(node, media) or escape(target)
     if not target.lower().startswith(_LINKS):
@@ -183,12 +182,12 @@ def _link(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
     return f'<a href="{escape(target, quote=True)}" rel="noopener noreferrer">{inner}</a>'
 
 
-def _render(node: etree._Element, media: dict[str, tuple[str, str]]) -> str:
+def _render(node: Element, media: dict[str, tuple[str, str]]) -> str:
     kind, packed = media.get(attribute(node, "referencedObject"), ("", ""))
     return _attached("Document joint", kind, packed) if packed else "<i>Document joint absent</i>"
 
 
-_SPECIAL: Final[dict[str, Callable[[etree._Element, dict[str, tuple[str, str]]], str]]] = {
+_SPECIAL: Final[dict[str, Callable[[Element, dict[str, tuple[str, str]]], str]]] = {
     "br": _break,
     "list": _list,
     "linkHtml": _link,
@@ -196,13 +195,13 @@ _SPECIAL: Final[dict[str, Callable[[etree._Element, dict[str, tuple[str, str]]],
 }
 
 
-def _media(root: etree._Element) -> dict[str, tuple[str, str]]:
+def _media(root: Element) -> dict[str, tuple[str, str]]:
     """ID of each observationMedia → (media type, Base64 without white space)."""
     found = {}
-    for node in root.iter(name("observationMedia")):
-        value = child(node, "value")
+    for node in descendants(root):
+        value = child(node, "value") if node.tag == "observationMedia" else None
         if value is not None and attribute(value, "representation") == "B64":
-            packed = "".join((value.text or "").split())
+            packed = "".join(value.text.split())
             found[attribute(node, "ID")] = (attribute(value, "mediaType"), packed)
     return found
 

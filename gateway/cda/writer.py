@@ -10,13 +10,15 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from gateway.cda.reader_parts import format_ts
-from gateway.cda.tree import Element, paths
+from gateway.cda.tree import Element, allowed, paths
 from gateway.cda.vocabulary import CODE_SYSTEM_NAMES, HL7, PS3_20, SDTC, XSI
 from gateway.model.findings import Finding, finding
 from gateway.model.terms import Code, Identifier
 
 NAMESPACES: Final = {"xmlns": HL7, "xmlns:xsi": XSI, "xmlns:ps3-20": PS3_20, "xmlns:sdtc": SDTC}
 
+MARK: Final = "PDF"
+"""Stands in the element of a content while it is written."""
 UID: Final = re.compile(
     r"[0-2](\.(0|[1-9]\d*))+|[A-Fa-f\d]{8}-[A-Fa-f\d]{4}-[A-Fa-f\d]{4}-[A-Fa-f\d]{4}-[A-Fa-f\d]{12}"
 )
@@ -32,6 +34,8 @@ class Writer:
             self.root.set(prefix, namespace)
         self.tz = tz
         self.findings: list[Finding] = []
+        self.contents: list[tuple[Element, bytes]] = []
+        """Elements with the Base64 that goes where their mark stands."""
         self._traces: list[tuple[Element, str]] = []
 
     def add(
@@ -42,7 +46,8 @@ class Writer:
         for key, value in attributes.items():
             if value:
                 node.set(key, value)
-        node.text = text
+        if text:
+            node.text = allowed(text)
         if source:
             self._traces.append((node, source))
         return node
@@ -51,6 +56,11 @@ class Writer:
         """A child with text, nothing when the text is empty."""
         if text:
             self.add(parent, tag, text, source)
+
+    def content(self, parent: Element, tag: str, data: bytes, media_type: str) -> None:
+        """An element that encloses `data` in Base64."""
+        node = self.add(parent, tag, MARK, mediaType=media_type, representation="B64")
+        self.contents.append((node, data))
 
     def null(self, parent: Element, tag: str, flavor: str = "UNK") -> Element:
         return self.add(parent, tag, nullFlavor=flavor)

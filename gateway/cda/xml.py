@@ -1,16 +1,15 @@
-"""Reading XML that strangers wrote: no DTD, no entities, no network; and small helpers over lxml.
+"""Reading XML that strangers wrote: no DTD, no entities, no network; and small helpers over its elements.
 
 Every XML document of unknown origin in this room goes through `parse`.
 """
 
 import re
-from collections.abc import Iterator
-from functools import cache
-from typing import Final
+from typing import Final, cast
 
 from lxml import etree
 
-from gateway.cda.vocabulary import HL7
+from gateway.cda.tree import Element
+from gateway.cda.vocabulary import HL7, PS3_20, SDTC, XSI
 from gateway.model.findings import Finding, finding
 
 MAX_BYTES: Final = 50 * 1024 * 1024
@@ -37,8 +36,13 @@ def invalid(detail: str, location: str = "ClinicalDocument") -> CdaError:
     return CdaError(finding("CDA-INVALID", location, detail))
 
 
-def parse(data: bytes) -> etree._Element:
+def parse(data: bytes, *, whole: bool = True) -> Element:
     """Root element of `data`, comments and processing instructions left out.
+
+    What stands in a structured body is left out where the caller does not want the `whole`.
+
+    Elements of HL7 v3 have their bare name, those of the header's other namespaces the prefix under which we
+    write them; any other keeps its namespace (`{urn:x}name`, `{}name`).
 
     Raises CdaError for anything that is not well-formed, is too large, has a DOCTYPE or an encoding that
     could hide one.
@@ -53,7 +57,7 @@ def parse(data: bytes) -> etree._Element:
     if _prolog_end(data).startswith(b"<!"):
         raise invalid("document type declaration: refused")
     try:
-        return etree.fromstring(data, _parser(huge=len(data) >= HUGE_FROM))
+        return _tree(etree.fromstring(data, _parser(huge=len(data) >= HUGE_FROM)), whole)
     except etree.XMLSyntaxError as error:
         line, column = error.position
         raise invalid(f"not well-formed at line {line}, column {column}") from None
@@ -86,37 +90,92 @@ def _prolog_end(data: bytes) -> bytes:
             return data[position : position + 9]
 
 
-def name(tag: str) -> str:
-    """Clark name of an HL7 v3 element."""
-    return f"{{{HL7}}}{tag}"
+_PREFIXES: Final = {HL7: "", PS3_20: "ps3-20:", SDTC: "sdtc:", XSI: "xsi:"}
+_XSI: Final = f"{{{XSI}}}"
 
 
-def child(node: etree._Element | None, path: str) -> etree._Element | None:
-    """First descendant along `path` (`a/b/c`, HL7 names), None when any step is absent."""
-    for step in _steps(path):
+def _tree(root: etree._Element, whole: bool) -> Element:
+    """The same elements as values; level by level, since strangers nest as deep as they like."""
+    names: dict[str, str] = {}
+    top = _element(root, None, names)
+    pending = [(root, top)]
+    while pending:
+        source, made = pending.pop()
+        for one in source:
+            inner = _element(one, made, names)
+            if len(one) and (whole or inner.tag != "structuredBody"):
+                pending.append((one, inner))
+    return top
+
+
+def _element(node: etree._Element, parent: Element | None, names: dict[str, str]) -> Element:
+    clark = node.tag
+    tag = names.get(clark)
+    if tag is None:
+        tag = names[clark] = _written(clark if clark.startswith("{") else f"{{}}{clark}")
+    made = Element(tag, parent)
+    attributes = dict(node.items())
+    for key in attributes:
+        if str(key).startswith("{"):
+            attributes = {str(one).replace(_XSI, "xsi:"): value for one, value in attributes.items()}
+            break
+    made.attributes = cast(dict[str, str], attributes)
+    made.text = node.text or ""
+    made.tail = node.tail or ""
+    return made
+
+
+def _written(clark: str) -> str:
+    namespace, _, local = clark[1:].rpartition("}")
+    prefix = _PREFIXES.get(namespace)
+    return clark if prefix is None else prefix + local
+
+
+def child(node: Element | None, path: str) -> Element | None:
+    """First descendant along `path` (`a/b/c`, names as `parse` gives them), None when any step is absent."""
+    for step in path.split("/") if "/" in path else (path,):
         if node is None:
             return None
-        node = next(node.iterchildren(step), None)
+        found: Element | None = None
+        for one in node.children:
+            if one.tag == step:
+                found = one
+                break
+        node = found
     return node
 
 
-@cache  # paths are written in this room, so they are few
-def _steps(path: str) -> tuple[str, ...]:
-    return tuple(map(name, path.split("/")))
+def children(node: Element | None, tag: str) -> list[Element]:
+    """Children named `tag`."""
+    return [] if node is None else [one for one in node.children if one.tag == tag]
 
 
-def children(node: etree._Element | None, tag: str) -> Iterator[etree._Element]:
-    """Children named `tag` (HL7 namespace)."""
-    return iter(()) if node is None else node.iterchildren(*_steps(tag))
+def words(node: Element) -> str:
+    """Text of an element and of all inside it, as it stands."""
+    if not node.children:
+        return node.text
+    parts: list[str] = []
+    pending: list[Element | str] = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            parts.append(one)
+            continue
+        parts.append(one.text)
+        for inner in reversed(one.children):
+            pending += (inner.tail, inner)
+    return "".join(parts)
 
 
-def text(node: etree._Element | None) -> str:
+def text(node: Element | None) -> str:
     """Text of an element with its inner elements' text, white space collapsed."""
-    if node is None:
-        return ""
-    found = "".join(map(str, node.itertext())) if len(node) else node.text or ""
-    return " ".join(found.split())
+    return "" if node is None else " ".join(words(node).split())
 
 
-def attribute(node: etree._Element | None, key: str) -> str:
-    return "" if node is None else (node.get(key) or "").strip()
+def local(node: Element) -> str:
+    """Name without its namespace."""
+    return node.tag.rpartition("}")[2].rpartition(":")[2]
+
+
+def attribute(node: Element | None, key: str) -> str:
+    return "" if node is None else node.get(key).strip()

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from lxml import etree
-
 from gateway import cda
+from gateway.cda.tree import Element
 from gateway.cda.xml import parse
 from gateway.mapping.sites import Profile
 from gateway.model.base import Value
@@ -158,42 +157,39 @@ def _received(data: bytes, mapped: Mapped) -> Iterator[ElementLine]:
 # --- elements
 
 
-def _valued(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
+def _valued(root: Element) -> Iterator[tuple[str, Element]]:
     """Elements with attributes or text of their own, with the path that builders trace them by."""
     for node, path in _walk(root, "ClinicalDocument"):
-        if node is not root and (node.attrib or (node.text or "").strip()):
+        if node is not root and (node.attributes or node.text.strip()):
             yield path, node
 
 
-def _walk(node: etree._Element, path: str) -> Iterator[tuple[etree._Element, str]]:
+def _walk(node: Element, path: str) -> Iterator[tuple[Element, str]]:
     yield node, path
     counts: dict[str, int] = {}
-    for child in node:
+    for child in node.children:
         counts[child.tag] = counts.get(child.tag, 0) + 1
     seen: dict[str, int] = {}
-    for child in node:
+    for child in node.children:
         seen[child.tag] = seen.get(child.tag, 0) + 1
-        name = etree.QName(child)
-        prefix = f"{child.prefix}:" if child.prefix else ""
+        name = child.tag.rpartition("}")[2]
         index = f"[{seen[child.tag]}]" if counts[child.tag] > 1 else ""
-        yield from _walk(child, f"{path}/{prefix}{name.localname}{index}")
+        yield from _walk(child, f"{path}/{name}{index}")
 
 
-def _line(
-    path: str, node: etree._Element, trace: dict[str, str], mapped: Mapped, origins: Origins
-) -> ElementLine:
+def _line(path: str, node: Element, trace: dict[str, str], mapped: Mapped, origins: Origins) -> ElementLine:
     source = trace.get(path, "")
     value = _value(node)
     if rule := _standard(path):
         origin = Origin(kind=OriginKind.STANDARD, rule=rule)
         return ElementLine(element=path, value=value, path=source, origins=(origin,))
-    if node.get("nullFlavor") and not (node.text or "").strip():
+    if node.get("nullFlavor") and not node.text.strip():
         origin = Origin(kind=OriginKind.ABSENT, rule=f"nullFlavor {node.get('nullFlavor')}")
         return ElementLine(element=path, value=value, path=source, origins=(origin,))
     if path.endswith("/nonXMLBody/text"):
         source = "attachments" if mapped.report and mapped.report.attachments else "sections"
     if not source and _NARRATIVE in path:
-        source = _section_of(" ".join((node.text or "").split()), mapped)
+        source = _section_of(" ".join(node.text.split()), mapped)
     owner = path
     while not source and "/" in owner:  # part of a value that was traced as a whole: a name, an address
         owner = owner.rpartition("/")[0]
@@ -220,10 +216,10 @@ def _standard(path: str) -> str:
     return ""
 
 
-def _value(node: etree._Element) -> str:
+def _value(node: Element) -> str:
     """What the element says, in one line: its text, else its attributes."""
-    text = " ".join((node.text or "").split())
-    said = (f"{etree.QName(key).localname}={value!s}" for key, value in node.items())
+    text = " ".join(node.text.split())
+    said = (f"{key.rpartition('}')[2].rpartition(':')[2]}={value}" for key, value in node.attributes.items())
     shown = text or " ".join(said)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 

@@ -57,14 +57,14 @@ def compose(
     if received:
         document = next(blob.data for blob in blobs if blob.sha256 == received)
         page = cda.embedded_pdf(document) or pdf.typeset(cda.letter(document), version.identity.created_at)
+        found = cda.check(document)
     else:
         given = _received_pdf(version.report.attachments, blobs)
         if given is not None:
             given, found = _checked(given, version, convert_pdf)
         page = given or pdf.typeset(pdf.letter(version), version.identity.created_at)
         built = _build(version, page, level or version.site.cda_level)
-        document, found = built.data, (*found, *built.findings)
-    found = (*found, *cda.check(document))
+        document, found = built.data, (*found, *built.findings, *cda.check_built(built))
     documents = (
         _document(DocumentKind.CDA, "text/xml", document, version.report.title),
         _document(DocumentKind.PDF, "application/pdf", page, version.report.title),

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from lxml import etree
 from lxml import html as lxml_html
 
 from gateway import cda, pdf
@@ -70,7 +71,7 @@ def text_of_page(data: bytes) -> str:
 
 def words_of_body(data: bytes) -> list[str]:
     """Words of all narrative elements of a CDA, in order."""
-    texts = parse(data).iter("{urn:hl7-org:v3}text")
+    texts = etree.fromstring(data).iter("{urn:hl7-org:v3}text")
     lines = (
         " ".join(line.split())
         for node in texts

@@ -50,7 +50,7 @@ def test_what_was_built_is_what_is_read(title: str) -> None:
     same(DOCUMENTS[title]())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40), st.sampled_from(SectionKind))
 def test_whatever_the_words(family: str, title: str, words: str, kind: SectionKind) -> None:
     """Control characters, surrogates, line ends of any kind."""

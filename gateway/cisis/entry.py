@@ -20,6 +20,8 @@ from gateway.xds.hl7types import TimeFormError, escape, utc
 
 MIME_TYPE = "text/xml"
 LONGEST_UNIQUE_ID = 128
+INS_TYPE = "NH"
+"""CX.5 of an INS; that of an IPP is PI (spec dmp-mss.md §1.2)."""
 _UID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 
 
@@ -136,7 +138,7 @@ def _unique_id(header: CdaHeader, faults: Faults) -> str:
 
 def _patient_id(patient: Patient, ins_required: bool, faults: Faults) -> Cx:
     if patient.ins is not None and patient.ins.value:
-        return Cx(value=patient.ins.value, authority=patient.ins.system, id_type="NH")
+        return Cx(value=patient.ins.value, authority=patient.ins.system, id_type=INS_TYPE)
     if ins_required:
         faults.add("CDA-INS-MISSING", "recordTarget/patientRole/id")
     elif not patient.identifiers:
@@ -150,7 +152,7 @@ def _source_patient_id(patient: Patient) -> Cx:
     if local is not None:
         return Cx(value=local.value, authority=local.system, id_type="PI")
     ins = patient.ins or Identifier(value="")
-    return Cx(value=ins.value, authority=ins.system, id_type="NH")
+    return Cx(value=ins.value, authority=ins.system, id_type=INS_TYPE)
 
 
 def _pid_5(family: str, given: str, name_type: str) -> str:

@@ -1,6 +1,6 @@
 """Exchange by mail or file: one report version as IHE_XDM.ZIP (CI-SIS volet Échange; spec §3.3)."""
 
-from gateway.cda import CdaHeader
+from gateway.cda import read
 from gateway.cisis import tables
 from gateway.cisis.submission import submission
 from gateway.model.base import replace
@@ -9,14 +9,12 @@ from gateway.model.version import ReportVersion
 from gateway.xds import Submission, XdmSender, xdm_archive
 
 
-def exchange(
-    version: ReportVersion, cda: bytes, *, header: CdaHeader, action: Action = Action.CREATE
-) -> Submission:
+def exchange(version: ReportVersion, cda: bytes, action: Action = Action.CREATE) -> Submission:
     """The submission of `cda` for an exchange: the INS may be missing, and a replacement or withdrawal is
-    told by the extra metadata `action` (C, D). Raises CisisError."""
-    made = submission(version, cda, header=header, ins_required=False)
+    told by the extra metadata `action` (C, D). Raises CdaError, CisisError."""
+    made = submission(version, cda, ins_required=False)
     code = tables.EXCHANGE_ACTIONS[action]
-    if not code and header.replaces:
+    if not code and read(cda).replaces:
         code = tables.ACTION_REPLACE
     if not code:
         return made

@@ -2,7 +2,7 @@
 
 from gateway.cda import CdaHeader, read
 from gateway.cisis import tables
-from gateway.cisis.entry import document_entry
+from gateway.cisis.entry import INS_TYPE, document_entry
 from gateway.cisis.findings import Faults
 from gateway.cisis.people import sender
 from gateway.model.kept import Kept
@@ -15,7 +15,7 @@ LONGEST_OID = 64
 _LIMIT = 8 << 20
 """Bytes of documents whose submission is kept: of a hundred reports, more than a worker has in hand."""
 
-_kept: Kept[tuple[ReportVersion, bytes, CdaHeader], Submission] = Kept(_LIMIT)
+_kept: Kept[tuple[ReportVersion, bytes], Submission] = Kept(_LIMIT)
 
 
 def submission(
@@ -23,18 +23,16 @@ def submission(
 ) -> Submission:
     """The submission of `cda` as ITI-41 carries it; a replacement's RPLC association is added by `dmp`.
 
-    `header` saves reading `cda` again. Ids, times and order follow from `version` and `cda` alone, so the
-    last ones are kept: DMP, mail and folder share them. Raises CdaError for bytes that are no CDA, CisisError
-    with every value that is missing.
+    Ids, times and order follow from `version` and `cda` alone, so the last ones are kept: DMP, mail and
+    folder share them. `header` stands for the one that `cda` has. Raises CdaError for bytes that are no CDA,
+    CisisError with every value that is missing.
     """
-    header = header or read(cda)
-    if ins_required and (header.patient.ins is None or not header.patient.ins.value):
-        return _made(version, cda, header, ins_required=True)
-    key = (version, cda, header)
-    known = _kept.get(key)
-    if known is None:
-        known = _made(version, cda, header, ins_required=False)
-        _kept.put(key, known, len(cda))
+    if header is not None:
+        return _made(version, cda, header, ins_required=ins_required)
+    known = _kept.get((version, cda))
+    if known is None or (ins_required and known.submission_set.patient_id.id_type != INS_TYPE):
+        known = _made(version, cda, read(cda), ins_required=ins_required)
+        _kept.put((version, cda), known, len(cda))
     return known
 
 

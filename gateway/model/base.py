@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
         __struct_fields__: ClassVar[tuple[str, ...]]
 
-        def __init_subclass__(cls, *, dict: bool = False, gc: bool = False) -> None: ...
+        def __init_subclass__(
+            cls, *, dict: bool = False, gc: bool = False, cache_hash: bool = False
+        ) -> None: ...
         def __init__(self, **fields: Any) -> None: ...
 
 else:

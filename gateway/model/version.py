@@ -72,7 +72,7 @@ class Document(Value):
     title: str = ""
 
 
-class ReportVersion(Value):
+class ReportVersion(Value, cache_hash=True):
     """One version as the store hands it out: the report, how it came, its identities."""
 
     version_id: int

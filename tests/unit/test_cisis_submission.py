@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from lxml import etree
 
+from gateway.cda import read
 from gateway.cisis import CisisError, archive, exchange, submission
 from gateway.cisis.submission import content_type_code
 from gateway.model.base import replace
@@ -112,7 +113,7 @@ def test_a_profile_without_its_constants_is_named() -> None:
 
 def opened(made: DeliveryJob) -> zipfile.ZipFile:
     cda = cda_of(made)
-    submitted = exchange(made.version, cda, header=header_of(made), action=made.action)
+    submitted = exchange(made.version, cda, made.action)
     return zipfile.ZipFile(io.BytesIO(archive(made.version, cda, submitted)))
 
 
@@ -187,13 +188,18 @@ def test_metadata_xml_fits_the_ebxml_schema(made: DeliveryJob) -> None:
     assert schema.validate(metadata(made)), schema.error_log
 
 
-def test_a_submission_is_made_once_and_a_missing_ins_is_a_fault_for_the_dmp_alone() -> None:
+def test_a_submission_is_made_once_for_dmp_and_mail() -> None:
     made = job()
-    data, header = cda_of(made), header_of(made)
-    assert submission(made.version, data) is submission(made.version, data, ins_required=False)
-    unnamed = replace(header, patient=replace(header.patient, ins=None))
-    mailed = submission(made.version, data, header=unnamed, ins_required=False)
-    assert mailed.entries[0].patient_id.id_type == "PI"
+    mailed = submission(made.version, cda_of(made), ins_required=False)
+    assert submission(made.version, cda_of(made)) is mailed
+
+
+def test_a_missing_ins_is_a_fault_for_the_dmp_alone_whoever_asked_first() -> None:
+    made = job()
+    data = cda_of(made).replace(b'root="1.2.250.1.213.1.4.10"', b'root="1.2.250.1.925.1"')
+    assert read(data).patient.ins is None
+    mailed = submission(made.version, data, ins_required=False)
+    assert mailed.submission_set.patient_id.id_type == "PI"
     with pytest.raises(CisisError) as raised:
-        submission(made.version, data, header=unnamed)
+        submission(made.version, data)
     assert [found.code for found in raised.value.findings] == ["CDA-INS-MISSING"]

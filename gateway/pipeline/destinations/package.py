@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from gateway.cda import read
 from gateway.cisis import archive, exchange
 from gateway.model.kept import Kept
 from gateway.model.submission import Action
@@ -28,7 +27,7 @@ def package(version: ReportVersion, cda: bytes, action: Action) -> Package:
     key = (version, cda, action)
     known = _kept.get(key)
     if known is None:
-        made = exchange(version, cda, header=read(cda), action=action)
+        made = exchange(version, cda, action)
         known = Package(made, archive(version, cda, made))
         _kept.put(key, known, len(cda) + len(known.xdm))
     return known

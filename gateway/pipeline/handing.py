@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +25,8 @@ BREATH = 0.025
 QUIET = 0.1
 """Seconds without news after which the store is asked what is due next, where tasks were just handed out:
 mostly their results come before, and the question would be in vain."""
+UNEVEN = 16
+"""Tasks that one worker may have more than another."""
 SETTLED_BEFORE = timedelta(seconds=5)
 """A gate hears of a failure when it is written, or so much later."""
 
@@ -120,20 +122,26 @@ class Handing:
         return tasks
 
     async def _hand_out(self, tasks: tuple[Task, ...]) -> None:
-        """To the worker with the most room each; what no worker can take any more is given back."""
-        shares: dict[Link, list[Task]] = {}
+        """What no worker can take any more is given back."""
+        shares: dict[Link, list[Task]] = {link: [] for link in self.links}
         left: list[Task] = []
         for task in tasks:
-            link = max(self.links, key=lambda one: one.room - len(shares.get(one, ())))
-            if link.room - len(shares.get(link, ())) > 0:
-                shares.setdefault(link, []).append(task)
-            else:
-                left.append(task)
+            link = self._worker(task, shares)
+            (left if link is None else shares[link]).append(task)
         for link, share in shares.items():
-            if not await link.give(tuple(share)):
+            if share and not await link.give(tuple(share)):
                 left += share
         if left:
             await self.give_back(tuple(left))
+
+    def _worker(self, task: Task, shares: Mapping[Link, Sequence[Task]]) -> Link | None:
+        """All of a version to one worker, which has its documents in memory from their production on; where
+        that one has much more to do, to the one with the most room. None: no worker has any."""
+        rooms = [link.room - len(shares[link]) for link in self.links]
+        home = (task.version or task.id) % len(rooms)
+        if rooms[home] <= 0 or rooms[home] < max(rooms) - UNEVEN:
+            home = rooms.index(max(rooms))
+        return self.links[home] if rooms[home] > 0 else None
 
     async def _until_due(self) -> float:
         """Seconds until the next waiting delivery is due, or a gate lets more through, at most POLL."""

@@ -24,8 +24,8 @@ from gateway.ports import Task
 
 log = logging.getLogger(__name__)
 
-WINDOW = 32
-"""Tasks that one worker has at a time."""
+WINDOW = 64
+"""Tasks that one worker has at a time, from their claim to the commit of their result."""
 TOGETHER = 0.005
 """Seconds in which reports are told in one frame."""
 _LATER = {"produce": "versions", "deliver": "deliveries"}

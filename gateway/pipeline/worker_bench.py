@@ -14,7 +14,7 @@ from gateway.ports import Task
 
 log = logging.getLogger(__name__)
 
-LARGE = 8 << 20
+LARGE = 4 << 20
 """Bytes of documents from which a report is worked on alone."""
 
 T = TypeVar("T")

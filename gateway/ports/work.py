@@ -21,6 +21,8 @@ class Task(Value):
     attempt: int = 1
     destination: Destination | None = None
     """Of a delivery."""
+    version: int = 0
+    """Of a delivery: the version that it belongs to."""
     lease: int = 0
     """Under which it was handed out, 0 where one process alone has the store. Results name it again: who has
     lost it settles nothing."""

@@ -16,6 +16,10 @@ from gateway.ports import StoreUnavailableError
 from gateway.reload import Prepared, StartError
 from gateway.store import NodeError, SchemaError, Store, StoreLockedError, open_store
 
+IN_HAND = 16
+"""Deliveries of one destination that a worker has at a time: a quarter of its window. A peer that hangs
+leaves room for the others."""
+
 
 def enabled(settings: Settings) -> frozenset[Destination]:
     """The destinations that this configuration sends to."""
@@ -37,7 +41,7 @@ def store(settings: Settings) -> Store:
             settings.data_dir,
             lease=settings.store.lease,
             retry=settings.retry,
-            per_destination=8 * max(1, settings.workers),
+            per_destination=IN_HAND * max(1, settings.workers),
             recovering=True,
             min_free_bytes=settings.limits.min_free_bytes,
             acknowledging=bool(settings.zam.creators),

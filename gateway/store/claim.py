@@ -121,7 +121,13 @@ class Claiming:
         return (
             *(Task(kind="produce", id=version) for version in versions),
             *(
-                Task(kind="deliver", id=one.id, attempt=one.attempt, destination=Destination(one.lane[1]))
+                Task(
+                    kind="deliver",
+                    id=one.id,
+                    attempt=one.attempt,
+                    destination=Destination(one.lane[1]),
+                    version=one.version_id,
+                )
                 for one in ready
             ),
         )

@@ -77,6 +77,7 @@ class Leasing:
                     id=one.id,
                     attempt=one.attempt,
                     destination=Destination(one.lane[1]),
+                    version=one.version_id,
                     lease=holder[1],
                 )
                 for one in ready

@@ -5,17 +5,21 @@ what happens once its content is on the way and no reply comes back is `ambiguou
 """
 
 import asyncio
+import contextlib
 import logging
 import re
+import smtplib
 import ssl
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import NamedTuple
 
-import aiosmtplib
-
 from gateway.config import MssanteSettings
 from gateway.connectors import tls
+from gateway.connectors.smtp_session import Reply, Session
 from gateway.model.delivery import Outcome, OutcomeKind
 from gateway.mssante import MailRequest
 
@@ -23,18 +27,16 @@ log = logging.getLogger(__name__)
 
 CONNECTION_AGE = 600.0
 """Seconds after which a kept connection is renewed, so that exchanged certificates come into use (REQ-75)."""
-FINAL_REPLY = 10.0
-"""The reply after the content may take so many times the usual timeout (RFC 5321 §4.5.3.2.6: 10 min)."""
 
 
 class Stage(StrEnum):
     SESSION = "session"
     """Connect, TLS, EHLO, AUTH: nothing about this mail was said yet."""
     ENVELOPE = "envelope"
-    """MAIL and RCPT: nothing of the mail's content has left."""
+    """MAIL, RCPT, DATA and the content but for its end, without which a server takes no mail (RFC 5321
+    §4.1.1.4)."""
     CONTENT = "content"
-    """From DATA on. aiosmtplib does not tell whether a lost connection came before or after the last dot, so
-    all of it counts as on the way."""
+    """The end of the content is on the way."""
 
 
 class Cause(StrEnum):
@@ -88,14 +90,10 @@ MEANINGS: dict[Stage, dict[Cause, Meaning]] = {
 """The one table: where it happened, what happened → class and a line for people."""
 
 CAUSES: dict[type[BaseException], Cause] = {
-    aiosmtplib.SMTPTimeoutError: Cause.TIMEOUT,
-    aiosmtplib.SMTPConnectTimeoutError: Cause.TIMEOUT,
-    aiosmtplib.SMTPReadTimeoutError: Cause.TIMEOUT,
-    aiosmtplib.SMTPServerDisconnected: Cause.LOST,
-    aiosmtplib.SMTPConnectError: Cause.LOST,
-    aiosmtplib.SMTPNotSupported: Cause.UNSUPPORTED,
-    # The bare class is what aiosmtplib raises for a server without STARTTLS or a known AUTH method.
-    aiosmtplib.SMTPException: Cause.UNSUPPORTED,
+    smtplib.SMTPServerDisconnected: Cause.LOST,
+    smtplib.SMTPNotSupportedError: Cause.UNSUPPORTED,
+    # The bare class is what smtplib raises for a server without a known AUTH method.
+    smtplib.SMTPException: Cause.UNSUPPORTED,
     TimeoutError: Cause.TIMEOUT,
     ssl.SSLError: Cause.TLS,
     OSError: Cause.LOST,
@@ -112,151 +110,150 @@ _QUEUED = re.compile(r"queued as ([A-Za-z0-9.-]{1,64})")
 
 def classify(stage: Stage, error: BaseException) -> Outcome:
     """The outcome of a failure at `stage`. Of the server's text only codes are kept: it quotes addresses."""
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        cause = _HUNDREDS.get(error.code // 100, Cause.LOST)
-        return _outcome(stage, cause, _reply_code(error.code, error.message))
-    cause = (
-        Cause.TLS
-        if _handshake(error)
-        else next(CAUSES[kind] for kind in type(error).__mro__ if kind in CAUSES)
-    )
+    if isinstance(error, smtplib.SMTPServerDisconnected) and isinstance(error.__context__, OSError):
+        error = error.__context__  # what smtplib makes of any fault of the connection
+    if isinstance(error, smtplib.SMTPResponseException):
+        cause = _HUNDREDS.get(error.smtp_code // 100, Cause.LOST)
+        return _outcome(stage, cause, _reply_code(error.smtp_code, _text(error.smtp_error)))
+    cause = next(CAUSES[kind] for kind in type(error).__mro__ if kind in CAUSES)
     return _outcome(stage, cause, type(error).__name__)
 
 
 class SmtpSender:
-    """`ports.Sender` for MailRequest. One per worker; mails go one after the other over one connection."""
+    """`ports.Sender` for MailRequest. One per worker; mails go one after the other over one connection, in a
+    thread of their own."""
 
     def __init__(self, settings: MssanteSettings) -> None:
         self._settings = settings
-        self._client: aiosmtplib.SMTP | None = None
+        self._thread = ThreadPoolExecutor(1, "smtp")
+        self._session: Session | None = None  # of the thread, as is `_opened`
         self._opened = 0.0
-        self._lock = asyncio.Lock()
 
     async def send(self, request: MailRequest, begun: Callable[[], None] = lambda: None) -> Outcome:
         """Send once. Every fault of server, network or certificates is an outcome.
 
-        `begun` is called right before the content leaves (`pipeline.route.MarkingSender`): what never came
-        that far may be sent again after a crash.
+        `begun` is called right before the content leaves (`pipeline.route.MarkingSender`), in the thread, and
+        never once `send` has ended: what never came that far may be sent again.
         """
-        async with self._lock:
-            stage, fresh = Stage.SESSION, False
-            try:
-                client, fresh = await self._current()
-                stage = Stage.ENVELOPE
-                try:
-                    await self._envelope(client, request)
-                except aiosmtplib.SMTPException as error:
-                    if fresh or not _stale(error):
-                        raise
-                    # The server closed the kept connection while it was idle; nothing has left yet.
-                    stage = Stage.SESSION
-                    client = await self._open()
-                    stage = Stage.ENVELOPE
-                    await self._envelope(client, request)
-                begun()
-                stage = Stage.CONTENT
-                reply = await self._content(client, request.data)
-            except Exception as error:
-                self._drop()
-                outcome = classify(stage, error)
-                log.warning("mail not taken", extra={"code": outcome.code, "outcome": str(outcome.kind)})
-                return outcome
-            except BaseException:
-                # Cancelled in the middle of a dialogue: the connection cannot be used again.
-                self._drop()
-                raise
-            return _delivered(request, reply)
+        attempt = _Attempt(request, begun)
+        loop = asyncio.get_running_loop()
+        try:
+            outcome = await loop.run_in_executor(self._thread, self._deliver, attempt)
+        except asyncio.CancelledError:
+            attempt.give_up()
+            raise
+        if outcome.kind is not OutcomeKind.DELIVERED:
+            log.warning("mail not taken", extra={"code": outcome.code, "outcome": str(outcome.kind)})
+        return outcome
 
     async def close(self) -> None:
-        async with self._lock:
-            client, self._client = self._client, None
-            if client is None or not client.is_connected:
-                return
-            try:
-                await client.quit(timeout=min(self._settings.timeout, 5.0))
-            except (aiosmtplib.SMTPException, OSError):
-                client.close()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._leave)
+        self._thread.shutdown(wait=False)
 
-    async def _current(self) -> tuple[aiosmtplib.SMTP, bool]:
-        """The kept connection and False, or a new one and True."""
-        aged = asyncio.get_running_loop().time() - self._opened > CONNECTION_AGE
-        if self._client is not None and self._client.is_connected and not aged:
-            return self._client, False
-        return await self._open(), True
+    # ---------------------------------------------------------------- in the thread
 
-    async def _open(self) -> aiosmtplib.SMTP:
-        self._drop()
-        settings = self._settings
-        context = await asyncio.to_thread(self._context)
-        client = aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=settings.port,
-            username=settings.username or None,
-            password=settings.password.get_secret_value() if settings.password else None,
-            timeout=settings.timeout,
-            use_tls=settings.tls == "tls",
-            start_tls=settings.tls == "starttls",
-            tls_context=context,
-        )
-        self._client = client
-        # connect() bounds each step by itself; the sum of greeting, TLS and AUTH must end, too.
-        async with asyncio.timeout(3 * settings.timeout):
-            await client.connect()
-            if client.is_ehlo_or_helo_needed:
-                await client.ehlo()
-        self._opened = asyncio.get_running_loop().time()
-        return client
+    def _deliver(self, attempt: "_Attempt") -> Outcome:
+        stage = Stage.ENVELOPE
+        try:
+            session = self._kept(attempt)
+            if session is None:
+                stage = Stage.SESSION
+                session = self._open()
+                stage = Stage.ENVELOPE
+                attempt.envelope(session)
+            attempt.begin()
+            return _delivered(attempt.request, session.content(attempt.request.data))
+        except Exception as error:
+            if self._session is not None and self._session.left:
+                stage = Stage.CONTENT
+            self._drop()
+            return classify(stage, error)
+        finally:
+            attempt.done()
 
-    def _context(self) -> ssl.SSLContext | None:
-        settings = self._settings
-        if settings.tls == "none":
+    def _kept(self, attempt: "_Attempt") -> Session | None:
+        """The kept connection, where it takes the envelope; None when there is none any more."""
+        session = self._session
+        if session is None or time.monotonic() - self._opened > CONNECTION_AGE:
             return None
-        return tls.client_context(
-            ca=settings.ca, certificate=settings.client_certificate, key=settings.client_key
-        )
+        try:
+            attempt.envelope(session)
+        except OSError as error:
+            # The server closed the kept connection while it was idle; nothing has left yet.
+            if _stale(error):
+                return None
+            raise
+        return session
 
-    async def _envelope(self, client: aiosmtplib.SMTP, request: MailRequest) -> None:
-        # SIZE (RFC 1870) lets the server refuse before the content travels.
-        sized = client.supports_extension("size")
-        await client.mail(request.sender, options=[f"SIZE={len(request.data)}"] if sized else None)
-        await client.rcpt(request.recipient)
-
-    async def _content(self, client: aiosmtplib.SMTP, data: bytes) -> aiosmtplib.SMTPResponse:
-        """DATA, whose lines end with CRLF already: `client.data` looks for those that do not, and for dots,
-        by regular expressions that cost as much as the TLS of the mail."""
-        assert data.endswith(b"\r\n"), "as `mssante.message` writes it"
-        go = await client.execute_command(b"DATA")
-        if go.code != aiosmtplib.SMTPStatus.start_input:
-            raise aiosmtplib.SMTPDataError(go.code, go.message)
-        protocol = client.protocol
-        if protocol is None:
-            raise aiosmtplib.SMTPServerDisconnected("closed")
-        # A line's first dot is doubled (RFC 5321 §4.5.2); the mail's first line is a header.
-        protocol.write(data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        reply = await protocol.read_response(timeout=FINAL_REPLY * self._settings.timeout)
-        if reply.code != aiosmtplib.SMTPStatus.completed:
-            raise aiosmtplib.SMTPDataError(reply.code, reply.message)
-        return reply
+    def _open(self) -> Session:
+        self._drop()
+        session = self._session = Session(self._settings)
+        self._opened = time.monotonic()
+        return session
 
     def _drop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _leave(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(OSError):
+                session.quit(min(self._settings.timeout, 5.0))
 
 
-def _stale(error: aiosmtplib.SMTPException) -> bool:
+class _Attempt:
+    """One mail on its way through the thread, which the event loop may give up at any time."""
+
+    def __init__(self, request: MailRequest, begun: Callable[[], None]) -> None:
+        self.request, self._begun = request, begun
+        self._lock = threading.Lock()
+        self._given_up = False
+        self._session: Session | None = None
+
+    def envelope(self, session: Session) -> None:
+        with self._lock:
+            self._go_on()
+            self._session = session
+        session.envelope(self.request.sender, self.request.recipient, len(self.request.data))
+
+    def begin(self) -> None:
+        """`begun` has been called, or, once it is given up, never is."""
+        with self._lock:
+            self._go_on()
+            self._begun()
+
+    def done(self) -> None:
+        with self._lock:
+            self._session = None
+
+    def give_up(self) -> None:
+        with self._lock:
+            self._given_up = True
+            if self._session is not None:
+                self._session.abort()
+
+    def _go_on(self) -> None:
+        if self._given_up:
+            raise TimeoutError
+
+
+def _stale(error: OSError) -> bool:
     """The kept connection is gone: closed, or announced with 421 (RFC 5321 §3.8)."""
-    return isinstance(error, aiosmtplib.SMTPServerDisconnected) or getattr(error, "code", 0) == 421
+    return isinstance(error, smtplib.SMTPServerDisconnected) or getattr(error, "smtp_code", 0) == 421
 
 
-def _delivered(request: MailRequest, reply: aiosmtplib.SMTPResponse) -> Outcome:
-    queued = _QUEUED.search(reply.message)
+def _text(message: bytes | str) -> str:
+    return message if isinstance(message, str) else message.decode("utf-8", "replace")
+
+
+def _delivered(request: MailRequest, reply: Reply) -> Outcome:
+    queued = _QUEUED.search(reply.text)
     ids = (("message-id", request.message_id), *((("queue-id", queued[1]),) if queued else ()))
     taken = MEANINGS[Stage.CONTENT][Cause.OK]
     detail = f"{taken.detail}; {request.remark}" if request.remark else taken.detail
-    return Outcome(
-        kind=taken.kind, code=_reply_code(reply.code, reply.message), detail=detail, remote_ids=ids
-    )
+    return Outcome(kind=taken.kind, code=_reply_code(reply.code, reply.text), detail=detail, remote_ids=ids)
 
 
 def _outcome(stage: Stage, cause: Cause, code: str) -> Outcome:
@@ -268,12 +265,3 @@ def _reply_code(code: int, message: str) -> str:
     """`550 5.1.1`: the reply and its enhanced status (RFC 3463) when there is one."""
     enhanced = _ENHANCED.match(message)
     return f"{code} {enhanced[0]}" if enhanced else str(code)
-
-
-def _handshake(error: BaseException | None) -> bool:
-    """Whether TLS is behind `error`: aiosmtplib wraps it into its own connection errors."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

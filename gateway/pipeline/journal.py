@@ -52,7 +52,8 @@ class Journal:
         self._open: dict[int, list[bytes]] = {}
         self._ended: deque[bytes] = deque(maxlen=2 * window)
         self._lines = 0
-        self._writing = threading.Lock()  # the CPU thread writes, too
+        self._writing = threading.Lock()  # the CPU thread and senders write, too
+        self._renewing = threading.Lock()  # taken before `_writing`
 
     def working(self, task: Task) -> None:
         self._write(Line(kind="working", task=task))
@@ -61,11 +62,16 @@ class Journal:
         """Before a send; `marks`: `begun` will follow when it really leaves."""
         may_have_left = not marks and destination not in REPEATABLE
         line = Line(kind="started", task=task, at=at, may_have_left=may_have_left)
-        self._open[task.id] = [self._write(line, on_disk=may_have_left)]
+        self._open[task.id] = [self._write(line)]
+        if may_have_left:
+            os.fdatasync(self._file)
 
     def begun(self, task: Task, at: datetime) -> None:
-        """From here on the peer may have it."""
-        self._open[task.id].append(self._write(Line(kind="begun", task=task, at=at), on_disk=True))
+        """From here on the peer may have it. In any thread: it waits for the disk, others write meanwhile."""
+        line = Line(kind="begun", task=task, at=at)
+        with self._renewing:
+            self._open[task.id].append(self._write(line))
+            os.fdatasync(self._file)
 
     def ended(self, task: Task, settlement: Settlement) -> None:
         """The outcome, before it is reported."""
@@ -78,24 +84,22 @@ class Journal:
         os.close(self._file)
         self._lock.close()
 
-    def _write(self, line: Line, *, on_disk: bool = False) -> bytes:
+    def _write(self, line: Line) -> bytes:
         data = encode(line) + b"\n"
         with self._writing:
             _put(self._file, data)
-            if on_disk:
-                os.fdatasync(self._file)
             self._lines += 1
         return data
 
     def _renew(self) -> None:
         """Keep what may not be settled yet; the rename makes it whole or not at all."""
-        kept = [*self._ended, *(data for lines in self._open.values() for data in lines)]
         fresh = self.path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         descriptor = _append(fresh)
-        _put(descriptor, b"".join(kept))
-        os.fdatasync(descriptor)
-        with self._writing:
+        with self._renewing, self._writing:
+            kept = [*self._ended, *(data for lines in self._open.values() for data in lines)]
+            _put(descriptor, b"".join(kept))
+            os.fdatasync(descriptor)
             fresh.replace(self.path)
             os.close(self._file)
             self._file, self._lines = descriptor, len(kept)

@@ -19,8 +19,8 @@ Producer = Callable[[ReportVersion, tuple[Blob, ...]], tuple[Document, ...]]
 class MarkingSender(Protocol):
     """A sender that tells when the peer may begin to take responsibility (SMTP: before the mail's bytes).
 
-    It calls `begun` right before that point, once a send, and sends nothing when `begun` raises. What never
-    came that far may be sent again after a crash.
+    It calls `begun` right before that point, once a send, in a thread of its own since `begun` waits for the
+    disk, and sends nothing when it raises. What never came that far may be sent again after a crash.
     """
 
     async def send(self, request: Any, begun: Callable[[], None]) -> Outcome: ...

@@ -75,7 +75,7 @@ def configure(level: str = "INFO") -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)  # a warning of a library is a JSON line, too
-    for noisy in ("httpx", "httpcore", "aiosmtplib", "uvicorn", "asyncio", "pikepdf"):
+    for noisy in ("httpx", "httpcore", "uvicorn", "asyncio", "pikepdf"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -156,6 +156,7 @@ def _entry(value: DocumentEntry, number: int) -> tuple[tuple[str, ...], str, tup
     return slots, _slot(REFERENCE_ID_LIST, *map(cx, value.reference_ids)), rest, objects.number
 
 
+@lru_cache(maxsize=_VERSIONS)
 def _association(value: Association, number: int) -> str:
     slots = "".join([_slot(name, *values) for name, values in value.slots])
     head = (

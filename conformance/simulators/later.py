@@ -20,6 +20,7 @@ from conformance.simulators.hold import Held, Hold
 from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger
 from conformance.simulators.mssante import MAX_BYTES, TAKEN, Mailbox
+from conformance.simulators.smtp import unstuffed
 from conformance.simulators.smtp_later import Dialogue
 from conformance.simulators.threads import Listener
 
@@ -119,7 +120,7 @@ class LaterMailbox:
 
     async def _in_turn(self, data: bytes, sender: str, recipients: tuple[str, ...]) -> str:
         self.later.judge()
-        return await self._mailbox.take(data, sender, recipients)
+        return await self._mailbox.take(unstuffed(data), sender, recipients)
 
     def _judge(self, held: Held) -> None:
-        self._mailbox.keep(held.data, held.envelope["from"], tuple(held.envelope["to"]), held)
+        self._mailbox.keep(unstuffed(held.data), held.envelope["from"], tuple(held.envelope["to"]), held)

@@ -82,6 +82,21 @@ def test_a_dmp_answers_each_message_by_its_own(dmp: Dmp) -> None:
     assert len({*asked, *(one.findtext(MESSAGE_ID) for one in answers)}) == 4
 
 
+def test_a_dmp_reads_what_is_no_plain_post_by_all_of_http(dmp: Dmp, keys: pki.Pki) -> None:
+    """Chunked, after a plain post on the same connection, and with more behind it."""
+    with httpx.Client(timeout=20) as client:
+        for body in (
+            b"<a:MessageID>1</a:MessageID>",
+            iter((b"<a:MessageID>2", b"</a:MessageID>")),
+            b"no envelope",
+        ):
+            answer = client.post(dmp.url, content=body, headers={"Content-Type": "multipart/related"})
+            assert answer.status_code == (500 if body == b"no envelope" else 200)
+        assert len(client.get(f"{dmp.base}/ledger").json()) == 3
+    kept = (dmp.folder / "requests" / "000002" / "request.mime").read_bytes()
+    assert kept == b"<a:MessageID>2</a:MessageID>"
+
+
 def test_in_another_mode_a_dmp_judges_before_it_answers(dmp: Dmp) -> None:
     assert dmp.post(Wish()) == (200, [])
     httpx.post(f"{dmp.base}/control", json={"mode": "closed", "count": 1}).raise_for_status()

@@ -11,6 +11,7 @@ from gateway.cda.n3 import build_n3, n3_possible
 from gateway.cda.order import build_order, order_possible
 from gateway.cda.reader import embedded_pdf, read
 from gateway.cda.reader_order import OrderBody, order_body
+from gateway.cda.reader_order_parts import WantedAct
 from gateway.cda.reader_parts import parse_ts
 from gateway.cda.values import CdaEncounter, CdaHeader, CdaOrder, Party, ServiceEvent
 from gateway.cda.view import html
@@ -26,6 +27,7 @@ __all__ = [
     "OrderBody",
     "Party",
     "ServiceEvent",
+    "WantedAct",
     "build_n1",
     "build_n3",
     "build_order",

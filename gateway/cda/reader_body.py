@@ -99,18 +99,18 @@ def _is_bold(node: Element) -> bool:
 def _list(node: Element) -> Iterator[Block]:
     """One item that holds blocks is only a frame around them."""
     items = list(children(node, "item"))
-    caption = tidy(_inside(found)) if (found := child(node, "caption")) is not None else ""
+    caption = words_of(found) if (found := child(node, "caption")) is not None else ""
     if len(items) == 1 and any(part.tag in _BLOCKS for part in items[0].children):
         yield from _paragraph(caption, heading=True)
         yield from _blocks(items[0])
         return
-    texts = tuple(words for item in items if (words := tidy(_inside(item))))
+    texts = tuple(words for item in items if (words := words_of(item)))
     if texts:
         yield Block(text=caption, items=texts, ordered=attribute(node, "listType") == "ordered")
 
 
 def _table(node: Element) -> Iterator[Block]:
-    caption = tidy(_inside(found)) if (found := child(node, "caption")) is not None else ""
+    caption = words_of(found) if (found := child(node, "caption")) is not None else ""
     head = [_cells(row) for part in children(node, "thead") for row in children(part, "tr")]
     rows = [
         _cells(row)
@@ -125,7 +125,12 @@ def _table(node: Element) -> Iterator[Block]:
 
 
 def _cells(row: Element) -> tuple[str, ...]:
-    return tuple(tidy(_inside(cell)) for cell in row.children)
+    return tuple(words_of(cell) for cell in row.children)
+
+
+def words_of(node: Element) -> str:
+    """Words of an element as a reader sees them, in their lines."""
+    return tidy(_inside(node))
 
 
 def _inside(node: Element) -> str:

@@ -4,6 +4,7 @@ Every XML document of unknown origin in this room goes through `parse`.
 """
 
 import re
+from collections import Counter
 from typing import Final, cast
 
 from lxml import etree
@@ -179,3 +180,19 @@ def local(node: Element) -> str:
 
 def attribute(node: Element | None, key: str) -> str:
     return "" if node is None else node.get(key).strip()
+
+
+def places(root: Element) -> dict[Element, str]:
+    """Every element's path from the root, without the name of the root: `component/structuredBody/…`; of
+    several with one name each has its number."""
+    found: dict[Element, str] = {}
+    pending = [(root, "")]
+    while pending:
+        node, path = pending.pop()
+        counts = Counter([one.tag for one in node.children])
+        seen: Counter[str] = Counter()
+        for one in node.children:
+            seen[one.tag] += 1
+            found[one] = f"{path}{one.tag}" + (f"[{seen[one.tag]}]" if counts[one.tag] > 1 else "")
+            pending.append((one, f"{found[one]}/"))
+    return found

@@ -1,6 +1,7 @@
 """An imaging order as a document (IMG-DA-IMG) in a message of the volet → the canonical order."""
 
 from base64 import b64encode
+from collections.abc import Callable
 
 import pytest
 from lxml import etree
@@ -12,8 +13,10 @@ from gateway.mapping.hl7_order import is_order, orders
 from gateway.model.base import replace
 from gateway.model.findings import Severity
 from gateway.model.order import ImagingOrder, MappedOrder, OrderStatus
+from gateway.model.terms import CCAM, LOINC, Code
+from tests.n3_cases import CONTRAST
 from tests.order_cases import HOUSE, IDENTITY, ORDER, ORDERS
-from tests.support import FIXTURES
+from tests.support import FIXTURES, KIT, needs_kit
 from tests.unit.mapping_messages import changed
 
 MDM = (FIXTURES / "hl7v2" / "mdm_cda.er7").read_bytes().decode()
@@ -80,6 +83,89 @@ def test_every_order_that_we_can_write_comes_back_with_its_acts(name: str) -> No
     assert found is not None
     assert len(found.acts) == len(ORDERS[name].acts)
     assert bool(found.priority) == (ORDERS[name].priority in ("S", "A", "ST", "UR"))
+
+
+@pytest.mark.parametrize("name", [name for name, order in ORDERS.items() if order.placer])
+def test_what_it_says_of_the_patient_and_why_comes_back_as_it_was(name: str) -> None:
+    sent, found = ORDERS[name], mapped(message(ORDERS[name])).order
+    assert found is not None
+    assert found.contraindications == sent.contraindications
+    assert found.reasons == sent.reasons
+    assert (found.reason, found.question) == (sent.reason, sent.question)
+    assert "ontre-indication" not in found.history, "it is not said twice"
+    if sent.acts[0].function is not None:
+        assert found.acts[0].function is not None
+        assert found.acts[0].function.code == sent.acts[0].function.code
+
+
+def test_a_contrast_medium_that_is_wanted_is_not_one_that_was_given() -> None:
+    """Products of an order would be taken over into its report."""
+    found = mapped(message(ORDERS["several acts and sites, urgent"])).order
+    assert found is not None
+    assert found.acts[0].products == ()
+    assert found.acts[0].parameters.split("\n") == [CONTRAST.label, "Avec injection de produit de contraste"]
+    assert found.priority == "S"
+
+
+def test_codes_in_the_comment_of_an_act_are_its_codes() -> None:
+    coded = replace(
+        ORDER.acts[0],
+        code=Code(code="24727-0", system=LOINC, display="Scanner de la tête avec injection"),
+        ccam=Code(code="ACQH004", system=CCAM, display="Scanographie du crâne"),
+        local=Code(code="SCANT", display="Scanner tête"),
+    )
+    found = mapped(message(replace(ORDER, acts=(coded,), protocol="Sans jeûne"))).order
+    assert found is not None
+    (act,) = found.acts
+    assert act.code is not None and act.ccam is not None
+    assert (act.code.code, act.ccam.code) == ("24727-0", "ACQH004")
+    assert (act.label, act.parameters) == (coded.label, "Scanner tête [SCANT]")
+    assert found.protocol == "Sans jeûne"
+
+
+def edited(change: Callable[[etree._Element], None]) -> MappedOrder:
+    """The order of the fixture, its document changed."""
+    whole = cda.build_order(ORDER, IDENTITY, HOUSE).data
+    root = etree.fromstring(whole)
+    change(root)
+    text = message()
+    return mapped(text.replace(b64encode(whole).decode(), b64encode(etree.tostring(root)).decode()))
+
+
+def test_what_has_no_place_in_the_order_is_told() -> None:
+    """The wish of a call (GEN-297), and documents beside the order."""
+
+    def more(root: etree._Element) -> None:
+        body = root.find("{*}component/{*}structuredBody")
+        wanted = next(one for one in root.iter("{*}observation") if one.get("moodCode") == "INT")
+        assert body is not None
+        for parent, inner in (
+            (
+                wanted,
+                '<entryRelationship><observation><code code="GEN-297"/></observation></entryRelationship>',
+            ),
+            (body, '<component><section><code code="55107-7"/></section></component>'),
+        ):
+            parent.append(etree.fromstring(inner.replace(">", ' xmlns="urn:hl7-org:v3">', 1)))
+
+    told = [(one.location, one.detail) for one in edited(more).findings if one.code == "ORDER-PART-UNREAD"]
+    body = "OBX-5.5/ClinicalDocument/component/structuredBody"
+    assert told == [
+        (f"{body}/component[4]/section", "code 55107-7"),
+        (f"{body}/component[3]/section/entry/observation/entryRelationship[2]/observation", "code GEN-297"),
+    ]
+    assert "ORDER-PART-UNREAD" not in codes(message())
+
+
+@pytest.mark.kit
+@needs_kit
+@pytest.mark.parametrize("name", ["Radiographie_IRM_Genou", "Scanner_Crane_ThoraxAbdomenPelvis"])
+def test_the_official_examples_lose_nothing_in_silence(name: str) -> None:
+    found = cda.order_body((KIT / "ExemplesCDA" / f"IMG-DA-IMG_2024.01_{name}.xml").read_bytes())
+    assert [one.code and one.code.code for one in found.contraindications] == ["77386006"]
+    assert (found.reason, found.question) == ("(texte libre)", "(texte libre)")
+    assert "Antécédents chirurgicaux" in found.history and "Résultats d'examens" in found.history
+    assert {code for _, code in found.unread} == {"55107-7", "99622-3"}
 
 
 @pytest.mark.parametrize(

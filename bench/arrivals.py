@@ -35,12 +35,16 @@ class Settled(NamedTuple):
         return self.lengths[min(len(self.lengths) - 1, int(share * len(self.lengths)))]
 
 
-def drained(stage: Stage) -> None:
-    """Nothing is on its way any more."""
-    store = _open(stage)
-    while store.execute(_SOME).fetchone()[0]:
-        time.sleep(LOOK)
-    store.close()
+def drained(stage: Stage, seconds: float = 3600.0) -> None:
+    """Nothing is on its way any more. Raises TimeoutError when that takes longer."""
+    store, end = _open(stage), time.monotonic() + seconds
+    try:
+        while store.execute(_SOME).fetchone()[0]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"something is on its way after {seconds:.0f} s")
+            time.sleep(LOOK)
+    finally:
+        store.close()
 
 
 def settled(stage: Stage, since: float) -> Settled:

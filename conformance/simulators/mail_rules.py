@@ -22,6 +22,8 @@ PDFA_1 = re.compile(rb"\s*(=\s*[\"']1[\"']|>\s*1\s*<)")
 """What follows `PDFA`. A pattern with both goes through a whole PDF forty times as slowly as `find`."""
 PATIENT_DOMAIN = "patient.mssante.fr"
 ARCHIVE_NAME = "IHE_XDM.ZIP"
+LONGEST_LINE = 998
+"""Octets without the line break (RFC 5322 §2.1.1); beyond it a server may refuse or break the line."""
 
 
 class Mail(NamedTuple):
@@ -46,6 +48,7 @@ def read(data: bytes, recipients: tuple[str, ...]) -> Mail:
     archive = xdm.read(archived[0].content()) if archived else None
     pdf_bytes = tuple(part.content() for part in paged)
     faults = (
+        *_lines(data),
         *_headers(message, recipients, archive=bool(zips)),
         *_body(parts),
         *_attachments(zips, pdfs, announced=_text(message, "Subject").startswith(PREFIX)),
@@ -77,6 +80,11 @@ def _text(message: Message, name: str) -> str:
         return str(make_header(decode_header(unfolded))).strip()
     except (HeaderParseError, LookupError, UnicodeError):
         return unfolded.strip()
+
+
+def _lines(data: bytes) -> Iterator[Fault]:
+    if max(map(len, data.split(b"\r\n"))) > LONGEST_LINE:
+        yield Fault("MAIL", "line", f"is longer than {LONGEST_LINE} octets")
 
 
 def _headers(message: Message, recipients: tuple[str, ...], *, archive: bool) -> Iterator[Fault]:

@@ -139,6 +139,13 @@ def test_one_wrong_thing_is_named(message: EmailMessage, place: str) -> None:
     assert place in [fault.place for fault in mail_rules.read(message.as_bytes(), (TO,)).faults]
 
 
+def test_a_line_that_a_server_may_break_is_named() -> None:
+    wire = mail().as_bytes().replace(b"\n", b"\r\n")
+    longer = wire.replace(b"\r\n\r\n", b"\r\nX-Long: " + b"a" * 991 + b"\r\n\r\n", 1)
+    assert mail_rules.read(wire, (TO,)).faults == ()
+    assert [fault.place for fault in mail_rules.read(longer, (TO,)).faults] == ["line"]
+
+
 def test_a_mail_with_faults_is_taken_and_its_faults_are_in_the_ledger(simulator: Simulator) -> None:
     simulator.send(mail(Subject="CR d'imagerie"))
     (line,) = simulator.ledger()

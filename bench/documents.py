@@ -22,7 +22,7 @@ from conformance.schematron.engine import Engine
 from conformance.schematron.official import Official
 from conformance.xml import parse
 from gateway import pdf
-from gateway.cda import build_n1, build_n3
+from gateway.cda import build_n1, build_n3, check, check_built
 from gateway.model.base import replace
 from tests.n3_cases import FULL
 from tests.reports import VERSION
@@ -35,7 +35,11 @@ def run(*, seconds: float) -> None:
     n1, n3 = build_n1(VERSION, page).data, build_n3(FULL, page).data
     print(f"{'one core':44}{'per s':>9}")
     _line("N1 built, PDF given", _cpu(lambda: build_n1(VERSION, page), seconds))
+    _line("N1 built and checked", _cpu(lambda: check_built(build_n1(VERSION, page)), seconds))
+    _line("N1 received and checked", _cpu(lambda: check(n1), seconds))
     _line("N3 built (everything filled), PDF given", _cpu(lambda: build_n3(FULL, page), seconds))
+    _line("N3 built and checked", _cpu(lambda: check_built(build_n3(FULL, page)), seconds))
+    _line("N3 received and checked", _cpu(lambda: check(n3), seconds))
 
     numbers = count()
 

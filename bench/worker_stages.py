@@ -86,7 +86,7 @@ class _Worker:
         letter = _timed(spent, "compose the letter", lambda: pdf.letter(version))
         page = _timed(spent, "typeset it", lambda: pdf.typeset(letter, version.identity.created_at))
         built = _timed(spent, "build the CDA (N1)", lambda: cda.build_n1(version, page))
-        found = _timed(spent, "check it", lambda: cda.check(built.data))
+        found = _timed(spent, "check it", lambda: cda.check_built(built))
         assert not errors(found), found
         documents = tuple(
             Document(kind=kind, sha256=sha256(data).hexdigest(), media_type=media_type, data=data, title="")

@@ -107,10 +107,10 @@ def header(root: Element) -> CdaHeader:
 def embedded_pdf(data: bytes) -> bytes | None:
     """Bytes of the PDF in an N1 body, None when the body holds none; raises CdaError (see `read`)."""
     short, contents = lean(data)
-    found = body_pdf(document(short))
+    found = body_pdf(document(short, whole=False))
     if found is None or not contents or len(found) != SHORTENED:
         return found
-    return decoded(data, contents[0]) if len(contents) == 1 else body_pdf(document(data))
+    return decoded(data, contents[0]) if len(contents) == 1 else body_pdf(document(data, whole=False))
 
 
 def body_pdf(root: Element) -> bytes | None:

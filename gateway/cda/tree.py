@@ -5,7 +5,7 @@ that of libxml2 with indentation: an element that holds text is left as it is.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 INDENT: Final = "  "
@@ -59,20 +59,21 @@ def descendants(node: Element) -> list[Element]:
 def serialised(root: Element) -> str:
     """`root` with its content, two blanks a level, one element a line where none of them holds text."""
     out: list[str] = []
-    _write(root, out.append, "\n", pretty=True)
+    _write(root, out, "", "\n", True)
     out.append("\n")
     return "".join(out)
 
 
-def _write(node: Element, out: Callable[[str], None], margin: str, *, pretty: bool) -> None:
+def _write(node: Element, out: list[str], lead: str, margin: str, pretty: bool) -> None:
+    """`lead` stands before the element; `margin` begins its lines where they are `pretty`."""
     children, text = node.children, node.text
-    head = f"<{node.tag}"
+    head = f"{lead}<{node.tag}"
     for key, value in node.attributes.items():
         head += f' {key}="{_attribute(value)}"'
     if not children:
-        out(f"{head}>{_escaped(text)}</{node.tag}>" if text else f"{head}/>")
+        out.append(f"{head}>{_escaped(text)}</{node.tag}>" if text else f"{head}/>")
         return
-    out(f"{head}>{_escaped(text)}" if text else f"{head}>")
+    out.append(f"{head}>{_escaped(text)}" if text else f"{head}>")
     if pretty:
         if text:
             pretty = False
@@ -82,13 +83,12 @@ def _write(node: Element, out: Callable[[str], None], margin: str, *, pretty: bo
                     pretty = False
                     break
     inner = margin + INDENT
+    lead = inner if pretty else ""
     for child in children:
-        if pretty:
-            out(inner)
-        _write(child, out, inner, pretty=pretty)
+        _write(child, out, lead, inner, pretty)
         if child.tail:
-            out(_escaped(child.tail))
-    out(f"{margin}</{node.tag}>" if pretty else f"</{node.tag}>")
+            out.append(_escaped(child.tail))
+    out.append(f"{margin}</{node.tag}>" if pretty else f"</{node.tag}>")
 
 
 def _escaped(text: str) -> str:

@@ -45,7 +45,7 @@ class Writer:
         node = Element(tag, parent)
         for key, value in attributes.items():
             if value:
-                node.set(key, value)
+                node.attributes[key] = value if value.isprintable() else allowed(value)
         if text:
             node.text = allowed(text)
         if source:

@@ -148,7 +148,7 @@ def _server(current: "Settings") -> Iterator[Check]:
     text = f"{said['status']}{': ' if why else ''}{', '.join(why)}"
     verdict = "ok" if said["status"] == "ready" else "error"
     yield Check("server", verdict, f"{text}; {said['alive']} of {said['workers']} workers alive")
-    yield from _held(current, said["destinations"])
+    yield from _held(current, said)
     configuration = said["configuration"]
     if configuration["refused_at"]:
         text = (
@@ -161,8 +161,9 @@ def _server(current: "Settings") -> Iterator[Check]:
         yield Check("configuration", "warning", f"restart the server for {names}")
 
 
-def _held(current: "Settings", states: dict[str, str]) -> Iterator[Check]:
-    """What waits behind destinations that do not simply work, and for how long."""
+def _held(current: "Settings", said: dict[str, Any]) -> Iterator[Check]:
+    """What waits behind destinations that do not simply work, since when and for how long."""
+    from gateway.pipeline.watch import trouble
     from gateway.ports import StoreUnavailableError
     from gateway.store import SchemaError, StoreQueries
 
@@ -174,8 +175,9 @@ def _held(current: "Settings", states: dict[str, str]) -> Iterator[Check]:
         queues = {name: (number, since) for name, number, since in queries.queues()}
     finally:
         queries.close()
-    for name, state in sorted(states.items()):
-        why = "paused: `gateway resume` lets it go" if state == "paused" else f"{state}: it fails in a row"
+    for name, state in sorted(said["destinations"].items()):
+        down = said["circuits"].get(name)
+        why = "paused: `gateway resume` lets it go" if down is None or state == "paused" else trouble(down)
         number, since = queues.get(name, (0, None))
         behind = f"{number} deliveries wait, the oldest for {_span(since)}" if since else "nothing waits"
         yield Check(name, "warning", f"{why}; {behind}")

@@ -67,6 +67,20 @@ def deliveries(state: str, destination: str, limit: int, as_json: bool, config: 
         "outcome",
     )
     show(rows, columns, as_json)
+    if not as_json:
+        _held_up({row["destination"] for row in rows if row["state"] in ("pending", "waiting")}, config)
+
+
+def _held_up(destinations: set[str], config: Path | None) -> None:
+    """Under the list: of those that are down, when they are asked again. That counts, not the next try of
+    each delivery."""
+    from gateway.cli.operating import readiness
+    from gateway.pipeline.watch import trouble
+
+    said = readiness(settings(config)) if destinations else None
+    for name, down in sorted(said["circuits"].items() if said else ()):
+        if name in destinations:
+            print(f"\n{name} is {trouble(down)}")
 
 
 def delivery(identifier: int, as_json: bool, config: Path | None) -> None:

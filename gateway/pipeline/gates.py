@@ -8,6 +8,7 @@ and its answer closes the circuit again.
 import random
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from gateway.config import DestinationSettings
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
@@ -26,6 +27,16 @@ class GateState(StrEnum):
     OPEN = "open"
     PROBING = "probing"
     PAUSED = "paused"
+
+
+class Down(NamedTuple):
+    """A circuit that is open. `since`: the first failure of the row; `code`: of the last one, as the peer or
+    the network said it; `next_probe`: seconds of the same clock, past while a probe is on its way."""
+
+    since: float
+    failures: int
+    code: str
+    next_probe: float
 
 
 class Gate:
@@ -50,6 +61,7 @@ class Gate:
         self.share(nodes, now)
         self._failures, self._since, self._known = 0, now, False
         """In a row, and when the first of them was; whether the peer has ever answered in this run."""
+        self._code = ""
         self._pause, self._asked_until = settings.breaker_pause, UNKNOWN
         self._probe_at: float | None = None
         """When the next probe may go; None while the circuit is closed."""
@@ -67,6 +79,12 @@ class Gate:
         if self._probe_at is None:
             return GateState.WORKING
         return GateState.OPEN if now < self._probe_at else GateState.PROBING
+
+    def down(self) -> Down | None:
+        """None while the circuit is closed."""
+        if self._probe_at is None:
+            return None
+        return Down(self._since, self._failures, self._code, self._probe_at)
 
     def room(self, under_way: int, now: float) -> int | None:
         """How many more may be handed out; None: this gate states no limit."""
@@ -113,6 +131,7 @@ class Gate:
         if not self._failures:
             self._since = now
         self._failures += 1
+        self._code = outcome.code
         self._asked_until = max(self._asked_until, now + outcome.retry_after)
         if self._probe_at is not None:
             if now >= self._probe_at:  # the probe, not one that was under way when the circuit opened
@@ -182,6 +201,10 @@ class Gates:
     def result(self, destination: Destination, outcome: Outcome, now: float) -> float | None:
         """As `Gate.result`."""
         return self._gates[destination].result(outcome, now)
+
+    def down(self) -> dict[Destination, Down]:
+        """The circuits that are open."""
+        return {kind: down for kind, gate in self._gates.items() if (down := gate.down()) is not None}
 
     def states(self, now: float) -> dict[Destination, GateState]:
         return {kind: gate.state(now) for kind, gate in self._gates.items()}

@@ -57,9 +57,20 @@ class Handing:
         self.wake()
 
     def status(self) -> dict[str, Any]:
-        """Workers alive, tasks handed out, and the destinations that do not simply work."""
-        states = self._gated.states(monotonic())
+        """Workers alive, tasks handed out, the destinations that do not simply work, and what is known of
+        those that are down."""
+        now, wall = monotonic(), self._clock.now()
+        states = self._gated.states(now)
         return {
+            "circuits": {
+                kind.value: {
+                    "since": _iso(wall, down.since - now),
+                    "failures": down.failures,
+                    "last": down.code,
+                    "next_probe": _iso(wall, down.next_probe - now),
+                }
+                for kind, down in self._gated.down().items()
+            },
             "destinations": {
                 kind.value: state.value for kind, state in states.items() if state is not GateState.WORKING
             },
@@ -153,3 +164,9 @@ class Handing:
         if gate is not None:
             waits.append(gate)
         return max(0.0, min(waits))
+
+
+def _iso(wall: datetime, seconds: float) -> str:
+    """The time so many seconds from now, as the API shows a time."""
+    moment = (wall + timedelta(seconds=seconds)).astimezone(UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

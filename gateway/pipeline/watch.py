@@ -19,6 +19,15 @@ TROUBLED = ("open", "probing")
 """States of a gate that somebody must look at; a pause is known to whoever paused."""
 
 
+def trouble(circuit: Mapping[str, Any]) -> str:
+    """What readiness tells of a circuit that is open, in words."""
+    failures, last = circuit["failures"], circuit["last"] or "no answer"
+    return (
+        f"down since {circuit['since']}: {failures} failures in a row, the last {last}; probed again at "
+        f"{circuit['next_probe']}, and what waits goes by itself when it is back"
+    )
+
+
 BALANCE_EVERY = 600.0
 """Seconds between two countings of the whole ledger."""
 
@@ -167,7 +176,7 @@ class Watch:
         yield from self._given_up()
         for name, state in condition["destinations"].items():
             if state in TROUBLED:
-                yield Condition("destination-down", name, "it fails in a row and is only probed")
+                yield Condition("destination-down", name, trouble(condition["circuits"][name]))
         if condition["disk_full"]:
             yield Condition("disk", "data", f"{condition['free_bytes']} bytes free: no message is taken")
         if not condition["alive"]:

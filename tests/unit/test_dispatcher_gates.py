@@ -4,7 +4,7 @@ import pytest
 
 from gateway.config import DestinationSettings
 from gateway.model.delivery import Destination, Outcome, OutcomeKind
-from gateway.pipeline.gates import JITTER, UNKNOWN, Gate, Gates, GateState
+from gateway.pipeline.gates import JITTER, UNKNOWN, Down, Gate, Gates, GateState
 
 K, DMP = OutcomeKind, Destination.DMP
 
@@ -128,6 +128,14 @@ def test_a_peer_that_is_back_tells_since_when_what_waits_for_it_had_failed() -> 
     for now in (5.0, 6.0, 16.0):
         tell(one, K.TRANSIENT, now)
     assert tell(one, K.REFUSED, 36.0) == 5.0
+
+
+def test_a_circuit_that_is_open_tells_since_when_and_why() -> None:
+    one = gate(breaker_failures=2, breaker_pause=10.0)
+    assert one.down() is None
+    one.result(Outcome(kind=K.TRANSIENT, code="503"), 3.0)
+    one.result(Outcome(kind=K.TRANSIENT, code="ConnectError"), 4.0)
+    assert one.down() == Down(since=3.0, failures=2, code="ConnectError", next_probe=14.0)
 
 
 def test_late_failures_of_what_was_under_way_do_not_lengthen_the_pause() -> None:

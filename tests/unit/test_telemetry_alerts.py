@@ -54,6 +54,14 @@ class World:
         self.queues: list[Waiting] = []
         self.state: dict[str, Any] = {
             "destinations": {},
+            "circuits": {
+                "dmp": {
+                    "since": "2026-01-05T09:20:00Z",
+                    "failures": 7,
+                    "last": "ConnectError",
+                    "next_probe": "2026-01-05T09:30:20Z",
+                }
+            },
             "disk_full": False,
             "free_bytes": 10,
             "alive": 1,
@@ -103,6 +111,16 @@ def test_what_opens_an_alert(change: Any, kind: str) -> None:
     change(world)
     assert [one.kind for one in asyncio.run(watch.look()).opened] == [kind]
     assert [[one.kind for one in digest.opened] for digest in world.told] == [[kind]]
+
+
+def test_the_alert_of_a_destination_says_since_when_why_and_what_will_happen() -> None:
+    world = World()
+    world.state["destinations"]["dmp"] = "open"
+    (opened,) = asyncio.run(world.watch().look()).opened
+    assert opened.text == (
+        "down since 2026-01-05T09:20:00Z: 7 failures in a row, the last ConnectError; probed again at "
+        "2026-01-05T09:30:20Z, and what waits goes by itself when it is back"
+    )
 
 
 def test_a_gap_in_the_ledger_opens_an_alert_and_the_ledger_is_not_counted_at_every_look() -> None:

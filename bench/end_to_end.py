@@ -6,6 +6,7 @@ take what comes, and judge it by every rule afterwards: a fault, a loss or a dup
 """
 
 import asyncio
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -44,6 +45,7 @@ def run(
             _load(stage, WARM_UP, connections, "warm", mails)
             arrivals.drained(stage)
             names = _processes(stage)
+            names[os.getpid()] = "sender"
             before, start = {pid: cpu(pid) for pid in names}, time.time()
             taken = _load(stage, number, connections, "run", mails)
             arrivals.drained(stage)

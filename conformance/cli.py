@@ -50,7 +50,8 @@ def simulate_dmp(
     judge: JudgeWhen = Judge.AT_ONCE,
 ) -> None:
     """A DMP: ITI-41 on /repository and ITI-18 on /registry, with a VIHF; /health, /ledger, POST /control
-    {"mode", "count"}, POST /metadata (a uniqueId: its entry gets a new entryUUID)."""
+    {"mode", "count"}, POST /metadata (a uniqueId: its entry gets a new entryUUID), POST /judge (what
+    --judge later has taken; what is wrong stands in the ledger, though it was answered with Success)."""
     from conformance.simulators import run
     from conformance.simulators.dmp import MODES, Options
 
@@ -90,7 +91,8 @@ def simulate_mssante(
     delay: Delay = 5.0,
     judge: JudgeWhen = Judge.AT_ONCE,
 ) -> None:
-    """An MSSanté operator: SMTP (STARTTLS with --cert); HTTP side channel for /ledger and /control."""
+    """An MSSanté operator: SMTP (STARTTLS with --cert); HTTP side channel for /ledger and /control, and
+    /judge (what --judge later has taken)."""
     from conformance.simulators.mssante import MODES
     from conformance.simulators.run import mssante
 

@@ -12,8 +12,8 @@ from gateway.xds import DocumentEntry, Submission, SubmissionSet
 from gateway.xds.hl7types import utc
 
 LONGEST_OID = 64
-_LIMIT = 8 << 20
-"""Bytes of documents whose submission is kept: of a hundred reports, more than a worker has in hand."""
+_LIMIT = 16 << 20
+"""Bytes of documents whose submission is kept: the very ones whose header `cda.read` keeps."""
 
 _kept: Kept[tuple[ReportVersion, bytes], Submission] = Kept(_LIMIT)
 

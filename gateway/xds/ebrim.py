@@ -44,8 +44,8 @@ LONG_NAME = 256
 """rim:LongName, the longest value of a slot."""
 _RECENT = 512
 """Codes and authors whose markup is kept."""
-_VERSIONS = 64
-"""Submissions whose markup is kept: more than a worker has in hand."""
+_VERSIONS = 256
+"""Submissions whose markup is kept: where much waits, one destination may be so far behind another."""
 _OBJECT = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 
 

@@ -34,6 +34,6 @@ def test_another_action_site_or_document_makes_another_package() -> None:
 
 
 def test_a_package_that_would_fill_the_room_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "_kept", Kept(8 * len(CDA)))
+    monkeypatch.setattr(package, "_kept", Kept(1 << 10))
     first = package.package(VERSION, CDA, Action.CREATE)
     assert package.package(VERSION, CDA, Action.CREATE) is not first

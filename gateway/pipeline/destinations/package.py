@@ -9,7 +9,8 @@ from gateway.model.version import ReportVersion
 from gateway.xds import Submission
 
 _LIMIT = 8 << 20
-"""Bytes of documents and archives: of a hundred reports, more than a worker has in hand."""
+"""Bytes of archives, of some three hundred reports: where much waits, one destination may be so far behind
+another. Their CDAs are the very ones that `cda.read` keeps."""
 
 
 class Package(NamedTuple):
@@ -29,5 +30,5 @@ def package(version: ReportVersion, cda: bytes, action: Action) -> Package:
     if known is None:
         made = exchange(version, cda, action)
         known = Package(made, archive(version, cda, made))
-        _kept.put(key, known, len(cda) + len(known.xdm))
+        _kept.put(key, known, len(known.xdm))
     return known

@@ -1,22 +1,19 @@
 """What a mapped message comes to: conclusions for the commit. Pure; nothing here waits, stores or sends."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.model.base import replace
 from gateway.model.command import Command
-from gateway.model.decision import MESSAGE_STATES, Decision, KnownReport, Verdict
+from gateway.model.decision import MESSAGE_STATES, KnownReport, Verdict
 from gateway.model.delivery import Destination, MessageState
-from gateway.model.findings import Finding, errors, finding
-from gateway.model.identity import KeptReport, MappedIdentity
+from gateway.model.findings import Finding, errors
+from gateway.model.identity import MappedIdentity
 from gateway.model.order import MappedOrder
 from gateway.model.people import Patient
-from gateway.model.report import ReportStatus
 from gateway.model.site import Site
-from gateway.model.submission import Action, Mapped, Provenance
-from gateway.model.terms import Identifier
+from gateway.model.submission import Action, Mapped
 from gateway.model.version import VersionIdentity
-from gateway.pipeline import commands
+from gateway.pipeline import commands, report_sets
 from gateway.pipeline.feed import completed, order_entry, speak
 from gateway.pipeline.identity import identity, set_key
 from gateway.pipeline.reading import Readout, readout
@@ -55,13 +52,13 @@ class Deciding:
         architecture decision 12). `aside`: what is wrong with parts that nobody could read."""
 
         def conclude(known: Known) -> Conclusion:
-            settled = _distinct(self._complete(one, received, site, known) for one in read)
+            settled = report_sets.distinct(self._complete(one, received, site, known) for one in read)
             verdicts = [one.decision.verdict for one in settled]
             kept = [one for one in verdicts if one is not Verdict.REJECT]
             verdict = max((apart and kept) or verdicts, key=_WORST.index)
             findings = (*aside, *(found for one in settled for found in one.decision.findings))
             if verdict is Verdict.REJECT:
-                settled = tuple(_rejected(one) for one in settled)
+                settled = tuple(report_sets.rejected(one) for one in settled)
             taken = [one for one in settled if one.decision.verdict is not Verdict.REJECT]
             return Conclusion(
                 state=MESSAGE_STATES[verdict],
@@ -170,7 +167,7 @@ class Deciding:
         mapped, report = read.mapped, read.mapped.report
         key = set_key(report.report_set) if report is not None else ""
         before = known.report(site.name, key) if key else None
-        if before is None and (chained := _chained(mapped, site, known)) is not None:
+        if before is None and (chained := report_sets.chained(mapped, site, known)) is not None:
             return self._settle(readout(chained), received, site, known)
         if withdrawn(mapped):
             return self._withdraw(mapped, received, site, key, known, before)
@@ -213,7 +210,7 @@ class Deciding:
     ) -> Settled:
         """The report of the version that is withdrawn goes into the one that says so, whatever else the
         message brought: that is what left, and what is deleted."""
-        mapped = _gone(mapped)
+        mapped = report_sets.gone(mapped)
         kept = known.kept(site.name, key) if before is not None else None
         decision = decide(
             mapped,
@@ -224,11 +221,11 @@ class Deciding:
             content_hash="",
             current=kept.report if kept is not None else None,
             sent=known.sent(site.name, key) if before is not None else (),
-            outdated=before is not None and _outdated(mapped, site, key, known, before),
+            outdated=before is not None and report_sets.outdated(mapped, site, key, known, before),
         )
         if kept is None or not decision.number:
             return Settled(mapped=mapped, decision=decision, set_key=key)
-        gone = _taken_back(mapped, kept)
+        gone = report_sets.taken_back(mapped, kept)
         made = self._named(gone, received, site, key, decision.number, before, withdraws=True)
         return Settled(mapped=gone, decision=decision, set_key=key, identity=made)
 
@@ -265,72 +262,3 @@ class Deciding:
         """Destination → why its deliveries must wait for the identity, "" when they need not."""
         rows = plan.make(mapped, enabled=self.enabled, site=site, action=Action.CREATE).rows
         return {row.destination: row.reason if row.reason in plan.IDENTITY_REASONS else "" for row in rows}
-
-
-def _outdated(mapped: Mapped, site: Site, key: str, known: Known, before: KnownReport) -> bool:
-    """The withdrawal brings an older document of the set than the one that stands (volet §1.2: a deletion
-    holds the latest version)."""
-    own = mapped.context.document_id
-    if not mapped.context.received_document or own == before.document_id:
-        return False
-    return mapped.context.prior_document_id != before.document_id and known.set_of(site.name, own) == key
-
-
-def _gone(mapped: Mapped) -> Mapped:
-    """A withdrawal with a status that says so: a T04, or ORC-1 = CA, brings the document as it was."""
-    report = mapped.report
-    if report is None or report.status.withdrawn:
-        return mapped
-    return replace(mapped, report=replace(report, status=ReportStatus.ENTERED_IN_ERROR))
-
-
-def _taken_back(mapped: Mapped, kept: KeptReport) -> Mapped:
-    """`mapped`, a withdrawal, with the report that it withdraws and its own status."""
-    assert mapped.report is not None, "decided over a report"
-    own = tuple(one for one in mapped.provenance if one.path == "status")
-    came = Provenance(path="report", rule="the version that is withdrawn")
-    return replace(
-        mapped,
-        report=replace(kept.report, status=mapped.report.status),
-        context=replace(mapped.context, action=Action.DELETE),
-        trace=replace(mapped.traced, provenance=(*own, came)),
-    )
-
-
-def _chained(mapped: Mapped, site: Site, known: Known) -> Mapped | None:
-    """A received CDA without setId, or an MDM whose order is not known, belongs to the set of the document
-    that it replaces or withdraws (architecture decision 11): the second version is named by the first one, a
-    third one is found by the second.
-
-    None: no such set.
-    """
-    report = mapped.report
-    if report is None or mapped.context.received_set_id:
-        return None
-    names = (mapped.context.prior_document_id, mapped.context.document_id)
-    found = next((key for name in names if name and (key := known.set_of(site.name, name))), "")
-    value, _, system = found.rpartition("^")
-    if not value or (own := Identifier(value=value, system=system)) == report.report_set:
-        return None
-    came = Provenance(path="report_set", rule="set of the document that this one names")
-    return replace(mapped, report=replace(report, report_set=own), trace=mapped.also_from(came))
-
-
-def _distinct(settled: Iterable[Settled]) -> tuple[Settled, ...]:
-    """A report set twice in one message: the second would replace the first at once, so it is refused."""
-    made: list[Settled] = []
-    seen: set[str] = set()
-    for one in settled:
-        if one.set_key and one.set_key in seen:
-            place = locate(one.mapped.provenance, "report_set")
-            one = _rejected(one, finding("REPORT-SEVERAL", place))
-        seen.add(one.set_key)
-        made.append(one)
-    return tuple(made)
-
-
-def _rejected(settled: Settled, *more: Finding) -> Settled:
-    decision = Decision(verdict=Verdict.REJECT, findings=(*settled.decision.findings, *more))
-    return Settled(
-        mapped=settled.mapped, decision=decision, set_key=settled.set_key, content_hash=settled.content_hash
-    )

@@ -67,6 +67,10 @@ class Dispatcher:
         """Deliveries may have become ready."""
         self._handing.wake()
 
+    def give_way(self, waiting: Callable[[], int]) -> None:
+        """Hand out little while many senders wait for their answers: `waiting` gives their number."""
+        self._handing.waiting = waiting
+
     def reload(self, settings: Settings) -> None:
         """Use `settings` for what is handed out from now on; circuits begin closed, as after a repair."""
         self._settings = settings

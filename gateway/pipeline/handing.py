@@ -27,6 +27,10 @@ QUIET = 0.1
 mostly their results come before, and the question would be in vain."""
 UNEVEN = 16
 """Tasks that one worker may have more than another."""
+PRESSED, FEW = 12, 2
+"""Messages waiting for their answers from which on senders wait for each other (3 wait at 500 a second), and
+tasks that a worker has meanwhile. Intake has priority, and that of its process does not spare it what results
+make it write. A little goes on all the same: who presses for hours stops no delivery."""
 SETTLED_BEFORE = timedelta(seconds=5)
 """A gate hears of a failure when it is written, or so much later."""
 
@@ -37,6 +41,7 @@ class Handing:
     def __init__(self, store: WorkStore, settings: Settings, clock: Clock) -> None:
         self._store, self._settings, self._clock = store, settings, clock
         self.links: list[Link] = []
+        self.waiting: Callable[[], int] = lambda: 0
         self._wake = asyncio.Event()
         self._not_before = 0.0
         self._gates: Gates | None = None
@@ -105,7 +110,7 @@ class Handing:
             await pace.turn()
             await asyncio.sleep(max(0.0, self._not_before - monotonic()))
             self._wake.clear()
-            free = sum(link.room for link in self.links)
+            free = self._free()
             tasks = await self._claim(free) if free else ()
             await self._hand_out(tasks)
             if self._wake.is_set():
@@ -120,6 +125,14 @@ class Handing:
         if self._gates is None:
             self._gates = Gates(self._settings.destinations, monotonic(), self._store.nodes())
         return self._gates
+
+    def _free(self) -> int:
+        """Tasks that may be handed out now."""
+        free = sum(link.room for link in self.links)
+        if self.waiting() < PRESSED:
+            return free
+        few = FEW * sum(link.alive for link in self.links)
+        return max(0, min(free, few - sum(len(link.tasks) for link in self.links)))
 
     async def _claim(self, free: int) -> tuple[Task, ...]:
         now, gates = monotonic(), self._gated

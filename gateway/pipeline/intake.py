@@ -68,6 +68,8 @@ class Intake:
         """`read` reads HL7 v2 messages, None: this process does (`mappers.Mappers`)."""
         self._store, self._clock, self._environment = store, clock, environment
         self._read = read or self._read_here
+        self.waiting = 0
+        """Messages whose senders wait for the answer."""
         self.use(sites, enabled)
 
     def use(self, sites: Sites, enabled: frozenset[Destination]) -> None:
@@ -93,6 +95,7 @@ class Intake:
     async def _take(self, frame: bytes, peer: str, *remarks: Finding) -> bytes:
         """The acknowledgement of one message; `remarks` are kept with what there is to say of it."""
         started = time.perf_counter()
+        self.waiting += 1
         reading: Reading | None = None
         state = MessageState.REJECTED
         try:
@@ -108,6 +111,7 @@ class Intake:
             log.exception("intake failed", extra={"peer": peer})
             return self._refuse(reading, frame, finding("INTERNAL"))
         finally:
+            self.waiting -= 1
             _HL7V2_SECONDS.observe(time.perf_counter() - started)
             _HL7V2_MESSAGES[state].inc()
 
@@ -115,6 +119,7 @@ class Intake:
         """Status and body for one FHIR Bundle, DiagnosticReport or ServiceRequest, after it is stored. Never
         raises."""
         started = time.perf_counter()
+        self.waiting += 1
         state = MessageState.REJECTED
         try:
             receipt = await self._bundle(body, content_type, peer)
@@ -128,6 +133,7 @@ class Intake:
             log.exception("intake failed", extra={"peer": peer})
             return FhirAnswer(500, fhir.operation_outcome((finding("INTERNAL"),)))
         finally:
+            self.waiting -= 1
             metrics.ACKNOWLEDGE_SECONDS.labels("fhir").observe(time.perf_counter() - started)
             metrics.MESSAGES.labels("fhir", state).inc()
 

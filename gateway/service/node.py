@@ -56,6 +56,7 @@ async def _serve(settings: Settings, read: Callable[[], Settings], announce: Cal
         enabled=parts.enabled(settings),
         read=mappers.read,
     )
+    dispatcher.give_way(lambda: intake.waiting)
     inflight = Inflight(settings.mllp.max_buffered)
     mllp = parts.mllp(prepared, intake, inflight)
     address = settings.data_dir / "http-address"  # for `gateway retry` and the like

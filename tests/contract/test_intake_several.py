@@ -1,5 +1,6 @@
 """Several messages in one frame, and batches (hl7v2.md §4.5; HL7 2.5 §2.10.3): each taken and answered."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -100,3 +101,16 @@ async def test_a_batch_of_one_that_says_it_holds_more_is_noticed(house: House) -
     answer = said(await house.intake.take_hl7v2(batch, peer=PEER))
     assert answer[1:] == ["MSA|AA|M-1", "BTS|1"]
     assert house.codes() & {"HL7-BATCH-COUNT", "HL7-SEVERAL-MESSAGES"} == {"HL7-BATCH-COUNT"}
+
+
+async def test_who_waits_for_an_answer_is_counted_until_it_is_there_whatever_it_says(house: House) -> None:
+    async def bundle() -> None:
+        await house.intake.take_fhir(b"{", "application/fhir+json", peer=PEER)
+
+    frames = (report(1), broken(2), b"no message at all")
+    asked = [asyncio.ensure_future(house.intake.take_hl7v2(frame, peer=PEER)) for frame in frames]
+    asked.append(asyncio.ensure_future(bundle()))
+    await asyncio.sleep(0)
+    assert house.intake.waiting == len(asked)
+    await asyncio.gather(*asked)
+    assert house.intake.waiting == 0

@@ -1,4 +1,5 @@
-"""Who of several workers gets a task: the one that has the documents of its version in memory."""
+"""Who of several workers gets a task: the one that has the documents of its version in memory; and hardly any
+does while senders wait for each other."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Settings
-from gateway.pipeline.handing import UNEVEN, Handing
+from gateway.pipeline.handing import FEW, PRESSED, UNEVEN, Handing
 from gateway.pipeline.link import Link
 from gateway.ports import Task
 from gateway.store import SqliteStore, SystemClock
@@ -21,11 +22,16 @@ class Worker(Link):
         self.space, self.given = space, list[Task]()
 
     @property
+    def alive(self) -> bool:
+        return True
+
+    @property
     def room(self) -> int:
         return self.space - len(self.given)
 
     async def give(self, tasks: tuple[Task, ...]) -> bool:
         self.given += tasks
+        self.tasks |= {(task.kind, task.id): task for task in tasks}
         return True
 
 
@@ -69,3 +75,18 @@ async def test_what_nobody_has_room_for_is_given_back(handing: Handing) -> None:
     (only,) = handing.links = [Worker("a", 3)]
     await handing._hand_out(tasks([1, 2]))
     assert len(only.given) == 3
+
+
+@pytest.mark.req("REQ-43")
+async def test_while_senders_wait_for_each_other_a_worker_has_few_tasks_and_never_none(
+    handing: Handing,
+) -> None:
+    first, second = handing.links = [Worker("a", 64), Worker("b", 64)]
+    handing.waiting = lambda: PRESSED
+    assert handing._free() == 2 * FEW
+    await handing._hand_out(tasks([1])[:1])
+    assert handing._free() == 2 * FEW - 1
+    await handing._hand_out(tasks([2, 3, 4]))
+    assert handing._free() == 0
+    handing.waiting = lambda: PRESSED - 1
+    assert handing._free() == first.room + second.room > 0

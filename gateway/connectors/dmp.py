@@ -9,6 +9,7 @@ import asyncio
 import logging
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from gateway.config import DmpSettings
 from gateway.connectors import tls
@@ -144,8 +145,14 @@ def _open(settings: DmpSettings) -> Client:
 
 def _changes(settings: DmpSettings) -> tuple[int, ...]:
     """Modification times of the certificate files; 0 for a missing one: opening it will say what is wrong."""
-    files = (settings.ca, settings.client_certificate, settings.client_key)
-    return tuple(path.stat().st_mtime_ns if path and path.exists() else 0 for path in files)
+    return tuple(map(_modified, (settings.ca, settings.client_certificate, settings.client_key)))
+
+
+def _modified(path: Path | None) -> int:
+    try:
+        return path.stat().st_mtime_ns if path is not None else 0
+    except OSError:
+        return 0
 
 
 def classify(error: Exception, *, left: bool) -> Outcome:

@@ -1,13 +1,11 @@
-"""multipart/related for MTOM (RFC 2387, XOP 1.0), without I/O: writer, incremental reader, whole reader.
+"""multipart/related for MTOM (RFC 2387, XOP 1.0), without I/O: writer and reader.
 
 The writer is deterministic: boundary and content ids are handed in, and a boundary that occurs in a part is
-refused. The reader takes bytes in any pieces and never holds more than one piece and a boundary.
+refused.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from email.message import Message
-from typing import Protocol
 
 from gateway.model.base import Value
 
@@ -69,123 +67,66 @@ def _title(name: str) -> str:
 # ---------------------------------------------------------------- reading
 
 
-class PartBegin(Value):
-    headers: tuple[tuple[str, str], ...]
+class Multipart(Value):
+    """A multipart read whole; `root` is the part that `start` names, else the first."""
+
+    root: Part
+    parts: tuple[Part, ...]
 
 
-class PartData(Value):
-    data: bytes
+_PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s;"]*))', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-class PartEnd(Value):
-    pass
+def parameters(content_type: str) -> tuple[str, dict[str, str]]:
+    """Media type in lower case and its parameters (names in lower case, values unquoted; RFC 2045 §5.1)."""
+    named = {
+        found[1].lower(): found[3] if found[2] is None else _ESCAPED.sub(r"\1", found[2])
+        for found in _PARAMETER.finditer(content_type)
+    }
+    return content_type.partition(";")[0].strip().lower(), named
 
 
-Event = PartBegin | PartData | PartEnd
+def read(content_type: str, body: bytes) -> Multipart:
+    """All parts of a multipart/related body. Raises MultipartError."""
+    kind, named = parameters(content_type)
+    if not kind.startswith("multipart/") or not named.get("boundary"):
+        raise MultipartError("the Content-Type announces no multipart with a boundary")
+    try:
+        boundary = named["boundary"].encode("ascii")
+    except UnicodeEncodeError:
+        raise MultipartError("the boundary is not ASCII") from None
+    parts = tuple(_parts(body, boundary))
+    if not parts:
+        raise MultipartError("the multipart has no part")
+    start = named.get("start", "").strip("<> ")
+    root = next((item for item in parts if start and item.content_id == start), parts[0])
+    return Multipart(root=root, parts=parts)
 
 
-class _Step(Protocol):
-    def __call__(self) -> tuple[Event, ...] | None: ...
-
-
-class Reader:
-    """State machine: `feed` pieces, get events; `finish` raises when the closing boundary never came.
-
-    States: preamble → headers → data → (headers | epilogue).
-    """
-
-    def __init__(self, boundary: str) -> None:
-        self._mark = b"\r\n--" + boundary.encode("ascii")
-        # A line break is put before the first byte so that a boundary at the very start is found, too.
-        self._buffer = bytearray(b"\r\n")
-        self._step: _Step = self._preamble
-        self.finished = False
-
-    def feed(self, piece: bytes) -> tuple[Event, ...]:
-        """Events that `piece` completes, in order. Raises MultipartError."""
-        if self.finished:
-            return ()
-        self._buffer += piece
-        events: list[Event] = []
-        while not self.finished and (made := self._step()) is not None:
-            events += made
-        return tuple(events)
-
-    def finish(self) -> None:
-        """Say that no more bytes come. Raises MultipartError for a multipart that was cut off."""
-        if not self.finished:
-            raise MultipartError("the multipart ends before its closing boundary")
-
-    def _preamble(self) -> tuple[Event, ...] | None:
-        at = self._buffer.find(self._mark)
-        if at < 0:
-            self._keep_tail()
-            return None
-        return self._delimiter(at, ())
-
-    def _delimiter(self, at: int, before: tuple[Event, ...]) -> tuple[Event, ...] | None:
-        """The boundary stands at `at`: end of the multipart, or one more part."""
-        after = at + len(self._mark)
-        line_end = self._buffer.find(b"\r\n", after)
-        if self._buffer[after : after + 2] == b"--":
-            self.finished = True
-            self._buffer.clear()
-            return before
-        if line_end < 0:
-            if len(self._buffer) - after > _MAX_HEADER:
-                raise MultipartError("a boundary line never ends")
-            return None
-        if self._buffer[after:line_end].strip(b" \t"):
+def _parts(body: bytes, boundary: bytes) -> Iterator[Part]:
+    # A line break is put before the first byte so that a boundary at the very start is found, too.
+    data, mark = b"\r\n" + body, b"\r\n--" + boundary
+    at = _find(data, mark, 0)
+    while not data.startswith(b"--", at + len(mark)):
+        line_end = _find(data, b"\r\n", at + len(mark))
+        if data[at + len(mark) : line_end].strip(b" \t"):
             raise MultipartError("text after a boundary")
-        # Leave the line break: a part without headers has its blank line right here.
-        del self._buffer[:line_end]
-        self._step = self._headers
-        return before
+        # From that line break on: a part without headers has its blank line right here.
+        head_end = data.find(b"\r\n\r\n", line_end, line_end + _MAX_HEADER)
+        if head_end < 0:
+            raise MultipartError("the headers of a part never end")
+        headers = _read_headers(data[line_end:head_end])
+        # From the second line break on: an empty part is followed by its boundary at once.
+        at = _find(data, mark, head_end + 2)
+        yield Part(headers=headers, data=data[head_end + 4 : at])
 
-    def _headers(self) -> tuple[Event, ...] | None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > _MAX_HEADER:
-                raise MultipartError("the headers of a part never end")
-            return None
-        headers = _read_headers(bytes(self._buffer[:end]))
-        # Leave a line break again: an empty part is followed by its boundary at once.
-        del self._buffer[: end + 2]
-        self._step = self._first_data
-        return (PartBegin(headers=headers),)
 
-    def _first_data(self) -> tuple[Event, ...] | None:
-        if self._buffer.startswith(self._mark):
-            return self._end_of_part(0)
-        if len(self._buffer) < len(self._mark) and self._mark.startswith(bytes(self._buffer)):
-            return None
-        del self._buffer[:2]
-        self._step = self._data
-        return ()
-
-    def _data(self) -> tuple[Event, ...] | None:
-        at = self._buffer.find(self._mark)
-        if at > 0:
-            data = bytes(self._buffer[:at])
-            del self._buffer[:at]
-            return (PartData(data=data),)
-        if at == 0:
-            return self._end_of_part(0)
-        if data := self._keep_tail():
-            return (PartData(data=data),)
-        return None
-
-    def _end_of_part(self, at: int) -> tuple[Event, ...] | None:
-        return self._delimiter(at, (PartEnd(),))
-
-    def _keep_tail(self) -> bytes:
-        """Give out what cannot be the start of a boundary."""
-        spare = len(self._buffer) - len(self._mark) + 1
-        if spare <= 0:
-            return b""
-        data = bytes(self._buffer[:spare])
-        del self._buffer[:spare]
-        return data
+def _find(data: bytes, wanted: bytes, begin: int) -> int:
+    at = data.find(wanted, begin)
+    if at < 0:
+        raise MultipartError("the multipart ends before its closing boundary")
+    return at
 
 
 def _read_headers(block: bytes) -> tuple[tuple[str, str], ...]:
@@ -196,47 +137,3 @@ def _read_headers(block: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(
         (name.strip().lower(), value.strip()) for name, value in (line.split(":", 1) for line in lines)
     )
-
-
-class Multipart(Value):
-    """A multipart read whole; `root` is the part that `start` names, else the first."""
-
-    root: Part
-    parts: tuple[Part, ...]
-
-
-def parameters(content_type: str) -> tuple[str, dict[str, str]]:
-    """Media type in lower case and its parameters (names in lower case, values unquoted)."""
-    message = Message()
-    message["content-type"] = content_type.replace("\r", " ").replace("\n", " ")
-    found = message.get_params(unquote=True) or [("", "")]
-    return found[0][0].strip().lower(), {name.lower(): value for name, value in found[1:]}
-
-
-def read(content_type: str, body: bytes) -> Multipart:
-    """All parts of a multipart/related body. Raises MultipartError."""
-    kind, named = parameters(content_type)
-    if not kind.startswith("multipart/") or not named.get("boundary"):
-        raise MultipartError("the Content-Type announces no multipart with a boundary")
-    try:
-        reader = Reader(named["boundary"])
-    except UnicodeEncodeError:
-        raise MultipartError("the boundary is not ASCII") from None
-    parts: list[Part] = []
-    data = bytearray()
-    headers: tuple[tuple[str, str], ...] = ()
-    for event in reader.feed(body):
-        match event:
-            case PartBegin():
-                headers = event.headers
-            case PartData():
-                data += event.data
-            case PartEnd():
-                parts.append(Part(headers=headers, data=bytes(data)))
-                data.clear()
-    reader.finish()
-    if not parts:
-        raise MultipartError("the multipart has no part")
-    start = named.get("start", "").strip("<> ")
-    root = next((item for item in parts if start and item.content_id == start), parts[0])
-    return Multipart(root=root, parts=tuple(parts))

@@ -84,7 +84,7 @@ def registry_answer(
 
 def _root(content_type: str, body: bytes) -> etree._Element:
     try:
-        if mtom.parameters(content_type)[0].startswith("multipart/"):
+        if content_type.lstrip()[:10].lower() == "multipart/":
             body = mtom.read(content_type, body).root.data
         return parse(body)
     except mtom.MultipartError as error:

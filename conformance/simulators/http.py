@@ -4,7 +4,6 @@ import asyncio
 import re
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 import h11
 
-from conformance.simulators.threads import Listener, farewell, secured
+from conformance.simulators.threads import Listener, complain, farewell, secured
 
 MAX_BYTES = 60 * 1024 * 1024
 READ_SIZE = 16 * 1024
@@ -139,7 +138,7 @@ def _strictly(answer: Answer, connection: socket.socket, read: bytes) -> None:
         while _exchange(answer, connection, protocol):
             protocol.start_next_cycle()
     except h11.ProtocolError as error:
-        print(f"connection ended: {type(error).__name__}: {error}", file=sys.stderr)
+        complain(error)
 
 
 def _exchange(answer: Answer, connection: socket.socket, protocol: h11.Connection) -> bool:

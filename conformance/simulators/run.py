@@ -16,14 +16,14 @@ from conformance.simulators.mssante import Mailbox, listen
 from conformance.simulators.threads import Listener
 
 
-async def until_stopped() -> None:
-    """Wait for SIGTERM or SIGINT."""
+def stopped() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT. To be asked for before anybody is served."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C still raises KeyboardInterrupt
             loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop
 
 
 def ready(line: str) -> None:
@@ -44,7 +44,7 @@ async def dmp(
     judge: Judge = Judge.AT_ONCE,
 ) -> None:
     """Serve a DMP until stopped. HTTPS with `cert` and `key`, mutual with `client_ca`."""
-    simulator = DmpSimulator(options)
+    stop, simulator = stopped(), DmpSimulator(options)
     simulator.switch.set(mode, count)
     later = LaterDmp(simulator)
     tls = tls_context(cert, key, client_ca) if cert and key else None
@@ -57,7 +57,7 @@ async def dmp(
     ready(
         f"dmp simulator ready on {scheme}://{host}:{server.port}/repository (ledger {simulator.ledger.path})"
     )
-    await until_stopped()
+    await stop.wait()
     server.close()
     later.later.close()
     simulator.ledger.close()
@@ -78,7 +78,7 @@ async def mssante(
     judge: Judge = Judge.AT_ONCE,
 ) -> None:
     """Serve an operator until stopped; the control channel listens on the same host."""
-    mailbox = Mailbox(folder, delay)
+    stop, mailbox = stopped(), Mailbox(folder, delay)
     mailbox.switch.set(mode, count)
     later = LaterMailbox(mailbox)
     tls = tls_context(cert, key, client_ca) if cert and key else None
@@ -95,7 +95,7 @@ async def mssante(
         f"mssante simulator ready on smtp://{host}:{listening} "
         f"(control http://{host}:{side.port}, ledger {mailbox.ledger.path})"
     )
-    await until_stopped()
+    await stop.wait()
     mail.close()
     side.close()
     later.later.close()

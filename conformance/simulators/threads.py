@@ -3,15 +3,16 @@
 Through asyncio TLS costs several times as much, on the cores of the gateway that a simulated peer measures.
 """
 
+import os
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
 Converse = Callable[[socket.socket], None]
 """Speaks on one connection and closes it in the end."""
+STDERR = 2
 FAREWELL = 1.0
 """Seconds that the other side has for its part of the end of TLS."""
 
@@ -44,9 +45,14 @@ class Listener:
         try:
             self._converse(connection)
         except OSError as error:  # of the network, and of TLS
-            print(f"connection ended: {type(error).__name__}: {error}", file=sys.stderr)
+            complain(error)
         finally:
             connection.close()
+
+
+def complain(error: Exception) -> None:
+    """To stderr, past its buffer: a thread that holds its lock while the process ends would abort that."""
+    os.write(STDERR, f"connection ended: {type(error).__name__}: {error}\n".encode())
 
 
 def secured(connection: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:

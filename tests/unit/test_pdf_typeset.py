@@ -110,6 +110,33 @@ def test_long_reports_go_over_pages_that_each_name_the_patient() -> None:
         assert f"Page {number} / {len(found)}" in page
 
 
+def test_a_heading_never_ends_a_page() -> None:
+    """One of these counts of lines leaves room for the heading alone."""
+    ends = set()
+    for lines in range(43, 50):
+        sections = (
+            LetterSection(title="Résultats", paragraphs=("\n".join(["Normal."] * lines),)),
+            LetterSection(title="Conclusion", paragraphs=("Foie sans anomalie.",)),
+        )
+        found = pages(pdf.typeset(replace(MINIMAL, sections=sections), NOON))
+        assert ["Conclusion" in page for page in found] == ["Foie" in page for page in found]
+        ends.add(len(found))
+    assert ends == {1, 2}
+
+
+def test_headings_are_bookmarks_and_words_of_all_weights_share_a_font() -> None:
+    with pikepdf.open(io.BytesIO(pdf.typeset(LETTER, NOON))) as opened:
+        with opened.open_outline() as outline:
+            assert [one.title for one in outline.root] == [one.title for one in LETTER.sections]
+        (fonts,) = [page.Resources.Font for page in opened.pages]
+        assert len(fonts) == 1
+
+
+def test_words_are_not_cut_at_line_ends() -> None:
+    page = text_of(" ".join(["oesogastroduodénale"] * 40))
+    assert page.replace("\n", " ").count("oesogastroduodénale") == 40
+
+
 def test_columns_of_a_text_table_keep_their_spaces() -> None:
     page = text_of("Mesures    Droite   Gauche\nRein       11,2     10,9")
     nbsp = "\N{NO-BREAK SPACE}"

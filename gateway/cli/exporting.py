@@ -119,7 +119,7 @@ def _target(where: "Where", data_dir: Path) -> Iterator[tuple["Session", Path]]:
     from gateway.store import SchemaError, StoreLockedError
     from gateway.store.backup import put_in_place
     from gateway.store.connection import FolderLock, connect_writer, prepare
-    from gateway.store.session import SqliteSession
+    from gateway.store.sqlite_session import SqliteSession
 
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:

@@ -45,8 +45,8 @@ PER_RECIPIENT = frozenset({Destination.MSSANTE_PS, Destination.MSSANTE_PATIENT})
 
 
 class PlannedDelivery(Value):
-    """One future row of the ledger. `state`: PLANNED, BLOCKED or WITHHELD, PENDING for a deletion, which
-    needs no new document; `reason`: its finding code."""
+    """One future row of the ledger. `state`: PLANNED, BLOCKED or WITHHELD, PENDING for a deletion or a
+    ZAM, which need no new document; `reason`: its finding code."""
 
     destination: Destination
     action: Action

@@ -52,4 +52,7 @@ def owed(
         return None
     if destination in MAILS and not (recipient and recipient.address):
         return None
-    return PlannedDelivery(destination=Destination.ZAM, action=action, recipient=recipient)
+    # Due at once: it needs no document.
+    return PlannedDelivery(
+        destination=Destination.ZAM, action=action, recipient=recipient, state=DeliveryState.PENDING
+    )

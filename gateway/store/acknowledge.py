@@ -7,7 +7,7 @@ from gateway.model.version import Acknowledged
 from gateway.rules.acknowledgement import ENDS, owed
 from gateway.store import statements as named
 from gateway.store.moments import from_micros
-from gateway.store.rows import DeliveryRow
+from gateway.store.rows import delivery_row
 from gateway.store.session import Session
 
 _ASKED = '"acknowledge_reception":true'
@@ -48,23 +48,7 @@ def plan(session: Session, delivery_id: int, now: int) -> None:
     )
     if planned is None:
         return
-    row = DeliveryRow(
-        version_id=version_id,
-        report_id=report_id,
-        destination=planned.destination.value,
-        lane_recipient=f"delivery:{delivery_id}:{now}",
-        recipient=recipient,
-        action=planned.action.value,
-        state=DeliveryState.PENDING.value,
-        reason="",
-        attempts=0,
-        tries=0,
-        due_since=now,
-        next_try=now,
-        outcome=None,
-        created_at=now,
-        updated_at=now,
-    )
+    row = delivery_row(report_id, version_id, planned, now, lane=f"delivery:{delivery_id}:{now}")
     made = session.add(named.ADD_DELIVERY, row)
     row_told = {"delivery_id": made, "about": delivery_id, "told": encode(end).decode()}
     session.run(named.ADD_ACKNOWLEDGEMENT, row_told)

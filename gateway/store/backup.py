@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.store.connection import connect_reader
 from gateway.store.schema import check_revision
-from gateway.store.session import SqliteSession
+from gateway.store.sqlite_session import SqliteSession
 
 
 class BackupError(Exception):

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from gateway.store import schema
-from gateway.store.session import SqliteSession
+from gateway.store.sqlite_session import SqliteSession
 
 BUSY_MILLISECONDS = 5000
 PAGE = 8192

@@ -5,7 +5,8 @@ from pathlib import Path
 from gateway.ports import StoreUnavailableError
 from gateway.store.connection import connect_reader
 from gateway.store.schema import check_revision
-from gateway.store.session import Session, SqliteSession
+from gateway.store.session import Session
+from gateway.store.sqlite_session import SqliteSession
 
 Where = Path | str
 """The SQLite file, or `postgresql://…`."""

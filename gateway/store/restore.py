@@ -16,7 +16,8 @@ from gateway.store.backup import BackupError, put_in_place
 from gateway.store.connection import FolderLock, connect_writer
 from gateway.store.move import move
 from gateway.store.queries import StoreQueries
-from gateway.store.session import Session, SqliteSession
+from gateway.store.session import Session
+from gateway.store.sqlite_session import SqliteSession
 from gateway.store.tables import delivery
 
 RESTORED = "RESTORED"

@@ -6,6 +6,10 @@ By name a row of fifteen columns takes a third longer to write (SQLite).
 
 from typing import NamedTuple
 
+from gateway.model.base import encode
+from gateway.model.decision import PlannedDelivery
+from gateway.model.delivery import DeliveryState
+
 
 class MessageRow(NamedTuple):
     received_at: int
@@ -114,3 +118,29 @@ class AuditRow(NamedTuple):
     patient: str
     previous: str
     hash: str
+
+
+def delivery_row(
+    report_id: int, version_id: int, planned: PlannedDelivery, now: int, lane: str = ""
+) -> DeliveryRow:
+    """The row of what is owed from now on; due at once where nothing has to be made before. `lane`: another
+    one than that of its recipient."""
+    recipient = planned.recipient
+    due = now if planned.state is DeliveryState.PENDING else None
+    return DeliveryRow(
+        version_id=version_id,
+        report_id=report_id,
+        destination=planned.destination.value,
+        lane_recipient=lane or planned.lane,
+        recipient=encode(recipient).decode() if recipient is not None else None,
+        action=planned.action.value,
+        state=planned.state.value,
+        reason=planned.reason,
+        attempts=0,
+        tries=0,
+        due_since=due,
+        next_try=due,
+        outcome=None,
+        created_at=now,
+        updated_at=now,
+    )

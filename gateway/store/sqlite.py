@@ -15,7 +15,8 @@ from gateway.store.checkpoint import Checkpointer
 from gateway.store.claim import Claiming, next_due
 from gateway.store.connection import FolderLock, connect_reader, connect_writer, prepare, rewrite
 from gateway.store.moments import from_micros
-from gateway.store.session import Session, SqliteSession
+from gateway.store.session import Session
+from gateway.store.sqlite_session import SqliteSession
 from gateway.store.store import Chosen, Options, Store, paused_now
 from gateway.store.supersede import Withdraw
 from gateway.store.writer import GroupWriter

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gateway.model.base import encode
 from gateway.model.canonical import canonical
-from gateway.model.decision import PlannedDelivery, Verdict
+from gateway.model.decision import Verdict
 from gateway.model.delivery import DeliveryState
 from gateway.model.report import ImagingReport
 from gateway.model.submission import Action
@@ -16,7 +16,7 @@ from gateway.store import statements as named
 from gateway.store.artifacts import keep
 from gateway.store.known import KnownReports
 from gateway.store.moments import to_micros
-from gateway.store.rows import DeliveryRow, MessageReportRow, ReportRow, VersionRow
+from gateway.store.rows import DeliveryRow, MessageReportRow, ReportRow, VersionRow, delivery_row
 from gateway.store.session import Session
 from gateway.store.supersede import Withdraw, announced, make_way
 from gateway.store.withdrawal import recall
@@ -69,7 +69,7 @@ def settle(
         keep(session, blob)
     identities.name_report(session, site, report_id, report.patient, first=number == 1)
     version_id = _version(session, message_id, report_id, settled, report, identity)
-    rows = [_delivery_row(report_id, version_id, planned, now) for planned in plan]
+    rows = [delivery_row(report_id, version_id, planned, now) for planned in plan]
     given_up: list[str] = []
     if number > 1:
         rows, given_up = _make_way(session, report_id, rows, withdraw, now)
@@ -169,25 +169,3 @@ def _report(
         },
     )
     return row.id
-
-
-def _delivery_row(report_id: int, version_id: int, planned: PlannedDelivery, now: int) -> DeliveryRow:
-    recipient = planned.recipient
-    due = now if planned.state is DeliveryState.PENDING else None
-    return DeliveryRow(
-        version_id=version_id,
-        report_id=report_id,
-        destination=planned.destination.value,
-        lane_recipient=planned.lane,
-        recipient=encode(recipient).decode() if recipient is not None else None,
-        action=planned.action.value,
-        state=planned.state.value,
-        reason=planned.reason,
-        attempts=0,
-        tries=0,
-        due_since=due,
-        next_try=due,
-        outcome=None,
-        created_at=now,
-        updated_at=now,
-    )

@@ -9,7 +9,7 @@ from sqlalchemy import Executable
 from gateway.store import listings
 from gateway.store import statements as named
 from gateway.store.connection import connect_writer, prepare
-from gateway.store.session import compiled
+from gateway.store.sqlite_session import compiled
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from gateway.store.connection import connect_writer, prepare
 from gateway.store.place import reading
 from gateway.store.queries import StoreQueries
 from gateway.store.restore import RESTORED, distrust
-from gateway.store.session import LARGE, Session, SqliteSession
+from gateway.store.session import LARGE, Session
+from gateway.store.sqlite_session import SqliteSession
 from tests.postgres_support import Engine
 from tests.store_support import (
     DMP,

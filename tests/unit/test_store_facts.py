@@ -10,7 +10,7 @@ from gateway.model.people import Patient
 from gateway.store import audit
 from gateway.store.connection import connect_writer, prepare
 from gateway.store.rows import AuditRow
-from gateway.store.session import SqliteSession
+from gateway.store.sqlite_session import SqliteSession
 
 NOW = 1_700_000_000_000_000
 

@@ -10,7 +10,7 @@ from gateway.store import rows, tables
 from gateway.store import statements as named
 from gateway.store.connection import connect_writer, prepare
 from gateway.store.rows import AuditRow
-from gateway.store.session import SqliteSession
+from gateway.store.sqlite_session import SqliteSession
 
 ACTIONS = select(tables.audit.c.action).order_by(tables.audit.c.id)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.store.connection import connect_writer, prepare
-from gateway.store.session import Session, SqliteSession
+from gateway.store.session import Session
+from gateway.store.sqlite_session import SqliteSession
 from gateway.store.writer import GroupWriter
 
 

@@ -96,7 +96,7 @@ def test_only_known_ends_at_dmp_and_mail_are_told(
         assert (row.destination, row.recipient, row.state) == (
             Destination.ZAM,
             DOCTOR,
-            DeliveryState.PLANNED,
+            DeliveryState.PENDING,
         )
 
 

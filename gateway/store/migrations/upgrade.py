@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from gateway.store import nodes, schema
 from gateway.store.connection import FolderLock, connect_writer
 from gateway.store.place import Where
-from gateway.store.session import Session, SqliteSession
+from gateway.store.session import Session
+from gateway.store.sqlite_session import SqliteSession
 from gateway.store.tables import REVISION
 
 

@@ -112,7 +112,7 @@ def write(root: Path, requests: Sequence[FolderRequest]) -> tuple[bool | OSError
                     results[one] = error
 
     try:
-        for step in (_Folder.begin, _Folder.keep, _Folder.show):
+        for step in (_Folder.begin, _Folder.push, _Folder.keep, _Folder.show):
             each(step)
         shown = [one for one, result in results.items() if result is True]
         try:
@@ -146,7 +146,7 @@ class _Folder:
         self._replaces = False
 
     def begin(self) -> bool:
-        """The files aside, on their way to the disk; False: they are there already."""
+        """The files aside; False: they are there already."""
         self._replaces = _exists(self._place, self._request.name)
         if self._replaces:
             _clear(self._place, self._old)  # of a crash
@@ -167,7 +167,12 @@ class _Folder:
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(file, rest) :]
-            # Starts the writing and does not wait: the file system gives all files their place at once.
+        return True
+
+    def push(self) -> bool:
+        """Starts the writing and does not wait: the file system gives all files of all folders their place at
+        once, which it does for half the CPU when the last of them is there."""
+        for file in self._files[1:]:
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
         return True
 

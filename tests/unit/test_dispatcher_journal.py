@@ -1,7 +1,9 @@
 """The worker's journal: what is read back after any end of its writer."""
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,31 @@ def test_a_journal_written_anew_keeps_all_that_may_not_be_settled_yet(
     found = journal.recover(path).settlements
     assert {one.delivery_id for one in found} >= {*range(100 - WINDOW, 100), 10_000}
     assert found[-1].outcome.code == "DELIVERY-INTERRUPTED"
+
+
+def test_what_begins_to_leave_while_the_journal_is_written_anew_is_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`begun` comes in a thread of the sender: here in the very moment when the new file is put on disk."""
+    monkeypatch.setattr(journal, "_LINES", 3)
+    written = Journal(path, WINDOW)
+    written.started(TASK, MAIL, NOW, marks=True)
+    sender = threading.Thread(target=written.begun, args=(TASK, NOW))
+    real = os.fdatasync
+
+    def on_disk(file: int) -> None:
+        real(file)
+        if threading.current_thread() is threading.main_thread():
+            sender.start()
+            sender.join(0.1)  # it must wait
+
+    monkeypatch.setattr(os, "fdatasync", on_disk)
+    for number in range(3):
+        task = Task(kind="deliver", id=number)
+        written.ended(task, settlement(task))
+    sender.join()
+    written.close()
+    assert journal.recover(path).settlements[-1].outcome.kind is OutcomeKind.AMBIGUOUS
 
 
 def test_a_journal_is_held_as_long_as_its_worker_lives(path: Path) -> None:

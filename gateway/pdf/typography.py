@@ -67,8 +67,11 @@ def _paragraph(text: str) -> dict[str, str]:
     return {"text": "\n".join(line.rstrip() for line in _text(text).split("\n"))}
 
 
-def _rows(rows: tuple[tuple[str, str], ...]) -> list[list[str]]:
-    return [[_text(label), _text(value)] for label, value in rows]
+def _rows(rows: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """The pairs, and how wide the column of their labels is: em."""
+    longest = max((len(label) for label, _ in rows), default=0)
+    pairs = [[_text(label), _text(value)] for label, value in rows]
+    return {"wide": min(1 + 0.45 * longest, 17), "pairs": pairs}
 
 
 def _text(text: str) -> str:

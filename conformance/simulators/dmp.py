@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from cryptography import x509
 from lxml import etree
 
-from conformance.simulators import iti41, query, soap, update, vihf, xds_rules
+from conformance.simulators import iti41, query, soap, update, vihf, xds_faults, xds_rules
 from conformance.simulators.hold import Held
 from conformance.simulators.http import Request, Response
 from conformance.simulators.ledger import Ledger, safe_name
 from conformance.simulators.modes import Switch, control
 from conformance.simulators.registry import Registry
-from conformance.simulators.xds_rules import Fault, Submission
+from conformance.simulators.xds_faults import Fault, Submission
 
 FLAWS = frozenset({"half", "twice", "never"})
 MODES = frozenset({"ok", "500", "slow", "drop", "lost", "closed", "busy"}) | FLAWS
@@ -154,7 +154,7 @@ class DmpSimulator:
         try:
             self.schema.assertValid(iti41.without_bytes(request))
         except etree.DocumentInvalid as error:
-            return (Fault(xds_rules.METADATA, "schema", str(error)),)
+            return (Fault(xds_faults.METADATA, "schema", str(error)),)
         return ()
 
     def _authenticate(self, parsed: iti41.Parsed, now: datetime) -> None:

@@ -6,7 +6,7 @@ from lxml import etree
 
 from conformance.simulators import ebrim, mtom, soap, vihf
 from conformance.simulators.http import Request
-from conformance.simulators.xds_rules import Fault, Submission
+from conformance.simulators.xds_faults import Fault, Submission
 from conformance.xml import XmlRefusedError, parse, text_of
 
 XDSB = "urn:ihe:iti:xds-b:2007"

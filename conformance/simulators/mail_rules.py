@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from conformance.simulators import mime, xdm
 from conformance.simulators.forms import PATIENT
-from conformance.simulators.xds_rules import Fault
+from conformance.simulators.xds_faults import Fault
 from gateway.model.terms import INS_ROOTS
 
 PREFIX = "XDM/1.0/DDM+"

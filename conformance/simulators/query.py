@@ -8,7 +8,7 @@ from lxml import etree
 from conformance.simulators import ebrim, soap
 from conformance.simulators.http import Request, Response
 from conformance.simulators.registry import ARCHIVED, DELETED, Held, Registry
-from conformance.simulators.xds_rules import Fault
+from conformance.simulators.xds_faults import Fault
 
 QUERY = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
 STORED_QUERY = "urn:ihe:iti:2007:RegistryStoredQuery"

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from conformance.simulators import ebrim
 from conformance.simulators.ebrim import RegistryObject, first
-from conformance.simulators.xds_rules import Fault, Submission
+from conformance.simulators.xds_faults import Fault, Submission
 
 UUID_URN = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 APPROVED, DEPRECATED, ARCHIVED, DELETED = "Approved", "Deprecated", "Archived", "Deleted"

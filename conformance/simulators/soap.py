@@ -7,7 +7,7 @@ from lxml import etree
 
 from conformance.simulators.http import Request, Response
 from conformance.simulators.vihf import WSSE
-from conformance.simulators.xds_rules import Fault
+from conformance.simulators.xds_faults import Fault
 from conformance.xml import XmlRefusedError, parse, text_of
 
 ENV = "http://www.w3.org/2003/05/soap-envelope"

@@ -14,7 +14,7 @@ from conformance.simulators import ebrim, soap, vihf, xds_rules
 from conformance.simulators.ebrim import Metadata, first
 from conformance.simulators.http import Request, Response
 from conformance.simulators.registry import APPROVED, ARCHIVED, UUID_URN
-from conformance.simulators.xds_rules import METADATA, Fault, Submission
+from conformance.simulators.xds_faults import METADATA, Fault, Submission
 
 if TYPE_CHECKING:
     from conformance.simulators.dmp import DmpSimulator

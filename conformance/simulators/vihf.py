@@ -11,7 +11,7 @@ from lxml import etree
 
 from conformance.simulators.forms import PATIENT
 from conformance.simulators.signature import DS, SignatureRefusedError, verify
-from conformance.simulators.xds_rules import Fault
+from conformance.simulators.xds_faults import Fault
 from conformance.xml import text_of
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"

@@ -12,7 +12,7 @@ from lxml import etree
 
 from conformance.simulators import ebrim, xds_rules
 from conformance.simulators.ebrim import first
-from conformance.simulators.xds_rules import Fault, Submission
+from conformance.simulators.xds_faults import Fault, Submission
 from conformance.xml import XmlRefusedError, parse, text_of
 
 CDA = "{urn:hl7-org:v3}"

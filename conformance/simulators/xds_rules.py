@@ -3,51 +3,27 @@
 Each rule is one function from a submission to the faults that it finds; `RULES` is the list of them.
 """
 
-import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from conformance.simulators import ebrim, forms
-from conformance.simulators.ebrim import Metadata, RegistryObject, first, values
+from conformance.simulators.ebrim import first, values
+from conformance.simulators.xds_faults import METADATA, Fault, Rule, Submission, label, objects
+from conformance.simulators.xds_links import (
+    associations,
+    document_for_each_entry,
+    hash_and_size,
+    one_submission_set,
+)
 from gateway.model.terms import INS_ROOTS
 
 
-class Fault(NamedTuple):
-    """One broken rule. `code`: IHE error code, or WS-Security fault subcode; `place`: object and field."""
-
-    code: str
-    place: str
-    text: str
-
-
-class Submission(NamedTuple):
-    """Metadata with the bytes of its documents by entry id (the `Document/@id` of ITI-41)."""
-
-    metadata: Metadata
-    documents: dict[str, bytes]
-
-
-Rule = Callable[[Submission], Iterator[Fault]]
-
-METADATA = "XDSRegistryMetadataError"
-REPOSITORY = "XDSRepositoryMetadataError"
-
-
-def one_submission_set(submission: Submission) -> Iterator[Fault]:
-    count = len(submission.metadata.sets)
-    if count != 1:
-        yield Fault(METADATA, "RegistryObjectList", f"{count} submission sets instead of one")
-    if not submission.metadata.entries:
-        yield Fault(METADATA, "RegistryObjectList", "no document entry")
-
-
 def unique_ids(submission: Submission) -> Iterator[Fault]:
-    objects = _objects(submission)
-    seen = Counter(found.unique_id for found in objects)
-    for found in objects:
-        place = f"{_label(found)}.uniqueId"
+    named = objects(submission)
+    seen = Counter(found.unique_id for found in named)
+    for found in named:
+        place = f"{label(found)}.uniqueId"
         if not found.unique_id or len(found.unique_id) > 128:
             yield Fault(METADATA, place, "missing, or longer than 128 characters")
         elif seen[found.unique_id] > 1:
@@ -59,15 +35,15 @@ def unique_ids(submission: Submission) -> Iterator[Fault]:
     for entries in submission.metadata.sets:
         source = entries.identifier(ebrim.SET_IDS["XDSSubmissionSet.sourceId"])
         if not forms.OID.fullmatch(source) or len(source) > 64:
-            yield Fault(METADATA, f"{_label(entries)}.sourceId", "is not an OID of at most 64 characters")
+            yield Fault(METADATA, f"{label(entries)}.sourceId", "is not an OID of at most 64 characters")
 
 
 def identifiers_well_formed(submission: Submission) -> Iterator[Fault]:
-    for found in _objects(submission):
+    for found in objects(submission):
         schemes = ebrim.ENTRY_IDS if found.kind == "entry" else ebrim.SET_IDS
         for name, scheme in schemes.items():
             hits = [hit for hit in found.identifiers if hit.scheme == scheme]
-            place = f"{_label(found)}.{name.partition('.')[2]}"
+            place = f"{label(found)}.{name.partition('.')[2]}"
             if len(hits) != 1:
                 yield Fault(METADATA, place, f"{len(hits)} external identifiers instead of one")
             for hit in hits:
@@ -76,8 +52,8 @@ def identifiers_well_formed(submission: Submission) -> Iterator[Fault]:
 
 
 def patient(submission: Submission) -> Iterator[Fault]:
-    for found in _objects(submission):
-        place = f"{_label(found)}.patientId"
+    for found in objects(submission):
+        place = f"{label(found)}.patientId"
         match = forms.PATIENT.fullmatch(found.patient_id)
         if not match:
             yield Fault(METADATA, place, "is not <INS>^^^&<OID>&ISO^NH")
@@ -88,31 +64,31 @@ def patient(submission: Submission) -> Iterator[Fault]:
 
 def patient_of_a_mail(submission: Submission) -> Iterator[Fault]:
     """As for the DMP, or the local number of a patient whose INS is not qualified (X-MSS-INS: N)."""
-    if all(forms.LOCAL_PATIENT.fullmatch(found.patient_id) for found in _objects(submission)):
+    if all(forms.LOCAL_PATIENT.fullmatch(found.patient_id) for found in objects(submission)):
         yield from _one_patient(submission)
     else:
         yield from patient(submission)
 
 
 def _one_patient(submission: Submission) -> Iterator[Fault]:
-    if len({found.patient_id for found in _objects(submission)}) > 1:
+    if len({found.patient_id for found in objects(submission)}) > 1:
         yield Fault("XDSPatientIdDoesNotMatch", "patientId", "submission set and entries name two patients")
 
 
 def codes(submission: Submission) -> Iterator[Fault]:
-    for found in _objects(submission):
+    for found in objects(submission):
         wanted = ebrim.SINGLE_CODES if found.kind == "entry" else {"contentTypeCode": ebrim.CONTENT_TYPE}
         for name, scheme in wanted.items():
             count = len(found.codes(scheme))
             if count != 1:
-                yield Fault(METADATA, f"{_label(found)}.{name}", f"{count} classifications instead of one")
+                yield Fault(METADATA, f"{label(found)}.{name}", f"{count} classifications instead of one")
         for code in found.classifications:
             if code.scheme in (ebrim.ENTRY_AUTHOR, ebrim.SET_AUTHOR):
                 continue
             if not (code.code and code.coding_scheme and code.name) or code.classified != found.id:
                 yield Fault(
                     METADATA,
-                    f"{_label(found)}.{_code_name(code.scheme)}",
+                    f"{label(found)}.{_code_name(code.scheme)}",
                     "nodeRepresentation, codingScheme or Name is missing, or classifiedObject is another",
                 )
 
@@ -123,13 +99,13 @@ def imaging_class(submission: Submission) -> Iterator[Fault]:
         classes = [code.code for code in entry.codes(ebrim.SINGLE_CODES["classCode"])]
         expected = forms.CLASS_OF_TYPE.get(kinds[0] or "") if kinds else None
         if expected and classes and classes[0] != expected:
-            yield Fault(METADATA, f"{_label(entry)}.classCode", f"must be {expected} for this typeCode")
+            yield Fault(METADATA, f"{label(entry)}.classCode", f"must be {expected} for this typeCode")
 
 
 def confidentiality(submission: Submission) -> Iterator[Fault]:
     for entry in submission.metadata.entries:
         found = entry.codes(ebrim.CONFIDENTIALITY)
-        place = f"{_label(entry)}.confidentialityCode"
+        place = f"{label(entry)}.confidentialityCode"
         if not 1 <= len(found) <= 4:
             yield Fault(METADATA, place, f"{len(found)} codes instead of 1 to 4")
             continue
@@ -141,8 +117,8 @@ def confidentiality(submission: Submission) -> Iterator[Fault]:
 
 
 def authors(submission: Submission) -> Iterator[Fault]:
-    for found in _objects(submission):
-        place = f"{_label(found)}.author"
+    for found in objects(submission):
+        place = f"{label(found)}.author"
         scheme = ebrim.ENTRY_AUTHOR if found.kind == "entry" else ebrim.SET_AUTHOR
         hits = found.codes(scheme)
         if not hits:
@@ -158,13 +134,13 @@ def authors(submission: Submission) -> Iterator[Fault]:
 
 
 def slots(submission: Submission) -> Iterator[Fault]:
-    for found in _objects(submission):
+    for found in objects(submission):
         names = Counter(slot.name for slot in found.slots)
         for name, count in names.items():
             if count > 1:
-                yield Fault(METADATA, f"{_label(found)}.{name}", "the slot stands twice")
+                yield Fault(METADATA, f"{label(found)}.{name}", "the slot stands twice")
         for slot in found.slots:
-            place = f"{_label(found)}.{slot.name}"
+            place = f"{label(found)}.{slot.name}"
             if not slot.values or not all(slot.values):
                 yield Fault(METADATA, place, "the slot is empty")
             if len(slot.values) > 1 and slot.name not in forms.MANY_VALUES:
@@ -174,85 +150,44 @@ def slots(submission: Submission) -> Iterator[Fault]:
         required = forms.ENTRY_SLOTS if found.kind == "entry" else ("submissionTime",)
         for name in required:
             if name not in names:
-                yield Fault(METADATA, f"{_label(found)}.{name}", "the slot is missing")
+                yield Fault(METADATA, f"{label(found)}.{name}", "the slot is missing")
 
 
 def times(submission: Submission) -> Iterator[Fault]:
     sent = [first(found.slots, "submissionTime") for found in submission.metadata.sets]
-    for found in _objects(submission):
+    for found in objects(submission):
         for slot in found.slots:
             if slot.name.endswith("Time") and not all(forms.TIME.fullmatch(value) for value in slot.values):
-                yield Fault(METADATA, f"{_label(found)}.{slot.name}", "is not a UTC time without offset")
+                yield Fault(METADATA, f"{label(found)}.{slot.name}", "is not a UTC time without offset")
     for entry in submission.metadata.entries:
         start, stop = first(entry.slots, "serviceStartTime"), first(entry.slots, "serviceStopTime")
         if start and stop and start > stop:
-            yield Fault(METADATA, f"{_label(entry)}.serviceStopTime", "lies before serviceStartTime")
+            yield Fault(METADATA, f"{label(entry)}.serviceStopTime", "lies before serviceStartTime")
         if sent and sent[0] < first(entry.slots, "creationTime")[: len(sent[0])]:
             yield Fault(METADATA, "SubmissionSet.submissionTime", "lies before creationTime")
 
 
 def formats(submission: Submission) -> Iterator[Fault]:
     for entry in submission.metadata.entries:
-        label = _label(entry)
+        name = label(entry)
         if entry.object_type != ebrim.STABLE_DOCUMENT:
-            yield Fault(METADATA, f"{label}.objectType", "is not that of a stable document")
+            yield Fault(METADATA, f"{name}.objectType", "is not that of a stable document")
         if not entry.mime_type:
-            yield Fault(METADATA, f"{label}.mimeType", "missing")
+            yield Fault(METADATA, f"{name}.mimeType", "missing")
         if not entry.title:
-            yield Fault(METADATA, f"{label}.title", "missing")
+            yield Fault(METADATA, f"{name}.title", "missing")
         if not re.fullmatch(r"[a-z]{2}-[A-Z]{2}|art", first(entry.slots, "languageCode")):
-            yield Fault(METADATA, f"{label}.languageCode", "is not of the form fr-FR")
+            yield Fault(METADATA, f"{name}.languageCode", "is not of the form fr-FR")
         if not forms.XCN.fullmatch(first(entry.slots, "legalAuthenticator")):
-            yield Fault(METADATA, f"{label}.legalAuthenticator", "is not an XCN of the French profile")
+            yield Fault(METADATA, f"{name}.legalAuthenticator", "is not an XCN of the French profile")
         if not forms.SOURCE_PATIENT.fullmatch(first(entry.slots, "sourcePatientId")):
-            yield Fault(METADATA, f"{label}.sourcePatientId", "is not a CX with its authority and type")
+            yield Fault(METADATA, f"{name}.sourcePatientId", "is not a CX with its authority and type")
         known = {line.partition("|")[0] for line in values(entry.slots, "sourcePatientInfo")}
         if not {"PID-5", "PID-7", "PID-8"} <= known:
-            yield Fault(METADATA, f"{label}.sourcePatientInfo", "PID-5, PID-7 and PID-8 are needed")
+            yield Fault(METADATA, f"{name}.sourcePatientInfo", "PID-5, PID-7 and PID-8 are needed")
         for value in values(entry.slots, "urn:ihe:iti:xds:2013:referenceIdList"):
             if not forms.REFERENCE_ID.fullmatch(value):
-                yield Fault(METADATA, f"{label}.referenceIdList", "is not a CXi of JDV_J231")
-
-
-def associations(submission: Submission) -> Iterator[Fault]:
-    entries = {entry.id for entry in submission.metadata.entries}
-    sets = {found.id for found in submission.metadata.sets}
-    members: Counter[str] = Counter()
-    for link in submission.metadata.associations:
-        if link.type == ebrim.HAS_MEMBER:
-            members[link.target] += 1
-            if link.source not in sets or link.target not in entries:
-                yield Fault(METADATA, "HasMember", "does not lead from the submission set to an entry")
-            if first(link.slots, "SubmissionSetStatus") != "Original":
-                yield Fault(METADATA, "HasMember", "SubmissionSetStatus is not Original")
-        elif link.type == ebrim.RPLC:
-            if link.source not in entries or not link.target.startswith("urn:uuid:"):
-                yield Fault(METADATA, "RPLC", "must lead from an entry sent here to an entryUUID")
-        elif link.type != ebrim.SIGNS:
-            yield Fault(METADATA, "Association", "its type is not taken here")
-    for entry in entries:
-        if members[entry] != 1:
-            yield Fault(METADATA, "HasMember", f"{members[entry]} links to an entry instead of one")
-
-
-def document_for_each_entry(submission: Submission) -> Iterator[Fault]:
-    entries = {entry.id for entry in submission.metadata.entries}
-    for missing in sorted(entries - submission.documents.keys()):
-        yield Fault("XDSMissingDocument", missing, "this entry has no document")
-    for spare in sorted(submission.documents.keys() - entries):
-        yield Fault("XDSMissingDocumentMetadata", spare, "this document has no entry")
-
-
-def hash_and_size(submission: Submission) -> Iterator[Fault]:
-    for entry in submission.metadata.entries:
-        data = submission.documents.get(entry.id)
-        digest, size = first(entry.slots, "hash"), first(entry.slots, "size")
-        if not forms.SHA1.fullmatch(digest):
-            yield Fault(METADATA, f"{_label(entry)}.hash", "is not 40 hexadecimal digits")
-        elif data is not None and digest.lower() != hashlib.sha1(data, usedforsecurity=False).hexdigest():
-            yield Fault(REPOSITORY, f"{_label(entry)}.hash", "is not the SHA-1 of the bytes received")
-        if data is not None and size != str(len(data)):
-            yield Fault(REPOSITORY, f"{_label(entry)}.size", f"is not {len(data)}, the size received")
+                yield Fault(METADATA, f"{name}.referenceIdList", "is not a CXi of JDV_J231")
 
 
 METADATA_RULES: tuple[Rule, ...] = (
@@ -283,14 +218,6 @@ EXCHANGE_RULES: tuple[Rule, ...] = (*EXCHANGE_METADATA_RULES, document_for_each_
 def check(submission: Submission, rules: tuple[Rule, ...] = RULES) -> tuple[Fault, ...]:
     """All faults of a submission, in the order of the rules."""
     return tuple(fault for rule in rules for fault in rule(submission))
-
-
-def _objects(submission: Submission) -> tuple[RegistryObject, ...]:
-    return submission.metadata.entries + submission.metadata.sets
-
-
-def _label(found: RegistryObject) -> str:
-    return "DocumentEntry" if found.kind == "entry" else "SubmissionSet"
 
 
 _CODE_NAMES = {

@@ -6,7 +6,8 @@ from lxml import etree
 
 from conformance.schematron.official import schema_remarks
 from conformance.simulators import ebrim, mail_rules, xdm, xds_rules
-from conformance.simulators.xds_rules import EXCHANGE_METADATA_RULES, Fault, Submission
+from conformance.simulators.xds_faults import Fault, Submission
+from conformance.simulators.xds_rules import EXCHANGE_METADATA_RULES
 from conformance.validate.judgement import Judgement, Validators, joined, timed
 from conformance.validate.kinds import Kind
 from conformance.verdict import NO_SCHEMAS, Remark, Step

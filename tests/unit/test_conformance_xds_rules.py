@@ -11,7 +11,7 @@ from lxml import etree
 from conformance import pki
 from conformance.simulators import ebrim, mtom, vihf, xds_rules
 from conformance.simulators.signature import SignatureRefusedError, verify
-from conformance.simulators.xds_rules import Submission
+from conformance.simulators.xds_faults import Submission
 from tests.conformance.iti41 import CDA, PATIENT, Wish, assertion, request, sign, slot, submit_objects
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -20,6 +20,7 @@ SHOWN = (
     "tests/unit/test_hl7v2_*.py",
     "tests/unit/test_cda_*.py",
     "tests/unit/test_mapping_*.py",
+    "tests/unit/test_pdf_letter*.py",
     "tests/unit/test_rules_*.py",
     "tests/unit/test_explain.py",
     "tests/unit/test_broken_messages.py",

@@ -12,27 +12,35 @@ INDENT: Final = "  "
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML 1.0 cannot hold (§2.2); a sender's terminal codes, never content."""
 
+_CHILDLESS: Final[list["Element"]] = []
+_BARE: Final[dict[str, str]] = {}
+"""Shared by all elements that hold nothing, which most do: never filled."""
+
 
 class Element:
     """An element under its written name (`id`, `ps3-20:accessionNumber`); `tail` is the text behind it.
 
     Of what was read, names outside the namespaces of the header stand in Clark form (`gateway.cda.xml`). An
-    element does not know its parent: without cycles a document is freed at once.
+    element does not know its parent: without cycles a document is freed at once. `children` and `attributes`
+    are for reading; what is added goes through the parent of the next element, and `set`.
     """
 
     __slots__ = ("attributes", "children", "tag", "tail", "text")
 
     def __init__(self, tag: str, parent: "Element | None" = None) -> None:
         self.tag = tag
-        self.attributes: dict[str, str] = {}
-        self.children: list[Element] = []
+        self.attributes = _BARE
+        self.children = _CHILDLESS
         self.text = ""
         self.tail = ""
         if parent is not None:
-            parent.children.append(self)
+            if parent.children:
+                parent.children.append(self)
+            else:
+                parent.children = [self]
 
     def set(self, key: str, value: str) -> None:
-        self.attributes[key] = allowed(value)
+        self.attributes = {**self.attributes, key: allowed(value)}
 
     def get(self, key: str) -> str:
         """ "" for an attribute that is not there."""

@@ -43,9 +43,12 @@ class Writer:
     ) -> Element:
         """A child element of the HL7 namespace; empty attributes are left out."""
         node = Element(tag, parent)
-        for key, value in attributes.items():
-            if value:
-                node.attributes[key] = value if value.isprintable() else allowed(value)
+        for value in attributes.values():
+            if not value or not value.isprintable():
+                attributes = {key: allowed(one) for key, one in attributes.items() if one}
+                break
+        if attributes:
+            node.attributes = attributes
         if text:
             node.text = allowed(text)
         if source:

@@ -93,19 +93,24 @@ def _prolog_end(data: bytes) -> bytes:
 
 _PREFIXES: Final = {HL7: "", PS3_20: "ps3-20:", SDTC: "sdtc:", XSI: "xsi:"}
 _XSI: Final = f"{{{XSI}}}"
+_BODY: Final = f"{{{HL7}}}component/{{{HL7}}}structuredBody"
 
 
 def _tree(root: etree._Element, whole: bool) -> Element:
-    """The same elements as values; level by level, since strangers nest as deep as they like."""
+    """The same elements as values. Strangers nest as deep as they like: no call inside another."""
+    if not whole:
+        for body in root.findall(_BODY):
+            del body[:]
     names: dict[str, str] = {}
     top = _element(root, None, names)
-    pending = [(root, top)]
-    while pending:
-        source, made = pending.pop()
-        for one in source:
-            inner = _element(one, made, names)
-            if len(one) and (whole or inner.tag != "structuredBody"):
-                pending.append((one, inner))
+    around, made = [root], [top]  # the elements that are open, outermost first
+    for node in root.iterdescendants():
+        parent = node.getparent()
+        while around[-1] is not parent:
+            around.pop()
+            made.pop()
+        around.append(node)
+        made.append(_element(node, made[-1], names))
     return top
 
 
@@ -120,7 +125,8 @@ def _element(node: etree._Element, parent: Element | None, names: dict[str, str]
         if str(key).startswith("{"):
             attributes = {str(one).replace(_XSI, "xsi:"): value for one, value in attributes.items()}
             break
-    made.attributes = cast(dict[str, str], attributes)
+    if attributes:
+        made.attributes = cast(dict[str, str], attributes)
     made.text = node.text or ""
     made.tail = node.tail or ""
     return made

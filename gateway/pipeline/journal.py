@@ -1,7 +1,7 @@
 """What a worker was doing, in a file of its own, so that a crash of either process loses no outcome.
 
 The intake process settles outcomes; when it dies before, its restarted self reads them here. Lines are
-appended before and after each send, without fsync: they survive the death of any process (`kill -9`), which
+appended around each send, without fsync: they survive the death of any process (`kill -9`), which
 is what happens. Against a power cut, the line that says that an unrepeatable send begins is put on disk
 first (fdatasync): without it a mail could go out twice, all others are repeated without harm.
 
@@ -59,11 +59,12 @@ class Journal:
         self._write(Line(kind="working", task=task))
 
     def started(self, task: Task, destination: Destination, at: datetime, *, marks: bool) -> None:
-        """Before a send; `marks`: `begun` will follow when it really leaves."""
-        may_have_left = not marks and destination not in REPEATABLE
-        line = Line(kind="started", task=task, at=at, may_have_left=may_have_left)
-        self._open[task.id] = [self._write(line)]
-        if may_have_left:
+        """Before a send; `marks`: `begun` will follow when it really leaves. A line only where nothing will
+        tell, and it must not be repeated: of any other attempt without an end there is nothing to know."""
+        self._open[task.id] = []
+        if not marks and destination not in REPEATABLE:
+            line = Line(kind="started", task=task, at=at, may_have_left=True)
+            self._open[task.id].append(self._write(line))
             os.fdatasync(self._file)
 
     def begun(self, task: Task, at: datetime) -> None:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 POLL = 2.0
 """Seconds after which the store is asked again at the latest: another process may have retried something."""
-BREATH = 0.025
+BREATH = 0.05
 """Seconds from one claim to the next at least: a flood of commits does not claim after each of them."""
 
 QUIET = 0.1

@@ -59,13 +59,14 @@ class Journal:
         self._write(Line(kind="working", task=task))
 
     def started(self, task: Task, destination: Destination, at: datetime, *, marks: bool) -> None:
-        """Before a send; `marks`: `begun` will follow when it really leaves. A line only where nothing will
-        tell, and it must not be repeated: of any other attempt without an end there is nothing to know."""
+        """Before a send; `marks`: `begun` will follow when it really leaves. Of what may be repeated there is
+        nothing to know while it has no end: no line."""
         self._open[task.id] = []
-        if not marks and destination not in REPEATABLE:
-            line = Line(kind="started", task=task, at=at, may_have_left=True)
+        if destination not in REPEATABLE:
+            line = Line(kind="started", task=task, at=at, may_have_left=not marks)
             self._open[task.id].append(self._write(line))
-            os.fdatasync(self._file)
+            if not marks:
+                os.fdatasync(self._file)
 
     def begun(self, task: Task, at: datetime) -> None:
         """From here on the peer may have it. In any thread: it waits for the disk, others write meanwhile."""

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 LEAST = 0.025
 """Seconds from one settlement to the next at least: each is a commit, and pages are written once a commit."""
-GATHER, ENOUGH = 0.05, 24
+GATHER, ENOUGH = 0.1, 32
 """Seconds from one settlement to the next where fewer results have come. Eight reports in one cost half of
 what each costs alone; what is not settled yet holds a place in the hands of its worker."""
 MOST_BYTES = 1 << 20

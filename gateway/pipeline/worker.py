@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 WINDOW = 64
 """Tasks that one worker has at a time, from their claim to the commit of their result."""
-TOGETHER = 0.005
-"""Seconds in which reports are told in one frame."""
+TOGETHER = 0.02
+"""Seconds in which reports are told in one frame: each wakes the process of the intake."""
 _LATER = {"produce": "versions", "deliver": "deliveries"}
 """As the log counts what a worker that ends gives back."""
 

@@ -124,7 +124,7 @@ def test_a_heading_never_ends_a_page() -> None:
     assert ends == {1, 2}
 
 
-def test_headings_are_bookmarks_and_words_of_all_weights_share_a_font() -> None:
+def test_headings_are_bookmarks_and_all_words_share_a_font() -> None:
     with pikepdf.open(io.BytesIO(pdf.typeset(LETTER, NOON))) as opened:
         with opened.open_outline() as outline:
             assert [one.title for one in outline.root] == [one.title for one in LETTER.sections]

@@ -68,15 +68,16 @@ def deliveries(state: str, destination: str, limit: int, as_json: bool, config: 
     )
     show(rows, columns, as_json)
     if not as_json:
-        _held_up({row["destination"] for row in rows if row["state"] in ("pending", "waiting")}, config)
+        _held_up(rows, config)
 
 
-def _held_up(destinations: set[str], config: Path | None) -> None:
-    """Under the list: of those that are down, when they are asked again. That counts, not the next try of
-    each delivery."""
+def _held_up(deliveries: list[dict[str, Any]], config: Path | None) -> None:
+    """Under what is shown: which of the destinations that these wait for are down, and when they are asked
+    again. That counts, not the next try of each delivery."""
     from gateway.cli.operating import readiness
     from gateway.pipeline.watch import trouble
 
+    destinations = {row["destination"] for row in deliveries if row["state"] in ("pending", "waiting")}
     said = readiness(settings(config)) if destinations else None
     for name, down in sorted(said["circuits"].items() if said else ()):
         if name in destinations:
@@ -97,6 +98,7 @@ def delivery(identifier: int, as_json: bool, config: Path | None) -> None:
         field("remote_ids", pairs(row["remote_ids"]))
     made = [{**one, **one["outcome"]} for one in row["attempts_made"]]
     part("attempts", made, ("number", "started_at", "ended_at", "kind", "code", "detail"))
+    _held_up([row], config)
 
 
 def audit(
@@ -195,6 +197,7 @@ def message(identifier: int, raw: bool, as_json: bool, config: Path | None) -> N
         for found in judgement["findings"]:
             field("  document finding", _finding(found))
     part("deliveries", row["deliveries"], _OF_MESSAGE)
+    _held_up(row["deliveries"], config)
 
 
 _OF_MESSAGE = (

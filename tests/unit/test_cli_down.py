@@ -57,8 +57,12 @@ def test_doctor_says_it_with_what_waits() -> None:
     assert line.startswith(f"warning  dmp            {WORDS}; 1 deliveries wait, the oldest for ")
 
 
-def test_a_list_of_deliveries_says_it_below() -> None:
-    """What counts for them is the probe, not the next try of each."""
-    assert run("deliveries").splitlines()[-1] == f"dmp is {WORDS}"
+@pytest.mark.parametrize("asked", [("deliveries",), ("delivery", "1"), ("message", "1")])
+def test_what_shows_a_delivery_that_waits_says_it_below(asked: tuple[str, ...]) -> None:
+    """What counts for it is the probe, not its own next try."""
+    assert run(*asked).splitlines()[-1] == f"dmp is {WORDS}"
+
+
+def test_nobody_else_is_told() -> None:
     assert WORDS not in run("deliveries", "--destination", "folder")
     assert WORDS not in run("deliveries", "--json")

@@ -34,7 +34,7 @@ def doctor(as_json: bool, config: Path | None) -> None:
         emit(check._asdict() for check in checks)
     else:
         for check in checks:
-            print(f"{check.verdict:8} {check.subject:14} {check.text}")
+            print(f"{check.verdict:8} {check.subject:15} {check.text}")
     if any(check.verdict == "error" for check in checks):
         raise SystemExit(FAILED)
 

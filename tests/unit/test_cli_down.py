@@ -54,7 +54,7 @@ def run(*arguments: str) -> str:
 
 def test_doctor_says_it_with_what_waits() -> None:
     (line,) = [line for line in run("doctor").splitlines() if line.startswith("warning  dmp ")]
-    assert line.startswith(f"warning  dmp            {WORDS}; 1 deliveries wait, the oldest for ")
+    assert line.startswith(f"warning  dmp             {WORDS}; 1 deliveries wait, the oldest for ")
 
 
 @pytest.mark.parametrize("asked", [("deliveries",), ("delivery", "1"), ("message", "1")])

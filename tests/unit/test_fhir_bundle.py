@@ -100,4 +100,4 @@ def test_reading_marks_the_path_and_a_missing_element_is_no_place() -> None:
 
 def test_leaves_are_all_primitive_values_in_document_order() -> None:
     value = {"a": 1, "b": [{"c": None, "d": False}, "x"], "e": []}
-    assert list(leaves(value, "R")) == ["R.a", "R.b[0].d", "R.b[1]"]
+    assert list(leaves(value, "R")) == [("R.a", 1), ("R.b[0].d", False), ("R.b[1]", "x")]

@@ -17,6 +17,10 @@ MAX_BYTES: Final = 50 * 1024 * 1024
 """Cap of one document (architecture decision 21); the libxml2 limits are lifted only below it."""
 HUGE_FROM: Final = 8 * 1024 * 1024
 """libxml2 refuses text nodes above 10 MB by itself: larger documents need `huge_tree`."""
+MAX_TAGS: Final = 500_000
+MAX_DEPTH: Final = 256
+"""No report comes near: start and end tags of a document, elements inside each other (libxml2's own limit,
+which rises with `huge_tree`)."""
 
 ENCODINGS: Final = frozenset({"UTF-8", "US-ASCII", "ASCII", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252"})
 """Encodings in which `<!DOCTYPE` is the same nine bytes, so that the refusal below cannot be dodged."""
@@ -46,10 +50,12 @@ def parse(data: bytes, *, whole: bool = True) -> Element:
     write them; any other keeps its namespace (`{urn:x}name`, `{}name`).
 
     Raises CdaError for anything that is not well-formed, is too large, has a DOCTYPE or an encoding that
-    could hide one.
+    could hide one, or more tags or levels than any report.
     """
     if len(data) > MAX_BYTES:
         raise invalid(f"{len(data)} bytes, at most {MAX_BYTES} are read")
+    if data.count(b"<") > MAX_TAGS:
+        raise invalid(f"more than {MAX_TAGS} tags")
     declared = _ENCODING.match(data.removeprefix(_BOM)[:200])
     if declared and declared[1].decode("ascii").upper() not in ENCODINGS:
         raise invalid("encoding other than UTF-8")
@@ -111,6 +117,8 @@ def _tree(root: etree._Element, whole: bool) -> Element:
             made.pop()
         around.append(node)
         made.append(_element(node, made[-1], names))
+        if len(around) > MAX_DEPTH:
+            raise invalid(f"elements nested deeper than {MAX_DEPTH}")
     return top
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway import cda
 from gateway.cda.reader_parts import format_ts, iso_date
-from gateway.cda.xml import MAX_BYTES
+from gateway.cda.xml import HUGE_FROM, MAX_BYTES, MAX_DEPTH, MAX_TAGS
 from gateway.model.base import replace
 from gateway.model.people import IdentityStatus
 from gateway.model.terms import DCM, Address, Identifier
@@ -200,6 +200,22 @@ def test_what_is_no_cda_is_refused_with_its_reason(data: bytes, detail: str) -> 
 def test_a_document_above_the_cap_is_refused_unread() -> None:
     with pytest.raises(cda.CdaError, match="at most"):
         cda.read(b" " * (MAX_BYTES + 1))
+
+
+def test_more_tags_than_any_report_has_are_refused_unread() -> None:
+    with pytest.raises(cda.CdaError, match="tags"):
+        cda.read(MINIMAL % (b"<a/>" * MAX_TAGS))
+    assert cda.read(MINIMAL % (b"<a/>" * 1000)).unique_id == "1.2.3"
+
+
+@pytest.mark.parametrize("blanks", [0, HUGE_FROM], ids=["small", "huge"])
+def test_elements_nested_deeper_than_any_report_are_refused(blanks: int) -> None:
+    """Above 8 MB libxml2 itself takes 2048 levels, more than a recursion."""
+    deep = b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH
+    data = MINIMAL % (b"<title>" + deep + b"</title>" + b" " * blanks)
+    with pytest.raises(cda.CdaError):
+        cda.letter(data)
+    assert [found.code for found in cda.check(data)] == ["CDA-INVALID"]
 
 
 def test_a_large_pdf_below_the_cap_is_read() -> None:

@@ -141,7 +141,7 @@ class StoreReader:
         was being sent may have arrived.
         """
         before = self._session.rows(named.PREDECESSORS, lane)
-        for _, made, outcome, _ in before:
+        for _, made, outcome, *_ in before:
             last = decode(outcome.encode(), Outcome) if outcome is not None else None
             if last is not None and last.kind is OutcomeKind.DELIVERED:
                 ids = last.remote_ids if made != Action.DELETE else ()

@@ -344,7 +344,7 @@ DOCUMENT_HASHES = (
     .order_by(document.c.position)
 )
 PREDECESSORS = (
-    select(delivery.c.id, delivery.c.action, delivery.c.outcome, delivery.c.version_id)
+    select(delivery.c.id, delivery.c.action, delivery.c.outcome, delivery.c.version_id, delivery.c.state)
     .where(_in_lane, delivery.c.id < bindparam("delivery_id"))
     .order_by(delivery.c.id.desc())
 )

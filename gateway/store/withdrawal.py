@@ -66,7 +66,7 @@ def drop_idle(session: Session, lane: dict[str, Any], now: int) -> None:
         gone = left(session, number)
         if action != Action.DELETE:
             arrived, settled = arrived or gone, settled and DeliveryState(state).settled
-        elif gone:
+        elif gone and state not in _NOT_DONE:
             arrived = False
         elif state in _STANDING and settled and not arrived:
             _cancel(session, lane["report_id"], number, lane["destination"], state, now)
@@ -79,10 +79,10 @@ def to_delete(session: Session, lane: dict[str, Any]) -> tuple[int, RemoteIds]:
     Raises ValueError when nothing left: `drop_idle` lets no such deletion stand.
     """
     version = 0
-    for number, made, outcome, version_id in session.rows(named.PREDECESSORS, lane):
+    for number, made, outcome, version_id, state in session.rows(named.PREDECESSORS, lane):
         gone = left(session, number)
         if made == Action.DELETE:
-            if gone:
+            if gone and state not in _NOT_DONE:
                 break
             continue
         if gone:

@@ -186,6 +186,22 @@ async def test_a_deletion_that_was_given_up_may_be_asked_for_again(lanes: Lanes)
     assert len(lanes.ledger()) == 3, "and not twice"
 
 
+async def test_a_deletion_of_unknown_end_that_was_given_up_may_be_asked_for_again(lanes: Lanes) -> None:
+    """Nobody knows whether it arrived: the document counts as being where it was."""
+    await lanes.version(planned(DMP))
+    await lanes.produce()
+    await lanes.all_arrive()
+    await lanes.withdraw()
+    (deletion,) = await lanes.due()
+    await lanes.settle(deletion, K.AMBIGUOUS)
+    await lanes.store.cancel(deletion.id)
+    await lanes.withdraw()
+    (again,) = await lanes.due()
+    assert again.id != deletion.id
+    job = lanes.reader.job(again.id, 1)
+    assert (job.action, job.version.identity.document_id) == ("delete", "2.25.1")
+
+
 async def test_a_deletion_that_failed_waits_for_a_person(lanes: Lanes) -> None:
     await lanes.version(planned(DMP))
     await lanes.produce()

@@ -27,10 +27,12 @@ QUIET = 0.1
 mostly their results come before, and the question would be in vain."""
 UNEVEN = 16
 """Tasks that one worker may have more than another."""
-PRESSED, FEW = 12, 2
+PRESSED, FEW = 12, 1
 """Messages waiting for their answers from which on senders wait for each other (3 wait at 500 a second), and
 tasks that a worker has meanwhile. Intake has priority, and that of its process does not spare it what results
 make it write. A little goes on all the same: who presses for hours stops no delivery."""
+PRESSED_FOR = 0.5
+"""Seconds that it counts after it was seen: a moment's ease would fill the hands of all workers."""
 SETTLED_BEFORE = timedelta(seconds=5)
 """A gate hears of a failure when it is written, or so much later."""
 
@@ -42,6 +44,7 @@ class Handing:
         self._store, self._settings, self._clock = store, settings, clock
         self.links: list[Link] = []
         self.waiting: Callable[[], int] = lambda: 0
+        self._pressed_until = 0.0
         self._wake = asyncio.Event()
         self._not_before = 0.0
         self._gates: Gates | None = None
@@ -129,7 +132,10 @@ class Handing:
     def _free(self) -> int:
         """Tasks that may be handed out now."""
         free = sum(link.room for link in self.links)
-        if self.waiting() < PRESSED:
+        now = monotonic()
+        if self.waiting() >= PRESSED:
+            self._pressed_until = now + PRESSED_FOR
+        if now >= self._pressed_until:
             return free
         few = FEW * sum(link.alive for link in self.links)
         return max(0, min(free, few - sum(len(link.tasks) for link in self.links)))

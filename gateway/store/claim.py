@@ -180,10 +180,10 @@ class Claiming:
 def share(limit: int, versions: list[int], ready: list[Due]) -> tuple[list[int], list[Due]]:
     """What of both fits the limit.
 
-    Production comes first, but while deliveries are ready too it takes half of the room: a long queue of
-    production would else keep the network idle.
+    Production comes first, but while deliveries are ready too it takes half of the room, and not the last
+    place: a long queue of production would else keep the network idle.
     """
-    half = max((limit + 1) // 2, limit - len(ready))
+    half = max(limit // 2, limit - len(ready))
     versions = versions[: min(half, limit)]
     return versions, ready[: limit - len(versions)]
 

@@ -141,6 +141,15 @@ async def test_two_claims_at_once_never_hand_out_the_same(store: Store) -> None:
     assert sorted(ids) == list(range(1, 21))
 
 
+async def test_where_only_one_task_fits_what_is_made_goes_first(store: Store) -> None:
+    await store.commit(received("1"), concluding(planned(FOLDER), order="CR1"))
+    (task,) = await store.claim(1)
+    await store.settle((Produced(version_id=task.id, documents=(document(),)),))
+    await store.commit(received("2"), concluding(planned(FOLDER), order="CR2"))
+    assert [one.kind for one in await store.claim(1)] == ["deliver"]
+    assert [one.kind for one in await store.claim(1)] == ["produce"]
+
+
 async def test_while_deliveries_are_ready_production_takes_half_of_the_room(store: Store) -> None:
     for number in range(4):
         await take(store, planned(DMP), order=f"A{number}")

@@ -1,13 +1,14 @@
 """Who of several workers gets a task: the one that has the documents of its version in memory; and hardly any
 does while senders wait for each other."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from gateway.config import Settings
-from gateway.pipeline.handing import FEW, PRESSED, UNEVEN, Handing
+from gateway.pipeline.handing import FEW, PRESSED, PRESSED_FOR, UNEVEN, Handing
 from gateway.pipeline.link import Link
 from gateway.ports import Task
 from gateway.store import SqliteStore, SystemClock
@@ -89,4 +90,5 @@ async def test_while_senders_wait_for_each_other_a_worker_has_few_tasks_and_neve
     await handing._hand_out(tasks([2, 3, 4]))
     assert handing._free() == 0
     handing.waiting = lambda: PRESSED - 1
+    await asyncio.sleep(PRESSED_FOR)
     assert handing._free() == first.room + second.room > 0

@@ -19,8 +19,10 @@ HUGE_FROM: Final = 8 * 1024 * 1024
 """libxml2 refuses text nodes above 10 MB by itself: larger documents need `huge_tree`."""
 MAX_TAGS: Final = 500_000
 MAX_DEPTH: Final = 256
+MAX_ATTRIBUTES: Final = 64
 """No report comes near: start and end tags of a document, elements inside each other (libxml2's own limit,
-which rises with `huge_tree`)."""
+which rises with `huge_tree`), attributes of one element (lxml needs the square of their number to read them:
+100 000 held a core for 40 s)."""
 
 ENCODINGS: Final = frozenset({"UTF-8", "US-ASCII", "ASCII", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252"})
 """Encodings in which `<!DOCTYPE` is the same nine bytes, so that the refusal below cannot be dodged."""
@@ -128,6 +130,8 @@ def _element(node: etree._Element, parent: Element | None, names: dict[str, str]
     if tag is None:
         tag = names[clark] = _written(clark if clark.startswith("{") else f"{{}}{clark}")
     made = Element(tag, parent)
+    if len(node.attrib) > MAX_ATTRIBUTES:
+        raise invalid(f"an element of more than {MAX_ATTRIBUTES} attributes")
     attributes = dict(node.items())
     for key in attributes:
         if str(key).startswith("{"):

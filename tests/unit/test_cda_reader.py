@@ -7,7 +7,7 @@ import pytest
 
 from gateway import cda
 from gateway.cda.reader_parts import format_ts, iso_date
-from gateway.cda.xml import HUGE_FROM, MAX_BYTES, MAX_DEPTH, MAX_TAGS
+from gateway.cda.xml import HUGE_FROM, MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_TAGS
 from gateway.model.base import replace
 from gateway.model.people import IdentityStatus
 from gateway.model.terms import DCM, Address, Identifier
@@ -216,6 +216,15 @@ def test_elements_nested_deeper_than_any_report_are_refused(blanks: int) -> None
     with pytest.raises(cda.CdaError):
         cda.letter(data)
     assert [found.code for found in cda.check(data)] == ["CDA-INVALID"]
+
+
+def test_an_element_of_more_attributes_than_any_report_has_is_refused() -> None:
+    def document(number: int) -> bytes:
+        return MINIMAL % (b"<a " + b" ".join(b'a%d=""' % one for one in range(number)) + b"/>")
+
+    with pytest.raises(cda.CdaError, match="attributes"):
+        cda.read(document(MAX_ATTRIBUTES + 1))
+    assert cda.read(document(MAX_ATTRIBUTES)).unique_id == "1.2.3"
 
 
 def test_a_large_pdf_below_the_cap_is_read() -> None:

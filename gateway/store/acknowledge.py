@@ -6,6 +6,7 @@ from gateway.model.submission import Action, Recipient, SubmissionContext
 from gateway.model.version import Acknowledged
 from gateway.rules.acknowledgement import ENDS, owed
 from gateway.store import statements as named
+from gateway.store import work_statements as work
 from gateway.store.moments import from_micros
 from gateway.store.rows import delivery_row
 from gateway.store.session import Session
@@ -20,13 +21,13 @@ def plan(session: Session, delivery_id: int, now: int) -> None:
     It may go at once: it needs no document. Each has a lane of its own, so that one creator who does not
     answer holds nothing up.
     """
-    row = session.row(named.ENDED, {"delivery_id": delivery_id})
+    row = session.row(work.ENDED, {"delivery_id": delivery_id})
     if row is None:
         return
     version_id, report_id, destination, action, recipient, state, reason, outcome, ended_at = row
     if DeliveryState(state) not in ENDS:
         return
-    found = session.row(named.CONTEXT, {"version_id": version_id})
+    found = session.row(work.CONTEXT, {"version_id": version_id})
     if found is None or _ASKED not in found[0]:
         return
     end = Acknowledged(
@@ -56,5 +57,5 @@ def plan(session: Session, delivery_id: int, now: int) -> None:
 
 def told(session: Session, delivery_id: int) -> Acknowledged | None:
     """What the ZAM `delivery_id` tells; None when it is no ZAM."""
-    row = session.row(named.TOLD, {"delivery_id": delivery_id})
+    row = session.row(work.TOLD, {"delivery_id": delivery_id})
     return decode(row[0].encode(), Acknowledged) if row is not None else None

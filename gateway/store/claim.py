@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.model.delivery import Destination
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import statements as named
+from gateway.store import claim_statements as named
 from gateway.store.session import Session
 
 Lane = tuple[int, str, str]

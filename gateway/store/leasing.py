@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gateway.model.delivery import Destination
 from gateway.ports import Produced, Settlement, Task
-from gateway.store import statements as named
+from gateway.store import claim_statements as claims
 from gateway.store.claim import WHENEVER, Due, share
 from gateway.store.nodes import key
 from gateway.store.session import Session
@@ -21,8 +21,8 @@ def _free(kind: str, column: Any) -> Any:
     return not_(taken.correlate(delivery))
 
 
-_VERSIONS = named.PLANNED_VERSIONS.where(_free("produce", delivery.c.version_id))
-_DUE = named.DUE.where(_free("deliver", delivery.c.id)).with_for_update(of=delivery, skip_locked=True)
+_VERSIONS = claims.PLANNED_VERSIONS.where(_free("produce", delivery.c.version_id))
+_DUE = claims.DUE.where(_free("deliver", delivery.c.id)).with_for_update(of=delivery, skip_locked=True)
 _TAKE = (
     # A node that was faster has it.
     insert(lease)

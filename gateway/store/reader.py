@@ -22,6 +22,7 @@ from gateway.model.version import DeliveryJob, Document, DocumentKind, ReportVer
 from gateway.ports import StoreUnavailableError, Task
 from gateway.rules.commands import MASKS
 from gateway.store import statements as named
+from gateway.store import work_statements as work
 from gateway.store.acknowledge import told
 from gateway.store.identities import forbidden
 from gateway.store.place import Where, reading
@@ -100,7 +101,7 @@ class StoreReader:
     def job(self, delivery_id: int, attempt: int) -> DeliveryJob:
         """See `ports.WorkReader`; LookupError also when the delivery may not be sent any more (cancelled)."""
         with self._readable():
-            row = self._session.row(named.JOB, {"delivery_id": delivery_id})
+            row = self._session.row(work.JOB, {"delivery_id": delivery_id})
             if row is None or DeliveryState(row[6]) not in _SENDABLE:
                 raise LookupError(f"delivery {delivery_id} is not to be sent")
             version_id, report_id, destination, lane_recipient, recipient, action, state, reason, *rest = row
@@ -183,7 +184,7 @@ class StoreReader:
 
     def _confirmed(self, version: ReportVersion, documents: tuple[Document, ...]) -> bool:
         """The store holds these: another worker may have made others, and was faster."""
-        rows = self._session.rows(named.DOCUMENT_HASHES, {"version_id": version.version_id})
+        rows = self._session.rows(work.DOCUMENT_HASHES, {"version_id": version.version_id})
         self._fresh.discard(version.version_id)
         return [sha256 for (sha256,) in rows] == [one.sha256 for one in documents]
 
@@ -203,7 +204,7 @@ class StoreReader:
             self._forget(next(iter(self._kept)))
 
     def _version(self, version_id: int) -> ReportVersion:
-        row = self._session.row(named.VERSION, {"version_id": version_id})
+        row = self._session.row(work.VERSION, {"version_id": version_id})
         if row is None:
             raise LookupError(f"no report version {version_id}")
         _, identity, report, context = row
@@ -224,7 +225,7 @@ class StoreReader:
         return tuple(
             Document(kind=DocumentKind(kind), sha256=sha256, media_type=media_type, title=title, data=data)
             for kind, sha256, media_type, title, data in self._session.rows(
-                named.DOCUMENTS, {"version_id": version_id}
+                work.DOCUMENTS, {"version_id": version_id}
             )
         )
 

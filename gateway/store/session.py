@@ -8,7 +8,7 @@ from sqlalchemy import Executable, Insert
 from sqlalchemy.engine import Dialect
 
 from gateway.model.people import Patient
-from gateway.store.statements import Sql, sql
+from gateway.store.sql import Sql, sql
 
 Params = Mapping[str, Any]
 Values = Params | tuple[Any, ...]

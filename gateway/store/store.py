@@ -24,6 +24,7 @@ from gateway.ports import (
     Task,
 )
 from gateway.store import acknowledge, audit, operate
+from gateway.store import claim_statements as claims
 from gateway.store import statements as named
 from gateway.store.intake import take
 from gateway.store.moments import to_micros
@@ -155,7 +156,7 @@ class Store(ABC):
 
     async def hasten(self, destination: Destination, since: datetime) -> None:
         values = {"destination": destination.value, "now": self._now(), "since": to_micros(since)}
-        await self._writer.submit(lambda session: session.run(named.HASTEN, values), later=True)
+        await self._writer.submit(lambda session: session.run(claims.HASTEN, values), later=True)
         self._notify()
 
     @abstractmethod
@@ -275,9 +276,9 @@ class Store(ABC):
         back = self._setback.since(now)
         if back:
             log.warning("the clock was set back", extra={"seconds": back // 1_000_000})
-            change, values = named.SET_BACK, {"now": now, "back": back}
+            change, values = claims.SET_BACK, {"now": now, "back": back}
         elif first:
-            change, values = named.CUT_WAITS, {"limit": now + self._retry.longest}
+            change, values = claims.CUT_WAITS, {"limit": now + self._retry.longest}
         else:
             return
         try:

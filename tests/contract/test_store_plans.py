@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Executable
 
+from gateway.store import claim_statements as claims
 from gateway.store import listings
 from gateway.store import statements as named
 from gateway.store.connection import connect_writer, prepare
@@ -40,17 +41,17 @@ LANE = "delivery_by_lane (report_id=? AND destination=? AND lane_recipient=? AND
         (named.DUPLICATE, ["sqlite_autoindex_message_1 (dedupe_key=?)"]),
         (named.REPORT_OF_SET, ["sqlite_autoindex_report_1 (site=? AND set_key=?)"]),
         (named.ARTIFACT_KNOWN, ["sqlite_autoindex_artifact_1 (sha256=?)"]),
-        (named.PLANNED_VERSIONS, ["SCAN delivery USING INDEX delivery_planned"]),
+        (claims.PLANNED_VERSIONS, ["SCAN delivery USING INDEX delivery_planned"]),
         (
-            named.DUE,
+            claims.DUE,
             [
                 "delivery_due (destination=? AND next_try<?)",
                 f"SEARCH earlier USING COVERING INDEX {LANE}",
                 "sqlite_autoindex_document_1 (version_id=?)",
             ],
         ),
-        (named.HASTEN, ["delivery_due (destination=? AND next_try>?)"]),
-        (named.NEXT_DUE, ["COVERING INDEX delivery_due (destination=? AND next_try>?)"]),
+        (claims.HASTEN, ["delivery_due (destination=? AND next_try>?)"]),
+        (claims.NEXT_DUE, ["COVERING INDEX delivery_due (destination=? AND next_try>?)"]),
         (named.DELIVERY_STATE, ["INTEGER PRIMARY KEY (rowid=?)"]),
         (named.VERSION_DELIVERIES, ["INDEX delivery_by_version (version_id=?)"]),
         (named.PREDECESSORS, [LANE]),

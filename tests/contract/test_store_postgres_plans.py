@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy import Executable
 
+from gateway.store import claim_statements as claims
 from gateway.store import leasing, listings, nodes
 from gateway.store import statements as named
 from gateway.store.postgres_session import _compiled
@@ -48,7 +49,7 @@ def filled(postgres_server: Server) -> str:
         (named.DUPLICATE, ["message_dedupe_key_key"]),
         (named.REPORT_OF_SET, ["report_by_set"]),
         (named.ARTIFACT_KNOWN, ["artifact_pkey"]),
-        (named.NEXT_DUE, ["delivery_due"]),
+        (claims.NEXT_DUE, ["delivery_due"]),
         (named.VERSION_DELIVERIES, ["delivery_by_version"]),
         (named.LANE, ["delivery_by_lane"]),
         (leasing._VERSIONS, ["delivery_planned", "lease_pkey"]),

@@ -27,6 +27,16 @@ class Served(NamedTuple):
     pid: int = 0
 
 
+class Measured(NamedTuple):
+    """As fast as it goes and, where tried, at a steady rate; each with what was delivered meanwhile."""
+
+    title: str
+    fast: Figures
+    delivered: int
+    paced: Figures | None = None
+    delivered_paced: int = 0
+
+
 @contextmanager
 def process(
     command: list[str], ready: str, log: Path, environment: dict[str, str] | None = None
@@ -95,8 +105,9 @@ def run(
     print(f"{connections} connections, {seconds:g} s each, workers {workers}, {os.cpu_count()} cores")
     for size in (SIZE, LARGE):
         with tempfile.TemporaryDirectory(dir=folder, prefix="gateway-bench-") as name:
+            outbox = Path(name) / "deliver" / "gateway" / "outbox"
             measured = [
-                (title, *_measure(server, size, connections=connections, seconds=seconds, rate=rate))
+                _measure(title, server, outbox, size, connections=connections, seconds=seconds, rate=rate)
                 for title, server in _servers(Path(name), size, workers, peers)
             ]
         _table(size, rate, measured)
@@ -123,8 +134,15 @@ def _servers(
 
 
 def _measure(
-    server: AbstractContextManager[Served], size: int, *, connections: int, seconds: float, rate: float
-) -> tuple[Figures, Figures | None]:
+    title: str,
+    server: AbstractContextManager[Served],
+    outbox: Path,
+    size: int,
+    *,
+    connections: int,
+    seconds: float,
+    rate: float,
+) -> Measured:
     """As fast as it goes; for small messages also at a steady rate."""
 
     def fast(seconds: float, name: str) -> Figures:
@@ -135,23 +153,37 @@ def _measure(
 
     with server as served:
         fast(1.0, "w")
+        before = _folders(outbox)
         figures = fast(seconds, "c")
+        delivered = _folders(outbox) - before
         if size != SIZE:
-            return figures, None
+            return Measured(title, figures, delivered)
+        before = _folders(outbox)
         prefix = f"s{time.time_ns()}"
-        paced = steady(served.port, connections=connections, seconds=seconds, rate=rate, prefix=prefix)
-        return figures, asyncio.run(paced)
+        paced = asyncio.run(
+            steady(served.port, connections=connections, seconds=seconds, rate=rate, prefix=prefix)
+        )
+        return Measured(title, figures, delivered, paced, _folders(outbox) - before)
 
 
-def _table(size: int, rate: float, measured: list[tuple[str, Figures, Figures | None]]) -> None:
-    batched, single = (fast.rate for _, fast, _ in measured[:2])
-    steady_title = f"p99 ms at {rate:g}/s" if size == SIZE else ""
-    title = f"ORU of {size // 1024} kB"
+def _folders(outbox: Path) -> int:
+    return sum(1 for _ in outbox.glob("[!.]*"))
+
+
+def _table(size: int, rate: float, measured: list[Measured]) -> None:
+    batched, single = (one.fast.rate for one in measured[:2])
     ratios = f"{'of batched':>12}{'of single':>11}"
-    print(f"{title:38}{'ack/s':>8}{ratios}{'p50 ms':>8}{'p99 ms':>8}{'refused':>9}{steady_title:>17}")
-    for name, fast, paced in measured:
+    title = f"ORU of {size // 1024} kB"
+    steady_title = f"{f'p99 ms at {rate:g}/s':>17}{'deliv/s':>9}" if size == SIZE else ""
+    print(
+        f"{title:38}{'ack/s':>8}{ratios}{'p50 ms':>8}{'p99 ms':>8}{'refused':>9}{'deliv/s':>9}{steady_title}"
+    )
+    for one in measured:
+        fast, paced = one.fast, one.paced
         refused = fast.refused + (paced.refused if paced is not None else 0)
-        line = f"{name:38}{fast.rate:8.0f}{fast.rate / batched:12.2f}{fast.rate / single:11.2f}"
-        line += f"{fast.percentile(0.5):8.1f}"
-        line += f"{fast.percentile(0.99):8.1f}{refused:9d}"
-        print(line + (f"{paced.percentile(0.99):17.1f}" if paced is not None else ""))
+        line = f"{one.title:38}{fast.rate:8.0f}{fast.rate / batched:12.2f}{fast.rate / single:11.2f}"
+        line += f"{fast.percentile(0.5):8.1f}{fast.percentile(0.99):8.1f}{refused:9d}"
+        line += f"{one.delivered / fast.seconds:9.0f}"
+        if paced is not None:
+            line += f"{paced.percentile(0.99):17.1f}{one.delivered_paced / paced.seconds:9.0f}"
+        print(line)

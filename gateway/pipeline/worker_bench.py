@@ -50,15 +50,16 @@ class Bench:
             hop.end()
         self.journal.close()
 
-    async def on_cpu(self, work: Callable[[], T]) -> T:
-        """`work` in the one thread for documents and requests; raises ClosingError."""
-        return await self._on(self._cpu, work)
+    async def on_cpu(self, work: Callable[[], T], *, last: bool = False) -> T:
+        """`work` in the one thread for documents and requests, `last` when nothing else waits for it; raises
+        ClosingError."""
+        return await self._on(self._cpu, work, last=last)
 
     async def judging(self, work: Callable[[], T]) -> T:
         """`work` in the thread that waits for verdicts; raises ClosingError."""
         return await self._on(self._judging, work)
 
-    async def _on(self, hop: Hop, work: Callable[[], T]) -> T:
+    async def _on(self, hop: Hop, work: Callable[[], T], *, last: bool = False) -> T:
         """`work` in the thread of `hop`; raises ClosingError when the worker closes before it is done."""
         if self.closing.is_set():
             raise ClosingError
@@ -68,7 +69,7 @@ class Bench:
                 raise ClosingError
             return work()
 
-        return await hop.on(begin)
+        return await hop.on(begin, last=last)
 
 
 async def close(parts: WorkerParts) -> None:

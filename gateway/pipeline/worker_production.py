@@ -34,7 +34,8 @@ class Production:
             return Produced(version_id=task.id, documents=documents)
 
         try:
-            produced = await self._judged(await self._bench.on_cpu(work))
+            # What is made leaves first: else a burst is made before the first of it is delivered.
+            produced = await self._judged(await self._bench.on_cpu(work, last=True))
         except LargeError:
             raise
         except (ClosingError, StoreUnavailableError, ValidatorUnavailableError):

@@ -51,6 +51,18 @@ async def test_what_was_done_together_wakes_the_loop_once(monkeypatch: pytest.Mo
     assert len(calls) <= 2
 
 
+async def test_what_can_wait_is_done_when_nothing_else_is_there_and_before_the_end() -> None:
+    hop, go, done = Hop("test"), threading.Event(), []
+    waiting = [hop.on(go.wait)]
+    for name, last in (("made", True), ("sent", False), ("made too", True), ("sent too", False)):
+        waiting.append(hop.on(lambda name=name: done.append(name), last=last))
+    hop.end()
+    go.set()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*waiting)
+    assert done == ["sent", "sent too", "made", "made too"]
+
+
 async def test_a_fault_comes_to_who_asked_and_the_thread_goes_on() -> None:
     hop = Hop("test")
     with pytest.raises(ZeroDivisionError):

@@ -27,6 +27,16 @@ class Due(NamedTuple):
     produced: bool
     lane: Lane
 
+    def task(self, lease: int = 0) -> Task:
+        return Task(
+            kind="deliver",
+            id=self.id,
+            attempt=self.attempt,
+            destination=Destination(self.lane[1]),
+            version=self.version_id,
+            lease=lease,
+        )
+
 
 class Found(NamedTuple):
     """Rows that were ready when the store was read: versions, then deliveries, each oldest first.
@@ -120,16 +130,7 @@ class Claiming:
             self._tidy()
         return (
             *(Task(kind="produce", id=version) for version in versions),
-            *(
-                Task(
-                    kind="deliver",
-                    id=one.id,
-                    attempt=one.attempt,
-                    destination=Destination(one.lane[1]),
-                    version=one.version_id,
-                )
-                for one in ready
-            ),
+            *(one.task() for one in ready),
         )
 
     def take_back_results(self, results: tuple[Produced | Settlement, ...]) -> None:

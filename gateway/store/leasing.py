@@ -71,17 +71,7 @@ class Leasing:
         versions, ready = share(limit, versions, ready)
         tasks = (
             *(Task(kind="produce", id=one, lease=holder[1]) for one in versions),
-            *(
-                Task(
-                    kind="deliver",
-                    id=one.id,
-                    attempt=one.attempt,
-                    destination=Destination(one.lane[1]),
-                    version=one.version_id,
-                    lease=holder[1],
-                )
-                for one in ready
-            ),
+            *(one.task(holder[1]) for one in ready),
         )
         return tuple(task for task in tasks if _take(session, task, holder))
 

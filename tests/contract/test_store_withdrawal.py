@@ -25,6 +25,15 @@ class Lanes(Bench):
         self.reader.close()
         await self.store.close()
 
+    async def withdrawn_from_dmp(self) -> Task:
+        """The deletion that is due after one version has arrived and was withdrawn."""
+        await self.version(planned(DMP))
+        await self.produce()
+        await self.all_arrive()
+        await self.withdraw()
+        (deletion,) = await self.due()
+        return deletion
+
     async def withdraw(self) -> None:
         self._count += 1
         await self.store.commit(received(str(self._count)), withdrawing())
@@ -145,11 +154,7 @@ async def test_a_version_of_unknown_end_is_the_one_to_delete_and_the_one_before_
 
 
 async def test_a_deletion_without_answer_is_repeated_as_one(lanes: Lanes) -> None:
-    await lanes.version(planned(DMP))
-    await lanes.produce()
-    await lanes.all_arrive()
-    await lanes.withdraw()
-    (deletion,) = await lanes.due()
+    deletion = await lanes.withdrawn_from_dmp()
     await lanes.settle(deletion, K.AMBIGUOUS)
     job = lanes.reader.job(deletion.id, 2)
     assert (job.action, job.unanswered) == ("delete", True)
@@ -188,11 +193,7 @@ async def test_a_deletion_that_was_given_up_may_be_asked_for_again(lanes: Lanes)
 
 async def test_a_deletion_of_unknown_end_that_was_given_up_may_be_asked_for_again(lanes: Lanes) -> None:
     """Nobody knows whether it arrived: the document counts as being where it was."""
-    await lanes.version(planned(DMP))
-    await lanes.produce()
-    await lanes.all_arrive()
-    await lanes.withdraw()
-    (deletion,) = await lanes.due()
+    deletion = await lanes.withdrawn_from_dmp()
     await lanes.settle(deletion, K.AMBIGUOUS)
     await lanes.store.cancel(deletion.id)
     await lanes.withdraw()
@@ -203,11 +204,7 @@ async def test_a_deletion_of_unknown_end_that_was_given_up_may_be_asked_for_agai
 
 
 async def test_a_deletion_that_failed_waits_for_a_person(lanes: Lanes) -> None:
-    await lanes.version(planned(DMP))
-    await lanes.produce()
-    await lanes.all_arrive()
-    await lanes.withdraw()
-    (deletion,) = await lanes.due()
+    deletion = await lanes.withdrawn_from_dmp()
     await lanes.settle(deletion, K.PERMANENT)
     assert lanes.ledger()[-1] == ("dmp", "delete", "failed")
     assert await lanes.store.retry(deletion.id) == "pending"

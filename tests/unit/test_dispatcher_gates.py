@@ -1,5 +1,7 @@
 """How much a destination may get: rate, circuit breaker, pause."""
 
+from typing import Any
+
 import pytest
 
 from gateway.config import DestinationSettings
@@ -9,8 +11,8 @@ from gateway.pipeline.gates import JITTER, UNKNOWN, Down, Gate, Gates, GateState
 K, DMP = OutcomeKind, Destination.DMP
 
 
-def gate(destination: Destination = DMP, draw: float = 0.5, **settings: object) -> Gate:
-    return Gate(destination, DestinationSettings(**settings), 0.0, draw=lambda: draw)  # type: ignore[arg-type]
+def gate(destination: Destination = DMP, draw: float = 0.5, **settings: Any) -> Gate:
+    return Gate(destination, DestinationSettings(**settings), 0.0, draw=lambda: draw)
 
 
 def tell(one: Gate, kind: OutcomeKind, now: float, retry_after: float = 0.0) -> float | None:

@@ -1,6 +1,7 @@
 """`python -m bench [WHAT]`: figures, as ratios where there is something to compare with; never asserted."""
 
 import argparse
+import os
 from pathlib import Path
 
 QUICK = ("micro", "stages", "store", "documents", "intake", "claim", "reports")
@@ -13,7 +14,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each load (intake)")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second of the steady load")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, help="of the gateway; default 1, for reports one a core")
     parser.add_argument("--level", choices=("n1", "n3"), default="n1", help="body of the CDA (reports)")
     parser.add_argument("--mails", type=int, choices=(1, 2), default=1, help="mails of a report (reports)")
     parser.add_argument("--number", type=int, help="most messages (memory, claim), or how many (reports)")
@@ -54,7 +55,7 @@ def _run(what: str, given: argparse.Namespace) -> None:
                 seconds=given.seconds,
                 connections=given.connections,
                 rate=given.rate,
-                workers=given.workers,
+                workers=given.workers or 1,
                 peers=dict(one.split("=", 1) for one in given.peer),
                 folder=given.folder,
             )
@@ -65,7 +66,7 @@ def _run(what: str, given: argparse.Namespace) -> None:
         case "days":
             from bench import days
 
-            days.run(workers=given.workers, share=given.share, folder=given.folder)
+            days.run(workers=given.workers or 1, share=given.share, folder=given.folder)
         case "claim":
             from bench import claim
 
@@ -75,7 +76,7 @@ def _run(what: str, given: argparse.Namespace) -> None:
 
             end_to_end.run(
                 number=given.number or 500,
-                workers=given.workers,
+                workers=given.workers or os.cpu_count() or 1,
                 connections=given.connections,
                 level=given.level,
                 mails=given.mails,
